@@ -1,0 +1,45 @@
+# Everything runs in .venv with the versions and hashes of constraints.txt.
+# The first call makes it; later ones start at once, until pyproject.toml or constraints.txt changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+ARGS :=
+
+.PHONY: help install demo test bench coverage lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: $(READY) ## .venv with the locked versions; the other targets do it too
+
+demo: $(READY) ## a VTN, three edge VENs, two events; results in out/demo
+	@$(PYTHON) -m openadr_ra demo $(ARGS)
+
+test: $(READY) ## format, lint, types and tests; ARGS="-x tests/net" goes to pytest
+	@echo "== ruff format --check"; $(PYTHON) -m ruff format --check
+	@echo "== ruff check"; $(PYTHON) -m ruff check
+	@echo "== mypy --strict"; $(PYTHON) -m mypy
+	@echo "== pytest"; $(PYTHON) -m pytest $(ARGS)
+
+bench: $(READY) ## our figures beside the peer's and the floor's
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+coverage: $(READY) ## the lines that no test reaches
+	@$(PYTHON) -m coverage erase
+	@$(PYTHON) -m coverage run -m pytest $(ARGS)
+	@$(PYTHON) -m coverage combine --quiet
+	@$(PYTHON) -m coverage report
+
+lock: ## write constraints.txt anew from pyproject.toml; ARGS=--upgrade for the newest versions
+	@.ci/lock $(ARGS)
+
+clean: ## remove outputs and caches; .venv stays
+	@rm -rf out build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . \( -path ./.venv -o -path ./.git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@.ci/venv

@@ -1,0 +1,1 @@
+"""Bytes over HTTP(S), both ends; knows no OpenADR word but the URL."""

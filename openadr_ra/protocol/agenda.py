@@ -1,0 +1,328 @@
+"""EiEvent at the VEN: what it was told, what it decided, what it still owes as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import OK, OadrError, OutOfSequence, ResponseCode, TargetMismatch
+from openadr_ra.protocol import event as events
+from openadr_ra.protocol.messages import CreatedEvent, DistributeEvent
+from openadr_ra.protocol.model import (
+    ALWAYS,
+    CANCELLED,
+    COMPLETED,
+    OPT_IN,
+    OPT_OUT,
+    EventId,
+    MarketContext,
+    OptType,
+    QualifiedEventId,
+    RequestId,
+    ResourceId,
+    ResponseRequired,
+    VenId,
+)
+from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
+from openadr_ra.protocol.schedule import Schedule
+from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.step import Instruct, Key, Letter, Mail, Release, Verdict
+from openadr_ra.protocol.times import Duration, shift
+
+RETENTION = timedelta(hours=1)
+"""How long an ended event stays known, so that a late repetition of it is not taken for a new one."""
+
+FLEET = Key("fleet")
+
+
+class Scope(Value, frozen=True, kw_only=True, gc=False):
+    """Whom an event may concern here. Empty market contexts: any is taken."""
+
+    ven_id: VenId
+    resources: tuple[ResourceId, ...] = ()
+    groups: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    market_contexts: tuple[MarketContext, ...] = ()
+
+
+class Known(Value, frozen=True, kw_only=True, gc=False):
+    """An event as this VEN has it. `opt` None: not decided yet. `answered`: the newest modification acknowledged.
+
+    `offset_s` is the randomised start within startafter, kept over modifications (rule 30). `consulted`: the embedding
+    program has been heard, or need not be. `local_opt`: an operator's word, given again to each modification.
+    """
+
+    event: Event
+    required: ResponseRequired = ALWAYS
+    request_id: RequestId = RequestId("")
+    opt: OptType | None = None
+    code: ResponseCode = OK
+    description: str = ""
+    answered: int = -1
+    offset_s: int = 0
+    consulted: bool = True
+    local_opt: OptType | None = None
+
+    @property
+    def offset(self) -> timedelta:
+        return timedelta(seconds=self.offset_s)
+
+    @property
+    def owed(self) -> bool:
+        """Is an answer to this version due and decided?"""
+        decided = self.opt is not None and self.consulted
+        return self.required == ALWAYS and decided and self.answered < self.event.modification
+
+
+Agenda = dict[EventId, Known]
+"""Never changed in place."""
+
+
+class Heard(Value, frozen=True, kw_only=True, gc=False):
+    """What an oadrDistributeEvent did: the agenda, mail to the fleet, and answers that belong to no kept version."""
+
+    agenda: Agenda
+    letters: tuple[Letter, ...] = ()
+    strays: tuple[EventResponse, ...] = ()
+
+
+def hear(
+    agenda: Agenda,
+    message: DistributeEvent,
+    now: datetime,
+    scope: Scope,
+    *,
+    consult: bool,
+    limited: bool,
+    dice: float,
+) -> Heard:
+    """Take every event of the message, one bad one never spoiling the others (rule 19).
+
+    A known event that is missing is cancelled, silently (rule 61); not so when we had asked for a limited reply, for then
+    the tail was merely cut off. `dice` in [0, 1) chooses the start within startafter (rule 30).
+    """
+    heard = Heard(agenda=agenda)
+    for item in message.events:
+        heard = _hear_one(heard, item, message.request_id, now, scope, consult, dice)
+    if limited:
+        return heard
+    named = {item.event.id for item in message.events}
+    for name in heard.agenda.keys() - named:
+        heard = _drop(heard, name, now)
+    return heard
+
+
+def _hear_one(
+    heard: Heard,
+    item: DistributedEvent,
+    request_id: RequestId,
+    now: datetime,
+    scope: Scope,
+    consult: bool,
+    dice: float,
+) -> Heard:
+    held = heard.agenda.get(item.event.id)
+    if held is not None and item.event.modification < held.event.modification:
+        return _stale(heard, held, item, request_id)
+    if held is not None and item.event.modification == held.event.modification:
+        return _repeated(heard, held, item, request_id)
+    if item.event.status == CANCELLED:
+        return _cancelled(heard, held, item, request_id, now)
+    return _new(heard, held, item, request_id, now, scope, consult, dice)
+
+
+def _stale(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
+    """Rule 58: the held version stays, a cancelled one too."""
+    if item.response_required != ALWAYS:
+        return heard
+    error = OutOfSequence(
+        f"modification {item.event.modification} of event {item.event.id} came after {held.event.modification}"
+    )
+    stray = EventResponse(
+        code=error.code,
+        description=str(error),
+        request_id=request_id,
+        event=QualifiedEventId(event_id=item.event.id, modification=item.event.modification),
+        opt=held.opt or OPT_OUT,
+    )
+    return replace(heard, strays=(*heard.strays, stray))
+
+
+def _repeated(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
+    """Rules 12 and 62: an unchanged event is answered again whenever an answer is asked for."""
+    again = replace(held, required=item.response_required, request_id=request_id, answered=-1)
+    if item.response_required != ALWAYS:
+        again = replace(again, answered=held.answered)
+    return _keep(heard, again)
+
+
+def _cancelled(heard: Heard, held: Known | None, item: DistributedEvent, request_id: RequestId, now: datetime) -> Heard:
+    """Rules 36, 59 and 60: what is known ends, what is unknown is merely acknowledged."""
+    gone = Known(
+        event=item.event,
+        required=item.response_required,
+        request_id=request_id,
+        opt=OPT_IN,
+        offset_s=held.offset_s if held else 0,
+    )
+    letters = (_release(held, item.event.modification, now),) if held is not None else ()
+    return _keep(heard, gone, *letters)
+
+
+def _new(
+    heard: Heard,
+    held: Known | None,
+    item: DistributedEvent,
+    request_id: RequestId,
+    now: datetime,
+    scope: Scope,
+    consult: bool,
+    dice: float,
+) -> Heard:
+    base = Known(
+        event=item.event,
+        required=item.response_required,
+        request_id=request_id,
+        consulted=not consult,
+        local_opt=held.local_opt if held else None,
+    )
+    try:
+        events.check(item.event)
+        _check_scope(item.event, scope)
+        base = replace(base, offset_s=_offset(item.event, held, dice))
+        asked = events.schedule(item.event, base.offset)
+    except OadrError as problem:
+        refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
+        letters = (_release(held, item.event.modification, now),) if held is not None else ()
+        return _keep(heard, refused, *letters)
+    if base.local_opt == OPT_OUT:
+        return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
+    if asked is None or events.is_test(item.event) or events.status(item.event, now) == COMPLETED:
+        return _keep(heard, replace(base, opt=OPT_IN))
+    return _keep(heard, base, _instruct(asked, item.event.modification))
+
+
+def _offset(event: Event, held: Known | None, dice: float) -> int:
+    if held is not None and held.event.period.startafter == event.period.startafter:
+        return held.offset_s
+    return int(dice * ((event.period.startafter or Duration()).length.total_seconds() + 1))
+
+
+def _check_scope(event: Event, scope: Scope) -> None:
+    """Rule 22: an empty target means me; several criteria are OR-ed."""
+    if scope.market_contexts and event.market_context not in scope.market_contexts:
+        raise TargetMismatch(f"market context {event.market_context} of event {event.id} is unknown here")
+    named = (
+        (event.target.vens, (scope.ven_id,)),
+        (event.target.resources, scope.resources),
+        (event.target.groups, scope.groups),
+        (event.target.parties, scope.parties),
+    )
+    if not any(wanted for wanted, _ in named) or any(set(wanted) & set(ours) for wanted, ours in named):
+        return
+    raise TargetMismatch(f"the target of event {event.id} names nothing of {scope.ven_id}")
+
+
+def _instruct(asked: Schedule, modification: int) -> Letter:
+    return Instruct(schedule=asked, modification=modification, reply_to=Key(""))
+
+
+def _release(held: Known, modification: int, now: datetime) -> Letter:
+    return Release(event_id=held.event.id, modification=modification, at=_stop(held, now), reply_to=Key(""))
+
+
+def _stop(held: Known, now: datetime) -> datetime:
+    """A running event with startafter ends a random time later (rule 65), else at once."""
+    running = events.schedule(held.event, held.offset)
+    if held.offset_s and running is not None and running.start <= now < running.end:
+        return shift(now, held.offset)
+    return now
+
+
+def _drop(heard: Heard, name: EventId, now: datetime) -> Heard:
+    held = heard.agenda[name]
+    over = held.event.status == CANCELLED or now >= events.listed_until_or_never(held.event)
+    rest = {key: item for key, item in heard.agenda.items() if key != name}
+    if over:
+        return replace(heard, agenda=rest)
+    gone = _release(held, held.event.modification + 1, now)
+    return replace(heard, agenda=rest, letters=(*heard.letters, gone))
+
+
+def _keep(heard: Heard, item: Known, *letters: Letter) -> Heard:
+    return replace(heard, agenda=heard.agenda | {item.event.id: item}, letters=(*heard.letters, *letters))
+
+
+# --- decisions ----------------------------------------------------------------------------------------------------------
+
+
+def decide(agenda: Agenda, verdict: Verdict) -> Agenda:
+    """The fleet's word on a version; overtaken ones are ignored. An opt-out already spoken here stands."""
+    held = agenda.get(verdict.event_id)
+    if held is None or held.event.modification != verdict.modification:
+        return agenda
+    if held.code != OK or held.local_opt == OPT_OUT:
+        return agenda
+    changed = held.opt != verdict.opt
+    item = replace(
+        held,
+        opt=verdict.opt,
+        description=verdict.reason,
+        answered=-1 if changed else held.answered,
+    )
+    return agenda | {verdict.event_id: item}
+
+
+def override(agenda: Agenda, event_id: EventId, change: Callable[[Known], Known]) -> Agenda:
+    """The agenda with one event's decision changed; the answer is owed anew."""
+    held = agenda.get(event_id)
+    return agenda if held is None else agenda | {event_id: replace(change(held), answered=-1)}
+
+
+def owed(agenda: Agenda) -> tuple[Known, ...]:
+    """The decided versions that the VTN has not acknowledged an answer for."""
+    return tuple(item for item in agenda.values() if item.owed)
+
+
+def created(items: tuple[Known, ...], strays: tuple[EventResponse, ...], ven_id: VenId) -> CreatedEvent:
+    """One oadrCreatedEvent for all of them; its eiResponse has an empty requestID (rule 42)."""
+    responses = tuple(
+        EventResponse(
+            code=item.code,
+            description=item.description or None,
+            request_id=item.request_id,
+            event=QualifiedEventId(event_id=item.event.id, modification=item.event.modification),
+            opt=item.opt or OPT_OUT,
+        )
+        for item in items
+    )
+    return CreatedEvent(result=Result(), responses=responses + strays, ven_id=ven_id)
+
+
+def acknowledged(agenda: Agenda, message: CreatedEvent) -> Agenda:
+    """After the VTN answered `message`: its versions are owed no more, unless the opt changed meanwhile."""
+    for response in message.responses:
+        held = agenda.get(response.event.event_id)
+        if held is None or held.event.modification != response.event.modification or held.opt != response.opt:
+            continue
+        agenda = agenda | {held.event.id: replace(held, answered=response.event.modification)}
+    return agenda
+
+
+def forget(agenda: Agenda, now: datetime) -> Agenda:
+    """Without the events that ended long ago."""
+    kept = {
+        name: item for name, item in agenda.items() if now <= shift(events.listed_until_or_never(item.event), RETENTION)
+    }
+    return agenda if len(kept) == len(agenda) else kept
+
+
+def mailed(letters: tuple[Letter, ...], reply_to: Key) -> tuple[Mail, ...]:
+    """The letters addressed to the fleet, to be answered to `reply_to`."""
+    return tuple(
+        Mail(to=FLEET, body=replace(letter, reply_to=reply_to))
+        for letter in letters
+        if isinstance(letter, Instruct | Release)
+    )

@@ -1,0 +1,135 @@
+"""The body of an update, written when it is sent, from readings: samples become the intervals that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from openadr_ra.protocol.model import EventId, ResourceId, Rid
+from openadr_ra.protocol.parts import (
+    COMM_FAILURE,
+    GOOD,
+    NO_VALUE,
+    TELEMETRY_STATUS,
+    X_RESPONSE,
+    Interval,
+    Quality,
+    Report,
+    ReportPayload,
+    ResourceStatus,
+)
+from openadr_ra.protocol.producer import Span, Standing
+from openadr_ra.protocol.report import STATUS_QUANTITIES, is_bad, live_series, value
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.times import duration
+
+MARGIN = timedelta(minutes=2)
+"""How far outside a span samples are looked for, so that its edges can be interpolated."""
+
+
+def wanted(standing: Standing, event_id: EventId | None) -> tuple[str, ...]:
+    """The series that an update of this request is written from."""
+    if standing.name == X_RESPONSE:
+        return tuple(f"response/{event_id}/{point}" for point in standing.rids)
+    if standing.name == TELEMETRY_STATUS:
+        return tuple(
+            live_series(ResourceId(point), quantity) for point in standing.rids for quantity in STATUS_QUANTITIES
+        )
+    return tuple(f"live/{point}" for point in standing.rids)
+
+
+def written(
+    standing: Standing, span: Span, event_id: EventId | None, readings: Sequence[Reading], now: datetime
+) -> Report | None:
+    """The report on `span`; None where there is nothing to say, as after a cold start."""
+    by_series: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_series.setdefault(reading.series, []).append(reading)
+    if standing.name == X_RESPONSE:
+        intervals = tuple(_response(standing, span, event_id, by_series))
+    else:
+        intervals = tuple(_sampled(standing, span, by_series))
+    if not intervals:
+        return None
+    return Report(
+        start=intervals[0].start,
+        duration=duration(sum(((i.duration.length if i.duration else timedelta(0)) for i in intervals), timedelta(0))),
+        intervals=intervals,
+        report_id=event_id,
+        request_id=standing.request.id,
+        specifier_id=standing.request.specifier_id,
+        name=standing.name,
+        created=now,
+    )
+
+
+def _response(
+    standing: Standing, span: Span, event_id: EventId | None, by_series: dict[str, list[Reading]]
+) -> Iterator[Interval]:
+    """One report interval with the event interval's dtstart and duration."""
+    payloads = []
+    for point in standing.rids:
+        for reading in by_series.get(f"response/{event_id}/{point}", ()):
+            if reading.start == span.start and reading.start + reading.span == span.end:
+                payloads.append(ReportPayload(rid=point, value=reading.value, quality=reading.quality))
+    if payloads:
+        yield Interval(start=span.start, duration=duration(_whole(span.end - span.start)), payloads=tuple(payloads))
+
+
+def _whole(length: timedelta) -> timedelta:
+    """The schema has no fractions of a second; an interval that was cut short by a cancellation may have them."""
+    return timedelta(seconds=round(length.total_seconds()))
+
+
+def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]) -> Iterator[Interval]:
+    step = standing.request.granularity.length or (span.end - span.start)
+    for uid, start in enumerate(_starts(span, step)):
+        end = min(start + step, span.end) if step else span.end
+        payloads = tuple(
+            payload
+            for point in standing.rids
+            if (payload := _point(standing, point, start, end, by_series)) is not None
+        )
+        if payloads:
+            yield Interval(start=start, duration=duration(_whole(end - start)), uid=str(uid), payloads=payloads)
+
+
+def _starts(span: Span, step: timedelta) -> Iterable[datetime]:
+    start = span.start
+    yield start
+    while step and start + step < span.end:
+        start += step
+        yield start
+
+
+def _point(
+    standing: Standing, point: Rid, start: datetime, end: datetime, by_series: dict[str, list[Reading]]
+) -> ReportPayload | None:
+    if standing.name == TELEMETRY_STATUS:
+        return _status(point, end, by_series)
+    series = by_series.get(f"live/{point}", [])
+    if point.endswith(".kwh"):
+        last = _last(series, end)
+        return None if last is None else ReportPayload(rid=point, value=last.value, quality=last.quality)
+    mean = value(start, end, power=series)
+    if mean.kw is None:
+        last = _last(series, end)
+        number, quality = (last.value, COMM_FAILURE) if last is not None else (0.0, NO_VALUE)
+        return ReportPayload(rid=point, confidence=0, value=number, quality=quality)
+    return ReportPayload(rid=point, confidence=round(100 * mean.coverage), value=mean.kw, quality=mean.quality)
+
+
+def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload | None:
+    online = _last(by_series.get(live_series(ResourceId(point), "online"), []), end)
+    override = _last(by_series.get(live_series(ResourceId(point), "override"), []), end)
+    known = online is not None and not is_bad(online.quality)
+    quality: Quality = GOOD if known else COMM_FAILURE
+    status = ResourceStatus(
+        online=bool(online.value) if known and online is not None else False,
+        manual_override=bool(override.value) if override is not None else False,
+    )
+    return ReportPayload(rid=point, value=status, quality=quality)
+
+
+def _last(series: Sequence[Reading], end: datetime) -> Reading | None:
+    return next((reading for reading in reversed(series) if reading.start <= end), None)

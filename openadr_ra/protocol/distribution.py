@@ -1,0 +1,174 @@
+"""EiEvent at the VTN: what one VEN has been given, when, and what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence
+from openadr_ra.protocol import event as events
+from openadr_ra.protocol.messages import CreatedEvent, DistributeEvent
+from openadr_ra.protocol.model import ALWAYS, CANCELLED, EventId, OptType, RequestId, ResponseRequired, VtnId
+from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
+from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.step import Entry, Publish
+from openadr_ra.protocol.times import shift
+
+RETENTION = timedelta(hours=1)
+"""How long after its end a version can still be acknowledged without 452."""
+
+
+class Given(Value, frozen=True, kw_only=True, gc=False):
+    """An event in its newest version, and how far the VEN is with it. -1: no version yet."""
+
+    event: Event
+    response_required: ResponseRequired = ALWAYS
+    delivered: int = -1
+    delivered_at: datetime | None = None
+    answered: int = -1
+    opt: OptType | None = None
+    code: str = ""
+
+    @property
+    def unanswered(self) -> bool:
+        return self.response_required == ALWAYS and self.answered < self.event.modification
+
+
+Distribution = dict[EventId, Given]
+"""Never changed in place."""
+
+
+def publish(given: Distribution, letter: Publish) -> Distribution:
+    """The new version in place of the old; an older or equal one changes nothing, as mail may come twice."""
+    held = given.get(letter.event.id)
+    if held is None:
+        return given | {letter.event.id: Given(event=letter.event, response_required=letter.response_required)}
+    if letter.event.modification <= held.event.modification:
+        return given
+    newer = replace(held, event=letter.event, response_required=letter.response_required)
+    return given | {letter.event.id: newer}
+
+
+def forget(given: Distribution, now: datetime) -> Distribution:
+    """Without the events that are over for good, and without cancelled ones that the VEN never saw."""
+    kept = {name: item for name, item in given.items() if not _over(item, now)}
+    return given if len(kept) == len(given) else kept
+
+
+def _over(item: Given, now: datetime) -> bool:
+    if item.event.status == CANCELLED and item.delivered < 0:
+        return True
+    return now > shift(events.listed_until(item.event), RETENTION)
+
+
+def wanting(given: Distribution, now: datetime, retry: timedelta) -> bool:
+    """Is there anything that the VEN has not been given, or has not acknowledged for `retry`?"""
+    return any(_wants(item, now, retry) for item in given.values())
+
+
+def _wants(item: Given, now: datetime, retry: timedelta) -> bool:
+    if not _listed(item, now):
+        return False
+    if item.delivered < item.event.modification:
+        return True
+    return item.unanswered and now >= shift(item.delivered_at or now, retry)
+
+
+def next_wanting(given: Distribution, after: datetime, retry: timedelta) -> datetime | None:
+    """When, without anything else happening, `wanting` becomes true next."""
+    times = (
+        shift(item.delivered_at, retry)
+        for item in given.values()
+        if item.delivered_at is not None and item.unanswered and _listed(item, after)
+    )
+    return min((when for when in times if when > after), default=None)
+
+
+def _listed(item: Given, now: datetime) -> bool:
+    """Rules 50, 52 and 66: all that is far, near or active; a cancelled one until it is acknowledged or over."""
+    if item.event.status == CANCELLED and not item.unanswered and item.delivered >= item.event.modification:
+        return False
+    return now < events.listed_until(item.event)
+
+
+def distribute(
+    given: Distribution,
+    now: datetime,
+    *,
+    vtn_id: VtnId,
+    request_id: RequestId,
+    result: Result,
+    limit: int | None,
+) -> tuple[DistributeEvent, Distribution]:
+    """Every event of this VEN as it stands at `now`, in order, at most `limit` of them (from the front)."""
+    listed = {name: item for name, item in given.items() if _listed(item, now)}
+    ordered = events.order(iter([item.event for item in listed.values()]), now)[:limit]
+    message = DistributeEvent(
+        result=result,
+        request_id=request_id,
+        vtn_id=vtn_id,
+        events=tuple(
+            DistributedEvent(event=events.at(event, now), response_required=listed[event.id].response_required)
+            for event in ordered
+        ),
+    )
+    sent = {event.id: replace(listed[event.id], delivered=event.modification, delivered_at=now) for event in ordered}
+    return message, given | sent
+
+
+def delivered(before: Distribution, after: Distribution, ven: str, now: datetime) -> Iterator[Entry]:
+    """Journal entries for the versions that were handed out for the first time between two distributions."""
+    for name, item in after.items():
+        if name not in before or before[name].delivered < item.delivered:
+            yield Entry(subject=f"event/{name}", at=now, by=ven, what="sent", detail=f"modification {item.delivered}")
+
+
+def answer(
+    given: Distribution, message: CreatedEvent, now: datetime
+) -> tuple[Distribution, tuple[Entry, ...], OadrError | None]:
+    """What the VEN said, item by item: good ones are kept even beside bad ones (rule 25); the first error is returned.
+
+    A later, unsolicited opt replaces the earlier one (rule 17).
+    """
+    entries: list[Entry] = []
+    error: OadrError | None = None
+    for item in message.responses:
+        try:
+            given = given | {item.event.event_id: _take(given, item)}
+        except OadrError as problem:
+            error = error or problem
+            continue
+        entries.append(
+            Entry(
+                subject=f"event/{item.event.event_id}",
+                at=now,
+                by=message.ven_id,
+                what=item.opt,
+                detail=_detail(item),
+            )
+        )
+    return given, tuple(entries), error
+
+
+def _detail(item: EventResponse) -> str:
+    text = f"modification {item.event.modification}"
+    if item.code != OK:
+        text += f", code {item.code}"
+    return f"{text}: {item.description[:200]}" if item.description else text
+
+
+def _take(given: Distribution, item: EventResponse) -> Given:
+    held = given.get(item.event.event_id)
+    if held is None:
+        raise InvalidId(f"event {item.event.event_id} is unknown here")
+    if item.event.modification > held.event.modification:
+        raise InvalidId(
+            f"event {held.event.id} has no modification {item.event.modification}; the latest is {held.event.modification}"
+        )
+    if item.event.modification < held.event.modification:
+        raise OutOfSequence(
+            f"modification {item.event.modification} of event {held.event.id} was overtaken by {held.event.modification}"
+        )
+    return replace(held, answered=item.event.modification, opt=item.opt, code=item.code)

@@ -1,0 +1,227 @@
+"""EiReport at the end that has the values: what it offers, what was asked of it, when which span is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.protocol.messages import RegisterReport
+from openadr_ra.protocol.model import ReportRequestId, RequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.parts import (
+    TELEMETRY_STATUS,
+    TELEMETRY_USAGE,
+    X_RESPONSE,
+    Report,
+    ReportDescription,
+    ReportName,
+    ReportRequest,
+    SamplingRate,
+)
+from openadr_ra.protocol.shape import Token, Value
+from openadr_ra.protocol.step import Offer
+from openadr_ra.protocol.times import FOREVER, Duration, duration, shift
+
+METADATA = "METADATA_"
+NO_REQUEST = ReportRequestId("0")
+"""What METADATA carries as its reports' request id (rule 311)."""
+
+BUFFER = timedelta(days=1)
+"""How much history a report can draw on; no sampling period may be longer (rule 312)."""
+
+LONGEST_PERIOD = timedelta(minutes=30)
+MAX_BACKLOG = 96
+"""Periods that are made up for after a gap; two days of half hours. Older ones are left to a history report."""
+
+
+class Rates(Value, frozen=True, kw_only=True, gc=False):
+    """How fast this node samples."""
+
+    shortest_s: int = 1
+
+
+class Standing(Value, frozen=True, kw_only=True, gc=False):
+    """A request being served. `sent_until` is the end of the last span that became an update."""
+
+    request: ReportRequest
+    name: ReportName
+    sent_until: datetime
+    until: datetime = FOREVER
+
+    @property
+    def back(self) -> timedelta:
+        return self.request.report_back.length
+
+    @property
+    def rids(self) -> tuple[Rid, ...]:
+        return tuple(point.rid for point in self.request.points)
+
+
+class Producer(Value, frozen=True, kw_only=True, gc=False):
+    """The data points on offer by report name, and the requests being served by their ids."""
+
+    usage: tuple[ReportDescription, ...] = ()
+    status: tuple[ReportDescription, ...] = ()
+    response: tuple[ReportDescription, ...] = ()
+    requests: dict[ReportRequestId, Standing] = {}
+
+
+def offer(producer: Producer, letter: Offer) -> Producer:
+    """The same requests over the new points."""
+    return replace(producer, usage=letter.usage, status=letter.status, response=letter.response)
+
+
+_SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
+    (SpecifierId("usage"), TELEMETRY_USAGE),
+    (SpecifierId("status"), TELEMETRY_STATUS),
+    (SpecifierId("response"), X_RESPONSE),
+)
+
+
+def _points(producer: Producer, name: ReportName) -> tuple[ReportDescription, ...]:
+    return {
+        TELEMETRY_USAGE: producer.usage,
+        TELEMETRY_STATUS: producer.status,
+        X_RESPONSE: producer.response,
+    }[name]
+
+
+def metadata(
+    producer: Producer, rates: Rates, now: datetime, *, request_id: RequestId, ven_id: VenId,
+    asked_by: ReportRequestId | None = None,
+) -> RegisterReport:  # fmt: skip
+    """All that can be reported, as oadrRegisterReport. `asked_by`: the request for METADATA that this answers."""
+    reports = tuple(
+        _offered(specifier, name, points, rates, now)
+        for specifier, name in _SPECIFIERS
+        if (points := _points(producer, name))
+    )
+    return RegisterReport(request_id=request_id, reports=reports, ven_id=ven_id, report_request_id=asked_by)
+
+
+def _offered(
+    specifier: SpecifierId,
+    name: ReportName,
+    points: tuple[ReportDescription, ...],
+    rates: Rates,
+    now: datetime,
+) -> Report:
+    standard = not name.startswith("x-")
+    shortest = Duration(seconds=rates.shortest_s if standard else 0)
+    sampling = SamplingRate(minimum=shortest, maximum=duration(LONGEST_PERIOD))
+    return Report(
+        duration=duration(BUFFER),
+        descriptions=tuple(replace(point, sampling=sampling) for point in points),
+        request_id=NO_REQUEST,
+        specifier_id=specifier,
+        # The schema has no METADATA_ form of an x- name.
+        name=ReportName(Token(METADATA + name)) if standard else name,
+        created=now,
+    )
+
+
+# --- requests -----------------------------------------------------------------------------------------------------------
+
+
+def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime) -> Producer:
+    """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had.
+
+    A request with a known id replaces that one.
+    """
+    served = dict(producer.requests)
+    for request in requests:
+        served[request.id] = _standing(producer, request, now)
+    return replace(producer, requests=served)
+
+
+def _standing(producer: Producer, request: ReportRequest, now: datetime) -> Standing:
+    if request.id in ("", NO_REQUEST):
+        raise InvalidId(f"reportRequestID {request.id!r} cannot be served")
+    name = dict(_SPECIFIERS).get(request.specifier_id)
+    points = _points(producer, name) if name is not None else ()
+    if name is None or not points:
+        raise InvalidId(f"reportSpecifierID {request.specifier_id} is not offered here")
+    unknown = {point.rid for point in request.points} - {point.rid for point in points}
+    if unknown:
+        raise InvalidId(f"rID {min(unknown)} is not offered in {request.specifier_id}")
+    if request.granularity.length < timedelta(0) or request.report_back.length < timedelta(0):
+        raise InvalidData(f"report request {request.id} has a negative period")
+    begin = max(request.interval.start, now - BUFFER) if request.interval else now
+    length = request.interval.duration.length if request.interval else timedelta(0)
+    return Standing(
+        request=request,
+        name=name,
+        sent_until=begin,
+        until=shift(begin, length) if length else FOREVER,
+    )
+
+
+def cancel(producer: Producer, ids: tuple[ReportRequestId, ...]) -> Producer:
+    """Without those requests. Raises InvalidId for one that is not served."""
+    unknown = [name for name in ids if name not in producer.requests]
+    if unknown:
+        raise InvalidId(f"report request {unknown[0]} is unknown here")
+    return replace(producer, requests={k: v for k, v in producer.requests.items() if k not in ids})
+
+
+def pending(producer: Producer) -> tuple[ReportRequestId, ...]:
+    """What oadrPendingReports lists."""
+    return tuple(producer.requests)
+
+
+# --- when what is due -----------------------------------------------------------------------------------------------------
+
+
+class Span(Value, frozen=True, kw_only=True, gc=False):
+    """A piece of time that one update of a request is about."""
+
+    request_id: ReportRequestId
+    start: datetime
+    end: datetime
+
+
+def due(producer: Producer, now: datetime) -> tuple[Producer, tuple[Span, ...]]:
+    """The spans of periodic and one-shot usage and status reports that have ended, each handed out once.
+
+    x-RESPONSE has none: the fleet says when an interval of an event is over.
+    """
+    spans: list[Span] = []
+    requests = dict(producer.requests)
+    for name, standing in producer.requests.items():
+        if standing.name == X_RESPONSE:
+            continue
+        mine = tuple(_ended(standing, now))
+        spans.extend(mine)
+        if mine:
+            requests[name] = replace(standing, sent_until=mine[-1].end)
+        if mine and (not standing.back or mine[-1].end >= standing.until):
+            del requests[name]
+    return (replace(producer, requests=requests), tuple(spans)) if spans else (producer, ())
+
+
+def _ended(standing: Standing, now: datetime) -> Iterator[Span]:
+    if not standing.back:
+        end = min(standing.until, now)
+        if now >= standing.sent_until and end >= standing.sent_until:
+            yield Span(request_id=standing.request.id, start=standing.sent_until, end=end)
+        return
+    start = max(standing.sent_until, _floor(standing, now))
+    while start + standing.back <= min(now, standing.until):
+        yield Span(request_id=standing.request.id, start=start, end=start + standing.back)
+        start += standing.back
+
+
+def _floor(standing: Standing, now: datetime) -> datetime:
+    """Where the backlog begins, on the request's own grid."""
+    missed = (now - standing.sent_until) // standing.back
+    return standing.sent_until + max(missed - MAX_BACKLOG, 0) * standing.back
+
+
+def next_due(producer: Producer, after: datetime) -> datetime | None:
+    """When the next span ends."""
+    times = (
+        standing.sent_until + standing.back for standing in producer.requests.values() if standing.name != X_RESPONSE
+    )
+    return min((when for when in times if when > after), default=None)

@@ -1,0 +1,184 @@
+"""EiRegisterParty, both ends: a transition table and the messages that move it.
+
+`TRANSITIONS` is the whole of it; `docs/registration.md` shows it as a table, written by a test.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from openadr_ra.errors import OK, InvalidId, NotAllowed
+from openadr_ra.protocol.messages import (
+    PROFILE_2_0B,
+    SIMPLE_HTTP,
+    CanceledPartyRegistration,
+    CancelPartyRegistration,
+    CreatedPartyRegistration,
+    CreatePartyRegistration,
+)
+from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
+from openadr_ra.protocol.parts import Profile, Result
+from openadr_ra.protocol.shape import Token, Value
+from openadr_ra.protocol.times import Duration
+
+Phase = Literal["new", "registered", "ended"]
+"""new: not registered, wants to be. ended: cancelled by either side; only a restart or an order begins anew."""
+
+Move = Literal[
+    "created", "created anew", "refused", "forgotten", "asked to register again", "cancelled by the VTN", "cancelled by us"
+]  # fmt: skip
+
+TRANSITIONS: dict[tuple[Phase, Move], Phase] = {
+    ("new", "created"): "registered",
+    ("new", "created anew"): "registered",
+    ("new", "refused"): "new",
+    ("new", "cancelled by us"): "ended",
+    ("registered", "created"): "registered",
+    ("registered", "created anew"): "registered",
+    ("registered", "refused"): "new",
+    ("registered", "forgotten"): "new",
+    ("registered", "asked to register again"): "registered",
+    ("registered", "cancelled by the VTN"): "ended",
+    ("registered", "cancelled by us"): "ended",
+}
+"""A VEN's registration. What is not listed cannot happen and is refused with 451."""
+
+
+def moved(phase: Phase, move: Move) -> Phase:
+    """The phase after `move`. Raises NotAllowed for what the table does not have."""
+    try:
+        return TRANSITIONS[phase, move]
+    except KeyError:
+        raise NotAllowed(f"a registration that is {phase} cannot be {move}") from None
+
+
+# --- the VEN's end ------------------------------------------------------------------------------------------------------
+
+
+class Membership(Value, frozen=True, kw_only=True, gc=False):
+    """A VEN's registration with its VTN. `poll_s` is what the VTN asked for (oadrRequestedOadrPollFreq)."""
+
+    phase: Phase = "new"
+    registration_id: RegistrationId | None = None
+    ven_id: VenId | None = None
+    vtn_id: VtnId | None = None
+    poll_s: int = 10
+    refusal: str = ""
+
+
+def request(
+    member: Membership, *, request_id: RequestId, ven_name: str, preassigned: VenId | None, report_only: bool = False
+) -> CreatePartyRegistration:
+    """oadrCreatePartyRegistration: with both ids to register again, without registrationID for a new one (rule 406)."""
+    return CreatePartyRegistration(
+        request_id=request_id,
+        registration_id=member.registration_id,
+        ven_id=member.ven_id or preassigned,
+        report_only=report_only,
+        ven_name=ven_name,
+        pull=True,
+    )
+
+
+def adopt(member: Membership, answer: CreatedPartyRegistration) -> tuple[Membership, bool]:
+    """The membership after the VTN's answer, and whether it is a new one (405, 406).
+
+    The venID is whatever the VTN says. A refusal forgets the ids: the next attempt asks for a new registration.
+    """
+    if answer.result.code != OK or answer.registration_id is None or answer.ven_id is None:
+        refusal = f"{answer.result.code} {answer.result.description or ''}".strip()
+        return Membership(phase=moved(member.phase, "refused"), poll_s=member.poll_s, refusal=refusal), False
+    anew = answer.registration_id != member.registration_id
+    phase = moved(member.phase, "created anew" if anew else "created")
+    return (
+        Membership(
+            phase=phase,
+            registration_id=answer.registration_id,
+            ven_id=answer.ven_id,
+            vtn_id=answer.vtn_id,
+            poll_s=_seconds(answer.poll_freq) or member.poll_s,
+        ),
+        anew,
+    )
+
+
+def _seconds(frequency: Duration | None) -> int:
+    return 0 if frequency is None or frequency.months else max(frequency.seconds, 0)
+
+
+def cancelled(member: Membership, message: CancelPartyRegistration) -> tuple[Membership, CanceledPartyRegistration]:
+    """The VTN ends it; wrong ids are answered 452 and change nothing."""
+    if message.registration_id != member.registration_id or message.ven_id not in (None, member.ven_id):
+        raise InvalidId(f"registration {message.registration_id} is not ours")
+    answer = CanceledPartyRegistration(
+        result=Result(request_id=message.request_id),
+        registration_id=member.registration_id,
+        ven_id=member.ven_id,
+    )
+    ended = Membership(phase=moved(member.phase, "cancelled by the VTN"), poll_s=member.poll_s)
+    return ended, answer
+
+
+# --- the VTN's end ------------------------------------------------------------------------------------------------------
+
+
+class Registration(Value, frozen=True, kw_only=True, gc=False):
+    """A VTN's record of a VEN's registration."""
+
+    id: RegistrationId
+    at: datetime
+    profile: Token = PROFILE_2_0B
+    transport: Token = SIMPLE_HTTP
+    pull: bool = True
+    report_only: bool = False
+    xml_signature: bool = False
+    address: str = ""
+    ven_name: str = ""
+
+
+PROFILES = (Profile(name=PROFILE_2_0B, transports=(SIMPLE_HTTP,)),)
+"""What our VTN offers."""
+
+
+def register(
+    held: Registration | None, message: CreatePartyRegistration, *, ven_id: VenId, fresh: RegistrationId, now: datetime
+) -> Registration:
+    """The registration after oadrCreatePartyRegistration.
+
+    With the ids of the one held it is renewed and keeps its id; without a registrationID it is a new one (forced new
+    registration). Raises InvalidId for a registrationID or a venID that is not this VEN's.
+    """
+    if message.ven_id not in (None, ven_id):
+        raise InvalidId(f"venID {message.ven_id} does not belong to this certificate")
+    if message.registration_id is not None and (held is None or message.registration_id != held.id):
+        raise InvalidId(f"registrationID {message.registration_id} is unknown here; register without one")
+    if message.profile != PROFILE_2_0B:
+        raise NotAllowed(f"profile {message.profile} is not offered here; register with 2.0b")
+    if message.transport != SIMPLE_HTTP or message.pull is False:
+        raise NotAllowed("only simpleHttp with oadrHttpPullModel true is offered here")
+    return Registration(
+        id=held.id if held is not None and message.registration_id is not None else fresh,
+        at=now,
+        profile=message.profile,
+        transport=message.transport,
+        report_only=message.report_only,
+        xml_signature=message.xml_signature,
+        address=message.address or "",
+        ven_name=message.ven_name or "",
+    )
+
+
+def confirmed(
+    held: Registration | None, *, request_id: RequestId, ven_id: VenId, vtn_id: VtnId, poll_s: int
+) -> CreatedPartyRegistration:
+    """The answer to a creation or a query; ids only where there is a registration."""
+    return CreatedPartyRegistration(
+        result=Result(request_id=request_id),
+        registration_id=held.id if held else None,
+        ven_id=ven_id if held else None,
+        vtn_id=vtn_id,
+        profiles=PROFILES,
+        # EPRI's VEN cannot do without it, and the harness asks for it from pull VENs.
+        poll_freq=Duration(seconds=poll_s),
+    )

@@ -1,0 +1,265 @@
+"""EiReport: series and their names, the value of an interval, and the timing rules both ends share."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from openadr_ra.errors import InvalidData
+from openadr_ra.protocol.model import (
+    SCALES,
+    CustomUnit,
+    EnergyReal,
+    EventId,
+    ItemBase,
+    PowerReal,
+    ResourceId,
+    Rid,
+    Target,
+)
+from openadr_ra.protocol.parts import (
+    DIRECT_READ,
+    GOOD,
+    MEAN,
+    NO_VALUE,
+    NOT_APPLICABLE,
+    UNCERTAIN,
+    Interval,
+    Quality,
+    ReadingType,
+    Report,
+    ReportDescription,
+    ReportType,
+)
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.shape import Token, Value
+from openadr_ra.protocol.times import Duration, shift
+
+Quantity = Literal[
+    "kw",
+    "kwh",
+    "soc",
+    "online",
+    "override",
+    "asked",
+    "baseline",
+    "delta",
+    "coverage",
+    "frozen",
+    "revision",
+    "final",
+]
+"""What a series of a resource holds.
+
+Live: kw (power), kwh (net energy register: imported less exported, rises and falls), soc (percent), online and override
+(0 or 1). Of an event's interval: asked, baseline, kw (mean), delta (kW against the baseline); coverage (percent of the
+interval that was measured); soc at its end; frozen (seconds from the baseline's freezing to the interval's start);
+revision (of the response) and final (1, or 0 while provisional).
+"""
+
+TOTAL = ResourceId("*")
+"""Stands for all resources of a VEN together."""
+
+LIVE_QUANTITIES: tuple[Quantity, ...] = ("kw", "kwh")
+STATUS_QUANTITIES: tuple[Quantity, ...] = ("online", "override")
+RESPONSE_QUANTITIES: tuple[Quantity, ...] = (
+    "asked", "kw", "baseline", "delta", "coverage", "soc", "frozen", "revision", "final",
+)  # fmt: skip
+
+
+def rid(resource: ResourceId, quantity: Quantity) -> Rid:
+    """`bat-1.kw`: the rID of a quantity of a resource."""
+    return Rid(f"{resource}.{quantity}")
+
+
+def live_series(resource: ResourceId, quantity: Quantity) -> str:
+    """Where an edge keeps what it measures: `live/bat-1.kw`."""
+    return f"live/{rid(resource, quantity)}"
+
+
+def response_series(event_id: EventId, resource: ResourceId, quantity: Quantity) -> str:
+    """Where an edge keeps the response to an event, a reading per event interval: `response/E1/bat-1.delta`."""
+    return f"response/{event_id}/{rid(resource, quantity)}"
+
+
+# --- the value of an interval -------------------------------------------------------------------------------------------
+
+
+class Mean(Value, frozen=True, kw_only=True, gc=False):
+    """Mean kW of an interval; `coverage` is the measured fraction of it. `kw` None: nothing was measured."""
+
+    kw: float | None
+    coverage: float
+    quality: Quality
+
+
+def value(
+    start: datetime,
+    end: datetime,
+    *,
+    power: Sequence[Reading] = (),
+    register: Sequence[Reading] = (),
+    hold: timedelta = timedelta(minutes=2),
+) -> Mean:
+    """The mean power over [start, end), from the best there is (architecture 4(b)).
+
+    A power reading of that very span; else the difference of the energy register, where it was read within `hold` of
+    both edges; else the time-weighted mean of power readings, a sample counting until the next one, for `hold` at most.
+    All readings in ascending order of start.
+    """
+    for reading in power:
+        if reading.start == start and reading.span == end - start:
+            return Mean(kw=reading.value, coverage=1.0, quality=reading.quality)
+    by_register = _register_mean(start, end, register, hold)
+    if by_register is not None:
+        return by_register
+    return _weighted_mean(start, end, power, hold)
+
+
+def _register_mean(start: datetime, end: datetime, register: Sequence[Reading], hold: timedelta) -> Mean | None:
+    good = [reading for reading in register if not is_bad(reading.quality)]
+    first, last = _register_at(start, good, hold), _register_at(end, good, hold)
+    if first is None or last is None or end <= start:
+        return None
+    return Mean(kw=(last - first) / ((end - start) / timedelta(hours=1)), coverage=1.0, quality=GOOD)
+
+
+def _register_at(when: datetime, register: Sequence[Reading], hold: timedelta) -> float | None:
+    """The register at `when`, between its two neighbours; None if they are more than `hold` apart."""
+    index = bisect_right(register, when, key=lambda reading: reading.start)
+    before = register[index - 1] if index else None
+    if before is not None and before.start == when:
+        return before.value
+    after = register[index] if index < len(register) else None
+    if before is None or after is None or after.start - before.start > hold:
+        return None
+    share = (when - before.start) / (after.start - before.start)
+    return before.value + share * (after.value - before.value)
+
+
+def _weighted_mean(start: datetime, end: datetime, power: Sequence[Reading], hold: timedelta) -> Mean:
+    total, covered = 0.0, timedelta(0)
+    quality = GOOD
+    for reading, until in _covers(power, hold):
+        held = min(until, end) - max(reading.start, start)
+        if held <= timedelta(0) or is_bad(reading.quality):
+            continue
+        total += reading.value * (held / timedelta(seconds=1))
+        covered += held
+        quality = reading.quality if reading.quality != GOOD else quality
+    if not covered:
+        return Mean(kw=None, coverage=0.0, quality=NO_VALUE)
+    coverage = covered / (end - start)
+    return Mean(
+        kw=total / (covered / timedelta(seconds=1)),
+        coverage=coverage,
+        quality=quality if coverage > 0.99 else UNCERTAIN,
+    )
+
+
+def _covers(power: Sequence[Reading], hold: timedelta) -> Iterator[tuple[Reading, datetime]]:
+    """Each reading and the time until which it counts."""
+    for index, reading in enumerate(power):
+        following = power[index + 1].start if index + 1 < len(power) else None
+        until = shift(reading.start, reading.span or hold)
+        yield reading, min(until, following) if following is not None else until
+
+
+def is_bad(quality: Quality) -> bool:
+    """A value that must not be counted."""
+    return quality.startswith(("Quality Bad", "No Quality"))
+
+
+# --- intervals on the wire ----------------------------------------------------------------------------------------------
+
+
+def spans(report: Report) -> Iterator[tuple[datetime, timedelta, Interval]]:
+    """Each interval of a report with the start and length that it has or inherits (3.4, rule 314).
+
+    An interval without dtstart begins where its predecessor ended, the first one at the report's dtstart; one without
+    duration is a sample, or lasts as long as the report if it is the only one. Raises InvalidData if no start is known.
+    """
+    following = report.start
+    for interval in report.intervals:
+        start = interval.start or following
+        if start is None:
+            raise InvalidData(
+                f"report {report.specifier_id}: an interval has no dtstart, nor has the report (rule 314)"
+            )
+        length = (interval.duration or _only(report) or Duration()).length
+        yield start, length, interval
+        following = shift(start, length)
+
+
+def _only(report: Report) -> Duration | None:
+    return report.duration if len(report.intervals) == 1 else None
+
+
+def scaled(unit: ItemBase | None, value: float) -> float:
+    """`value` in kW or kWh where `unit` is a real power or energy, as it is otherwise."""
+    if isinstance(unit, PowerReal | EnergyReal):
+        return value * SCALES[unit.scale] / 1000
+    return value
+
+
+# --- descriptions of what an edge of ours reports -----------------------------------------------------------------------
+
+_PERCENT = CustomUnit(description="percent", units="percent")
+_SECONDS = CustomUnit(description="seconds", units="s")
+
+DESCRIBED: dict[Quantity, tuple[str, ItemBase | None, ReadingType]] = {
+    "kw": ("avgDemand", PowerReal(), MEAN),
+    "asked": ("deltaSetPoint", PowerReal(), NOT_APPLICABLE),
+    "baseline": ("baseline", PowerReal(), ReadingType(Token("x-declaredPlan"))),
+    "delta": ("deltaDemand", PowerReal(), MEAN),
+    "coverage": ("x-coverage", _PERCENT, NOT_APPLICABLE),
+    "soc": ("x-stateOfCharge", _PERCENT, DIRECT_READ),
+    "frozen": ("x-baselineFrozenBeforeStart", _SECONDS, NOT_APPLICABLE),
+    "revision": ("x-revision", None, NOT_APPLICABLE),
+    "final": ("x-final", None, NOT_APPLICABLE),
+}
+"""Report type, unit and reading type of each quantity of x-RESPONSE. The reading type of the baseline names its method."""
+
+
+def usage_description(resource: ResourceId, quantity: Literal["kw", "kwh"], meter: str) -> ReportDescription:
+    """A point of TELEMETRY_USAGE or HISTORY_USAGE, exactly as rule 331 has it."""
+    return ReportDescription(
+        rid=rid(resource, quantity),
+        source=_source(resource, meter),
+        type=ReportType(Token("usage")),
+        unit=PowerReal() if quantity == "kw" else EnergyReal(),
+        reading_type=DIRECT_READ,
+    )
+
+
+def status_description(resource: ResourceId, meter: str) -> ReportDescription:
+    """The point of TELEMETRY_STATUS (rule 331); its rID is the resource's id."""
+    return ReportDescription(
+        rid=Rid(resource),
+        source=_source(resource, meter),
+        type=ReportType(Token("x-resourceStatus")),
+        reading_type=NOT_APPLICABLE,
+    )
+
+
+def response_descriptions(
+    resource: ResourceId, meter: str, quantities: Iterable[Quantity]
+) -> tuple[ReportDescription, ...]:
+    """The points of x-RESPONSE for one resource."""
+    return tuple(
+        ReportDescription(
+            rid=rid(resource, quantity),
+            source=_source(resource, meter),
+            type=ReportType(Token(DESCRIBED[quantity][0])),
+            unit=DESCRIBED[quantity][1],
+            reading_type=DESCRIBED[quantity][2],
+        )
+        for quantity in quantities
+    )
+
+
+def _source(resource: ResourceId, meter: str) -> Target:
+    resources = () if resource == TOTAL else (resource,)
+    return Target(meters=(meter,) if meter else (), resources=resources)

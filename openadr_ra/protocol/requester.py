@@ -1,0 +1,220 @@
+"""EiReport at the end that wants reports: what the other side offers, what was asked of it, what it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidId
+from openadr_ra.protocol.messages import UpdateReport
+from openadr_ra.protocol.model import Period, ReportRequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.parts import (
+    GOOD,
+    TELEMETRY_STATUS,
+    TELEMETRY_USAGE,
+    X_RESPONSE,
+    Report,
+    ReportDescription,
+    ReportName,
+    ReportPayload,
+    ReportRequest,
+    ResourceStatus,
+    SpecifierPayload,
+)
+from openadr_ra.protocol.report import scaled, spans
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.shape import Token, Value
+from openadr_ra.protocol.step import Moment
+from openadr_ra.protocol.times import Duration, duration
+
+METADATA = "METADATA_"
+SLOT = timedelta(minutes=30)
+"""The Japanese market's slot, on :00 and :30 (architecture 4(b))."""
+
+
+class Wanted(Value, frozen=True, kw_only=True, gc=False):
+    """How often the standing reports are wanted. `slot_s` 0: none."""
+
+    live_s: int = 60
+    slot_s: int = 1800
+
+
+class Requested(Value, frozen=True, kw_only=True, gc=False):
+    """A request of ours. Asked again through the poll until the other side lists or serves it."""
+
+    request: ReportRequest
+    name: ReportName
+    asked_at: datetime | None = None
+    running: bool = False
+
+
+class Requester(Value, frozen=True, kw_only=True, gc=False):
+    """What the other side offered last, and our requests by their ids. Neither dict nor tuple is changed in place."""
+
+    offered: tuple[Report, ...] = ()
+    requests: dict[ReportRequestId, Requested] = {}
+
+
+def plain_name(report: Report) -> ReportName:
+    """The report's name without METADATA_."""
+    return ReportName(Token((report.name or TELEMETRY_USAGE).removeprefix(METADATA)))
+
+
+def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Requester:
+    """A new METADATA replaces the earlier one; the standing reports it allows are asked for, each once.
+
+    Requests whose specifier is no longer offered are dropped.
+    """
+    specifiers = {report.specifier_id for report in reports}
+    kept = {name: item for name, item in requester.requests.items() if item.request.specifier_id in specifiers}
+    have = {(item.request.specifier_id, item.request.granularity) for item in kept.values()}
+    fresh = [
+        item
+        for item in _standing(reports, wanted, moment)
+        if (item.request.specifier_id, item.request.granularity) not in have
+    ]
+    return Requester(offered=reports, requests=kept | {item.request.id: item for item in fresh})
+
+
+def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Iterator[Requested]:
+    number = 0
+    for report in reports:
+        for granularity, back in _rates(report, wanted):
+            number += 1
+            yield Requested(
+                request=ReportRequest(
+                    id=ReportRequestId(moment.fresh("rr", number)),
+                    specifier_id=report.specifier_id,
+                    granularity=granularity,
+                    report_back=back,
+                    interval=Period(start=_aligned(moment.now, granularity)),
+                    points=tuple(SpecifierPayload(rid=point.rid) for point in report.descriptions),
+                ),
+                name=plain_name(report),
+            )
+
+
+def _rates(report: Report, wanted: Wanted) -> Iterator[tuple[Duration, Duration]]:
+    """(granularity, reportBackDuration) of each standing request that the offer allows."""
+    match plain_name(report):
+        case name if name == X_RESPONSE:
+            # The producer sends a report interval whenever an event interval ends; the period is nominal.
+            yield Duration(), duration(SLOT)
+        case name if name in (TELEMETRY_USAGE, TELEMETRY_STATUS) and report.descriptions:
+            shortest, longest = _sampling(report)
+            live = duration(min(max(timedelta(seconds=wanted.live_s), shortest), longest))
+            yield live, live
+            slot = timedelta(seconds=wanted.slot_s)
+            if name == TELEMETRY_USAGE and slot and shortest <= slot <= longest and slot != live.length:
+                yield duration(slot), duration(slot)
+
+
+def _sampling(report: Report) -> tuple[timedelta, timedelta]:
+    """The periods that every point can be sampled at; an offer that says nothing is taken to mean anything."""
+    rates = [point.sampling for point in report.descriptions if point.sampling is not None]
+    shortest = max((rate.minimum.length for rate in rates), default=timedelta(seconds=1))
+    longest = min((rate.maximum.length for rate in rates), default=timedelta(days=1))
+    return max(shortest, timedelta(seconds=1)), max(longest, shortest, timedelta(seconds=1))
+
+
+def _aligned(now: datetime, granularity: Duration) -> datetime:
+    """The start of the running period, on the clock: :00 and :30 for half hours."""
+    step = int(granularity.length.total_seconds()) or 1
+    past = int(now.timestamp()) % step
+    return now.replace(microsecond=0) - timedelta(seconds=past)
+
+
+def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[ReportRequest, ...]:
+    """The requests that are to be sent now: never asked, or asked `retry` ago and still not running."""
+    return tuple(
+        item.request
+        for item in requester.requests.values()
+        if not item.running and (item.asked_at is None or now >= item.asked_at + retry)
+    )
+
+
+def next_unasked(requester: Requester, after: datetime, retry: timedelta) -> datetime | None:
+    """When the next repetition is due."""
+    times = (item.asked_at + retry for item in requester.requests.values() if item.asked_at and not item.running)
+    return min((when for when in times if when > after), default=None)
+
+
+def asked(requester: Requester, requests: tuple[ReportRequest, ...], now: datetime) -> Requester:
+    """Those requests went out at `now`."""
+    marked = {request.id: replace(requester.requests[request.id], asked_at=now) for request in requests}
+    return replace(requester, requests=requester.requests | marked)
+
+
+def running(requester: Requester, pending: tuple[ReportRequestId, ...]) -> Requester:
+    """The other side listed these as pending."""
+    marked = {name: replace(requester.requests[name], running=True) for name in pending if name in requester.requests}
+    return replace(requester, requests=requester.requests | marked)
+
+
+def readings(requester: Requester, message: UpdateReport, ven_id: VenId) -> tuple[Requester, tuple[Reading, ...]]:
+    """The values of an update, in kW and kWh. Raises InvalidId for a request or an rID that was never asked (rule 304).
+
+    Points are matched by rID alone, whatever the report type says: certified VENs register `reading`, too.
+    """
+    found: list[Reading] = []
+    for report in message.reports:
+        item = requester.requests.get(report.request_id)
+        if item is None:
+            raise InvalidId(f"report request {report.request_id} is unknown here (rule 304)")
+        found.extend(_values(report, item, _points(requester, item.request.specifier_id), ven_id))
+    served = tuple(report.request_id for report in message.reports)
+    return running(requester, served), tuple(found)
+
+
+def _points(requester: Requester, specifier: SpecifierId) -> dict[Rid, ReportDescription]:
+    return {
+        point.rid: point
+        for report in requester.offered
+        if report.specifier_id == specifier
+        for point in report.descriptions
+    }
+
+
+def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription], ven_id: VenId) -> Iterator[Reading]:
+    allowed = {point.rid for point in item.request.points}
+    prefix = series_prefix(ven_id, item.name, report.report_id if item.name == X_RESPONSE else None)
+    for start, length, interval in spans(report):
+        payloads = [payload for payload in interval.payloads if isinstance(payload, ReportPayload)]
+        revision = _revision(payloads)
+        for payload in payloads:
+            if payload.rid not in allowed:
+                raise InvalidId(f"rID {payload.rid} was not asked for in report request {item.request.id}")
+            point = points.get(payload.rid)
+            unit = point.unit if point is not None else None
+            for suffix, number in _numbers(payload):
+                yield Reading(
+                    series=f"{prefix}{payload.rid}{suffix}",
+                    start=start,
+                    span=length,
+                    value=scaled(unit, number),
+                    quality=payload.quality or GOOD,
+                    revision=revision,
+                )
+
+
+def _numbers(payload: ReportPayload) -> Iterator[tuple[str, float]]:
+    if isinstance(payload.value, ResourceStatus):
+        yield ".online", float(payload.value.online)
+        yield ".override", float(payload.value.manual_override)
+        return
+    yield "", float(payload.value)
+
+
+def _revision(payloads: list[ReportPayload]) -> int:
+    """x-RESPONSE names the revision of its interval; elsewhere a value never changes."""
+    for payload in payloads:
+        if payload.rid.endswith(".revision") and isinstance(payload.value, float):
+            return max(int(payload.value), 0)
+    return 0
+
+
+def series_prefix(ven_id: VenId, name: ReportName, event_id: str | None = None) -> str:
+    """`VEN1/TELEMETRY_USAGE/`, `VEN1/x-RESPONSE/<eventID>/`: what the series of a VEN's report begin with."""
+    return f"{ven_id}/{name}/{event_id}/" if event_id is not None else f"{ven_id}/{name}/"

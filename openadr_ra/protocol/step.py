@@ -1,0 +1,191 @@
+"""How states move: a step takes a state and an input and returns an `Outcome`; it changes one row and posts mail.
+
+def receive(state: S, given: Input, moment: Moment) -> Outcome[S]: ...
+def wake(state: S, moment: Moment) -> Outcome[S]: ...
+def deadline(state: S, after: datetime) -> datetime | None: ...
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Generic, NewType, Self, TypeVar
+
+import msgspec
+
+from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.model import EventId, OptType, ResourceId, ResponseRequired
+from openadr_ra.protocol.parts import Event, ReportDescription, ReportRequest
+from openadr_ra.protocol.schedule import Reading, Schedule
+from openadr_ra.protocol.shape import Value
+
+Key = NewType("Key", str)
+"""The name of a stored row: `party/<venID>`, `node/<upstream>`, `fleet`, `event/<eventID>`."""
+
+
+class State(Value, frozen=True, kw_only=True, gc=False):
+    """Base of all that is stored as a row: JSON with the `format` it was written in."""
+
+    format: ClassVar[int] = 1
+
+    @classmethod
+    def upgrade(cls, row: dict[str, object], written: int) -> dict[str, object]:
+        """`row`, read from a store in format `written`, brought to the present one. New fields have defaults."""
+        return row
+
+
+S_co = TypeVar("S_co", bound=State, covariant=True)
+
+
+class Moment(Value, frozen=True, kw_only=True, gc=False):
+    """Now, and ids nobody used before: all that a step may know of the world. `token` is unique to the step."""
+
+    now: datetime
+    token: str
+
+    def fresh(self, kind: str, number: int = 0) -> str:
+        """An id, unique for each (kind, number) of one step; shorter than the 50 characters all peers take."""
+        return f"{kind}-{self.token}-{number}" if number else f"{kind}-{self.token}"
+
+
+# --- mail: what rows tell one another -------------------------------------------------------------------------------
+
+
+class Letter(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
+    """The body of a mail. Delivered at least once; a step that has seen it before changes nothing."""
+
+
+class Publish(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: this event, in this version, is yours; a cancelled one is to be withdrawn."""
+
+    event: Event
+    response_required: ResponseRequired
+
+
+class Ask(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: request these reports."""
+
+    requests: tuple[ReportRequest, ...]
+
+
+class Instruct(Letter, frozen=True, kw_only=True, gc=False):
+    """End node → fleet: may this schedule be promised? The answer is a `Verdict` to `reply_to`."""
+
+    schedule: Schedule
+    modification: int
+    reply_to: Key
+
+
+class Release(Letter, frozen=True, kw_only=True, gc=False):
+    """End node → fleet: the promise `event_id` ends at `at`."""
+
+    event_id: EventId
+    modification: int
+    at: datetime
+    reply_to: Key
+
+
+class Verdict(Letter, frozen=True, kw_only=True, gc=False):
+    """Fleet → end node: what became of an instruction. `short_kw` is the largest uncovered share, 0 when covered."""
+
+    event_id: EventId
+    modification: int
+    opt: OptType
+    short_kw: float = 0.0
+    reason: str = ""
+
+
+class Offer(Letter, frozen=True, kw_only=True, gc=False):
+    """Fleet → end node: the data points that can be reported from now on, one group per report name."""
+
+    usage: tuple[ReportDescription, ...]
+    status: tuple[ReportDescription, ...]
+    response: tuple[ReportDescription, ...]
+
+
+class Delivered(Letter, frozen=True, kw_only=True, gc=False):
+    """Fleet → end node: an interval of an event is over; its response stands in the series `response/<event>/…`."""
+
+    event_id: EventId
+    start: datetime
+    end: datetime
+    revision: int = 0
+
+
+AnyLetter = Publish | Ask | Instruct | Release | Verdict | Offer | Delivered
+
+
+class Mail(Value, frozen=True, kw_only=True, gc=False):
+    """A letter and the row it is for."""
+
+    to: Key
+    body: AnyLetter
+
+
+# --- effects: what a step wants done once its state is stored ---------------------------------------------------------
+
+
+class Entry(Value, frozen=True, kw_only=True, gc=False):
+    """A line of the journal: something that must be answered for later. `subject` is what it is about, `by` who did it."""
+
+    subject: str
+    at: datetime
+    by: str
+    what: str
+    detail: str = ""
+
+
+class Send(Value, frozen=True, kw_only=True, gc=False):
+    """Post `message` to the peer; what it answers comes back as an input."""
+
+    message: Message
+
+
+class Apply(Value, frozen=True, kw_only=True, gc=False):
+    """Give a device its power until `lease_until`; `kw` None gives control back."""
+
+    resource: ResourceId
+    event_id: EventId
+    sequence: int
+    kw: float | None
+    lease_until: datetime
+
+
+class Read(Value, frozen=True, kw_only=True, gc=False):
+    """Fetch the readings of `series` within [start, end) and hand them in under `tag`."""
+
+    tag: str
+    series: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+
+class Fetched(Value, frozen=True, kw_only=True, gc=False):
+    """An input: what a `Read` of this tag found, ordered by series as asked, then start."""
+
+    tag: str
+    readings: tuple[Reading, ...]
+
+
+class Record(Value, frozen=True, kw_only=True, gc=False):
+    """Store with the state, in the same transaction. `aliases` are other names by which the row can be found."""
+
+    readings: tuple[Reading, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+Effect = Send | Apply | Read | Record
+
+
+class Outcome(msgspec.Struct, Generic[S_co], frozen=True, kw_only=True):
+    """All that a step does: the row's new state, replies to who asked, effects, mail, and when to be woken (`due`)."""
+
+    state: S_co
+    replies: tuple[Message, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    mail: tuple[Mail, ...] = ()
+    due: datetime | None = None
+
+    def with_due(self, due: datetime | None) -> Self:
+        """The same outcome with its deadline set."""
+        return msgspec.structs.replace(self, due=due)

@@ -1,0 +1,215 @@
+"""The protocols of Store, Driver and Clock, and the values that cross them: what rooms implement and the hall uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+from openadr_ra.protocol.model import EventId, ResourceId
+from openadr_ra.protocol.parts import GOOD, Quality
+from openadr_ra.protocol.schedule import Reading, Slot
+from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.step import AnyLetter, Entry, Key, Mail, Outcome, State
+
+S = TypeVar("S", bound=State)
+
+Step = Callable[[S | None, tuple[AnyLetter, ...]], Outcome[S]]
+"""A pure function from a row (None where there is none yet) and its mail to an outcome. It may be called again with
+a newer row when another writer was faster, and it runs in the store's thread: it must not touch anything else."""
+
+
+class Clock(Protocol):
+    """The only way to know and to await the time."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+    async def sleep_until(self, when: datetime) -> None:
+        """Return at or after `when`; at once when it is past."""
+        ...
+
+
+class Due(Value, frozen=True, kw_only=True, gc=False):
+    """A row that wants to be woken."""
+
+    key: Key
+    at: datetime
+
+
+class Store(Protocol):
+    """Rows, mail, readings, nonces, journal. `tests/store/check_store.py` is the contract."""
+
+    async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
+        """Step the row in one transaction: load it and its mail, save it, drop that mail, post the outcome's mail,
+        store its `Record` effects. Returns once all of it is durable. What the step raises is raised here, and then
+        nothing has changed. A row whose state, mail and effects do not change costs no write.
+        """
+        ...
+
+    async def load(self, key: Key, kind: type[S]) -> S | None:
+        """The row as last committed."""
+        ...
+
+    def peek(self, key: Key, kind: type[S]) -> S | None:
+        """The row as last committed if it is in memory and no mail waits for it; never blocks, None else."""
+        ...
+
+    async def keys(self, prefix: str) -> tuple[Key, ...]:
+        """Keys of rows that begin with `prefix`, sorted."""
+        ...
+
+    async def post(self, mail: Sequence[Mail]) -> None:
+        """Insert mail; durable on return."""
+        ...
+
+    async def waiting(self) -> tuple[Key, ...]:
+        """Keys for which mail waits, whether or not the row exists."""
+        ...
+
+    async def due(self) -> tuple[Due, ...]:
+        """All rows with a deadline, soonest first."""
+        ...
+
+    async def resolve(self, alias: str) -> Key | None:
+        """The row that recorded this alias last."""
+        ...
+
+    async def record(self, readings: Sequence[Reading], entries: Sequence[Entry] = ()) -> None:
+        """Store readings and journal entries that belong to no step. Idempotent by (series, start, span): the higher
+        revision stays, an equal one changes nothing."""
+        ...
+
+    async def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
+        """Readings of these series that touch [start, end): a span that overlaps it, a sample inside it. Ordered by
+        series as asked, then start."""
+        ...
+
+    async def series(self, prefix: str) -> tuple[str, ...]:
+        """Names of series that begin with `prefix`, sorted."""
+        ...
+
+    async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
+        """Entries about `subject` with their ascending numbers, those above `after`."""
+        ...
+
+    async def remember(self, nonce: str, until: datetime) -> bool:
+        """Store a nonce; False if it is known already. Expired ones (`until` before the newest seen `now`) may go."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is queued and let go of the files."""
+        ...
+
+
+# --- drivers ----------------------------------------------------------------------------------------------------------
+
+
+class Energy(Value, frozen=True, kw_only=True, gc=False):
+    """What a resource that stores energy can hold. Efficiencies are fractions (0, 1]."""
+
+    capacity_kwh: float
+    reserve_kwh: float = 0.0
+    charge_efficiency: float = 1.0
+    discharge_efficiency: float = 1.0
+
+
+class Descriptor(Value, frozen=True, kw_only=True, gc=False):
+    """What a resource is and may do. Powers in load convention (charging, consumption +) at its measuring point.
+
+    Reachable powers are [min_kw, max_kw], less the open `gap_kw` (a generator's minimum output), or exactly `levels_kw`
+    where those are given (an on/off line). `plan` is the declared baseline: what it does without an instruction.
+    """
+
+    id: ResourceId
+    kind: Literal["battery", "generator", "consumer"]
+    subtype: str = ""
+    metering: Literal["pcc", "device"] = "device"
+    metering_point: str = ""
+    min_kw: float
+    max_kw: float
+    gap_kw: tuple[float, float] | None = None
+    levels_kw: tuple[float, ...] = ()
+    ramp_kw_per_s: float | None = None
+    latency_s: float = 0.0
+    min_on_s: float = 0.0
+    min_off_s: float = 0.0
+    energy: Energy | None = None
+    plan: tuple[Slot, ...] = ()
+    failsafe: Literal["release", "hold"] = "release"
+
+
+class Measurement(Value, frozen=True, kw_only=True, gc=False):
+    """What a resource does now, and what it could do: `min_kw` and `max_kw` are reachable at this moment.
+
+    `can_reduce_kwh` and `can_raise_kwh` are how much energy below or above its plan it can still give (None: unlimited).
+    Registers rise for ever: `import_kwh` consumed, `export_kwh` delivered.
+    """
+
+    at: datetime
+    kw: float
+    min_kw: float
+    max_kw: float
+    import_kwh: float | None = None
+    export_kwh: float | None = None
+    soc_percent: float | None = None
+    can_reduce_kwh: float | None = None
+    can_raise_kwh: float | None = None
+    online: bool = True
+    local_override: bool = False
+    quality: Quality = GOOD
+
+
+class Setpoint(Value, frozen=True, kw_only=True, gc=False):
+    """A power to hold until `lease_until`; afterwards the driver goes to its fail-safe by itself.
+
+    Idempotent by `sequence`: an older one than the last applied is ignored.
+    """
+
+    event_id: EventId
+    sequence: int
+    kw: float
+    lease_until: datetime
+
+
+class Ack(Value, frozen=True, kw_only=True, gc=False):
+    """What became of a set-point. `clamped`: a limit of the device's own held it at `effective_kw`."""
+
+    outcome: Literal["accepted", "clamped", "rejected", "stale", "unreachable"]
+    effective_kw: float | None = None
+    reason: str = ""
+
+
+class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a driver's own settings: one [[device]] table of a node's TOML, less `id` and `driver`."""
+
+
+@runtime_checkable
+class Driver(Protocol):
+    """Moves one resource. Four verbs; `check_driver()` is the contract. An async context manager if it has a life of
+    its own. The verbs may be plain functions: then the guard runs them in a thread.
+
+    Limits are enforced inside, whoever asks; every clamp is reported; an unreachable device is `quality` or
+    `unreachable`, never an exception; a local override wins.
+    """
+
+    async def describe(self) -> Descriptor: ...
+
+    async def apply(self, setpoint: Setpoint) -> Ack: ...
+
+    async def read(self) -> Measurement: ...
+
+    async def release(self, reason: str) -> Ack:
+        """Give control back: the device returns to its own plan."""
+        ...
+
+
+class DriverFactory(Protocol):
+    """What an entry point of group `openadr_ra.drivers` names: usually the driver's class."""
+
+    Settings: ClassVar[type[DriverSettings]]
+
+    def __call__(self, resource: ResourceId, settings: DriverSettings, clock: Clock) -> Driver: ...

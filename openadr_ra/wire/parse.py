@@ -1,0 +1,81 @@
+"""Bytes to an XML tree, hardened: whatever comes in, the only thing raised is WireError."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from openadr_ra.errors import ResponseCode, WireError
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""The largest body that is parsed: about ten thousand report values. A tree takes some ten times its bytes in memory."""
+
+MAX_DEPTH = 64
+"""Elements one inside the other, the root included. OpenADR itself needs 15; the rest is for an atom feed with XHTML."""
+
+NOT_RECOGNIZED = ResponseCode("453")
+TOO_LARGE_STATUS = 413
+
+# A parser picks the encoding that the bytes declare, and iconv knows hundreds. The profile says utf-8; a reader of XML has to
+# take UTF-16, and the Latin ones do no harm. Anything else is a way to say one thing to us and another to a filter before us.
+_ENCODINGS = frozenset({"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "ISO-8859-1", "US-ASCII", "ASCII"})
+
+_LONGEST_REASON = 200
+
+
+def parse(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_DEPTH) -> Element:
+    """The root element of `body`; comments and processing instructions are gone, text is as it was.
+
+    Nothing is loaded, nothing expanded: a document type declaration is refused, an empty one too.
+    Raises WireError: status 413 above `max_bytes`; else 400 and code 453.
+    """
+    if len(body) > max_bytes:
+        raise WireError(
+            f"the body has {len(body)} bytes, more than {max_bytes}", code=NOT_RECOGNIZED, status=TOO_LARGE_STATUS
+        )
+    try:
+        root = etree.fromstring(body, _parser())
+    except etree.XMLSyntaxError as error:
+        raise WireError(f"the body is not XML: {one_line(str(error))}", code=NOT_RECOGNIZED) from error
+    document = root.getroottree().docinfo
+    if document.internalDTD is not None:
+        raise WireError("the body has a document type declaration", code=NOT_RECOGNIZED)
+    if (document.encoding or "UTF-8").upper() not in _ENCODINGS:
+        raise WireError(f"the body is in {one_line(document.encoding or '')}, not in UTF-8", code=NOT_RECOGNIZED)
+    if _is_deeper_than(max_depth)(root):
+        raise WireError(f"the body nests elements more than {max_depth} deep", code=NOT_RECOGNIZED)
+    return root
+
+
+def one_line(reason: str) -> str:
+    """`reason` for a log: one line, printable, at most 200 characters, whatever a peer has put into it."""
+    line = " ".join(reason.split())
+    shown = "".join(letter if letter.isprintable() else "?" for letter in line[: _LONGEST_REASON + 1])
+    return shown if len(shown) <= _LONGEST_REASON else shown[: _LONGEST_REASON - 1] + "…"
+
+
+@lru_cache(maxsize=1)
+def _parser() -> etree.XMLParser:
+    """One parser is shared: lxml locks it. It carries no schema, so that nothing is trusted before the whole tree is there."""
+    return etree.XMLParser(
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        # Text of CDATA sections is text; white space is part of what may have been signed.
+        strip_cdata=True,
+        remove_blank_text=False,
+        recover=False,
+        collect_ids=False,
+    )
+
+
+@lru_cache(maxsize=16)
+def _is_deeper_than(depth: int) -> etree.XPath:
+    return etree.XPath(f"boolean({'/*' * (depth + 1)})")
