@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -96,16 +96,14 @@ class Store(Protocol):
         """Entries about `subject` with their ascending numbers, those above `after`."""
         ...
 
-    async def remember(self, nonce: str, until: datetime) -> bool:
-        """Store a nonce; False if it is known already. Expired ones (`until` before the newest seen `now`) may go."""
+    async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
+        """Store a nonce; False if it is known already. One whose `until` lies before the newest `now` seen is forgotten."""
         ...
 
     async def close(self) -> None:
         """Commit what is queued and let go of the files."""
         ...
 
-
-# --- drivers ----------------------------------------------------------------------------------------------------------
 
 
 class Energy(Value, frozen=True, kw_only=True, gc=False):
@@ -190,7 +188,7 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 @runtime_checkable
 class Driver(Protocol):
     """Moves one resource. Four verbs; `check_driver()` is the contract. An async context manager if it has a life of
-    its own. The verbs may be plain functions: then the guard runs them in a thread.
+    its own. The verbs may be plain functions, see `PlainDriver`.
 
     Limits are enforced inside, whoever asks; every clamp is reported; an unreachable device is `quality` or
     `unreachable`, never an exception; a local override wins.
@@ -207,9 +205,24 @@ class Driver(Protocol):
         ...
 
 
-class DriverFactory(Protocol):
-    """What an entry point of group `openadr_ra.drivers` names: usually the driver's class."""
+@runtime_checkable
+class PlainDriver(Protocol):
+    """A driver whose verbs are plain functions, which may block: the guard calls them in a thread, one at a time."""
 
-    Settings: ClassVar[type[DriverSettings]]
+    def describe(self) -> Descriptor: ...
 
-    def __call__(self, resource: ResourceId, settings: DriverSettings, clock: Clock) -> Driver: ...
+    def apply(self, setpoint: Setpoint) -> Ack: ...
+
+    def read(self) -> Measurement: ...
+
+    def release(self, reason: str) -> Ack: ...
+
+
+AnyDriver = Driver | PlainDriver
+
+DriverFactory = Callable[..., AnyDriver]
+"""What an entry point of group `openadr_ra.drivers` names, usually the driver's class. It is called with the resource,
+the settings and the clock; its attribute `Settings` is the driver's own kind of `DriverSettings`.
+
+Not a protocol: a class with narrower settings than `DriverSettings` matches none. `build` checks it instead.
+"""

@@ -97,14 +97,10 @@ def issue(
         raise SettingsError(f"{name!r} cannot name a certificate: letters, digits, . _ - and not ca…")
     names = tuple(hosts)
     if role == "vtn" and not names:
-        raise SettingsError(
-            "a VTN's certificate needs the host names or addresses that VENs use; give --host"
-        )
+        raise SettingsError("a VTN's certificate needs the host names or addresses that VENs use; give --host")
     common_name = names[0] if role == "vtn" else name
     if len(common_name) > COMMON_NAME_CHARACTERS:
-        raise SettingsError(
-            f"{common_name!r} is too long: a common name has {COMMON_NAME_CHARACTERS} characters"
-        )
+        raise SettingsError(f"{common_name!r} is too long: a common name has {COMMON_NAME_CHARACTERS} characters")
     files = (directory / f"{name}.pem", directory / f"{name}.key")
     if not replace:
         _refuse_existing(files)
@@ -120,9 +116,7 @@ def issue(
 def _signer(directory: Path, kind: KeyKind) -> tuple[x509.Certificate, PrivateKey]:
     certificate_file, key_file = ca_files(directory).roots[KEY_KINDS.index(kind)]
     if not certificate_file.exists():
-        raise SettingsError(
-            f"there is no CA in {directory}; make one with `openadr-ra certs init {directory}`"
-        )
+        raise SettingsError(f"there is no CA in {directory}; make one with `openadr-ra certs init {directory}`")
     key = load_pem_private_key(read_file(key_file), password=None)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise SettingsError(f"{key_file} is neither an RSA nor an EC key; make a new CA in another directory")
@@ -217,9 +211,7 @@ def _key_pem(key: PrivateKey) -> bytes:
 def _refuse_existing(files: Iterable[Path]) -> None:
     for file in files:
         if file.exists():
-            raise SettingsError(
-                f"{file} exists and is not overwritten; choose another place, or move it away"
-            )
+            raise SettingsError(f"{file} exists and is not overwritten; choose another place, or move it away")
 
 
 def _write(path: Path, octets: bytes, *, secret: bool = False) -> None:

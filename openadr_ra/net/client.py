@@ -145,9 +145,7 @@ def _refused(response: aiohttp.ClientResponse, body: bytes) -> TransportError:
         case 415:
             cure = "the peer does not take application/xml; is there an OpenADR 2.0b service behind this url?"
         case _ if 300 <= status < 400:
-            cure = (
-                f"it has moved to {response.headers.get(hdrs.LOCATION, 'an unknown place')}; correct the url"
-            )
+            cure = f"it has moved to {response.headers.get(hdrs.LOCATION, 'an unknown place')}; correct the url"
         case _ if status >= 500 and status != 501:
             cure = "it has a problem of its own; its log says which"
         case _:

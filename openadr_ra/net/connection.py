@@ -150,19 +150,15 @@ class Connection(web.RequestHandler):
         """
         if status == 400:
             log.warning("! refused 400 %s: %s", self.who, _parser_fault(exc))
-            return Octets(
-                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", keep=False
-            )
+            return Octets(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", keep=False)
         log.error("! failed 503 %s %s: %s: %s", self.who, request.path, type(exc).__name__, exc)
         log.debug("the traceback of it", exc_info=exc)
-        return Octets(
-            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", keep=False
-        )
+        return Octets(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", keep=False)
 
 
 def _parser_fault(error: BaseException | None) -> str:
     text = str(error)
-    if r"\x16\x03" in text:
+    if r"\x16\x03" in text or "HTTPS traffic" in text:
         return "it speaks TLS to a plain HTTP port; its url must say http://, or ours needs certificates"
     return f"not HTTP ({' '.join(text.split())[:120]})"
 

@@ -28,9 +28,6 @@ _LENIENT_TYPES = ("", XML, "text/xml")
 _UTF_8 = ("utf-8", "utf8")
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE | re.ASCII)
 
-LINGER_S = 2.0
-"""How long the rest of a refused body is still taken, so that the peer gets to read the refusal."""
-
 DATE_S = 0.25
 """How old the Date header may be; VENs measure their clock skew by it, and warn above 2 s."""
 
@@ -47,6 +44,8 @@ class Limits:
     """For the whole body: a full report over a slow mobile link must fit."""
     send_s: float = 60.0
     """For the peer to take our answer."""
+    linger_s: float = 2.0
+    """How long the rest of a refused body is still taken, so that the peer gets to read the refusal."""
     handshake_s: int = 15
     keepalive_s: float = 120.0
     """Above the poll period: a TLS handshake costs as much as 12 to 18 requests."""
@@ -114,7 +113,7 @@ async def serve(
     opened = Open()
 
     def accept() -> asyncio.BaseProtocol:
-        connection = Connection(http, opened, keepalive_s=limits.keepalive_s, linger_s=LINGER_S)
+        connection = Connection(http, opened, keepalive_s=limits.keepalive_s, linger_s=limits.linger_s)
         return connection if ssl is None else Tls(connection, ssl, opened, limits.handshake_s)
 
     try:
@@ -190,9 +189,7 @@ class _Site:
         if service is None:
             raise _Refusal(HTTPStatus.NOT_FOUND, "no such service")
         if request.method != hdrs.METH_POST:
-            raise _Refusal(
-                HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method}, not POST", header=b"Allow: POST\r\n"
-            )
+            raise _Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method}, not POST", header=b"Allow: POST\r\n")
         declared = headers.get(hdrs.CONTENT_TYPE, "")
         content_type, charset = _media(declared)
         if content_type not in self._types or (charset is not None and charset not in _UTF_8):

@@ -150,9 +150,7 @@ def server_context(
     return context
 
 
-def client_context(
-    chain: Chain, ca: Path, *, check_hostname: bool = True, ciphers: str = CIPHERS
-) -> ssl.SSLContext:
+def client_context(chain: Chain, ca: Path, *, check_hostname: bool = True, ciphers: str = CIPHERS) -> ssl.SSLContext:
     """TLS 1.2 or later, showing `chain`, trusting only what `ca` signed.
 
     `check_hostname=False` still checks the chain; certification test beds need it, nobody else does.
@@ -198,9 +196,7 @@ def _chain_fault(certificate: Path, key: Path, error: ssl.SSLError) -> str:
         case "KEY_VALUES_MISMATCH" | "KEY_TYPE_MISMATCH":
             return f"the private key {key} does not belong to {certificate}; give the pair made together"
         case "EE_KEY_TOO_SMALL" | "CA_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK":
-            return (
-                f"{certificate} is too weak: it takes RSA of 2048 bits or EC of 256 bits, signed with SHA-256"
-            )
+            return f"{certificate} is too weak: it takes RSA of 2048 bits or EC of 256 bits, signed with SHA-256"
         case _:
             return f"cannot use {certificate} with the private key {key}: {error.reason or error}"
 
@@ -210,9 +206,7 @@ def _trust(context: ssl.SSLContext, ca: Path) -> None:
     try:
         context.load_verify_locations(ca)
     except ssl.SSLError as error:
-        raise SettingsError(
-            f"cannot use {ca} as certificates to trust (PEM): {error.reason or error}"
-        ) from error
+        raise SettingsError(f"cannot use {ca} as certificates to trust (PEM): {error.reason or error}") from error
 
 
 class Contexts:
@@ -287,9 +281,7 @@ def server_contexts(
     return Contexts(make, chains, client_ca)
 
 
-def client_contexts(
-    chain: Chain, ca: Path, *, check_hostname: bool = True, ciphers: str = CIPHERS
-) -> Contexts:
+def client_contexts(chain: Chain, ca: Path, *, check_hostname: bool = True, ciphers: str = CIPHERS) -> Contexts:
     """`client_context`, following its files. Raises SettingsError if they cannot be used at first."""
     make = partial(client_context, chain, ca, check_hostname=check_hostname, ciphers=ciphers)
     return Contexts(make, (chain,), ca)

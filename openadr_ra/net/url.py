@@ -43,7 +43,5 @@ def _split(text: str) -> SplitResult:
     except ValueError as error:
         raise SettingsError(f"{text!r} is no url of a peer ({error}); write https://host:port") from error
     if not usable or parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError(
-            f"{text!r} is no url of a peer; write https://host:port or https://host:port/prefix"
-        )
+        raise SettingsError(f"{text!r} is no url of a peer; write https://host:port or https://host:port/prefix")
     return parts

@@ -54,8 +54,8 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """What is to say about a certificate.
 
-    `key_file` is None if its key is not at hand, as for a peer's. `chain` are the subjects from the certificate
-    to its root, empty if no CA was given. `problems` keep it from working, `warnings` will or may.
+    `key_file` is None if its key is not at hand, as for a peer's. `chain` are the subjects from it to its root,
+    empty if no CA was given. `problems` keep it from working, `warnings` will or may.
     """
 
     file: str
@@ -72,9 +72,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def init(
-    directory: Path, *, now: datetime, hosts: Iterable[str] = HOSTS, days: int = authority.DAYS
-) -> Initialised:
+def init(directory: Path, *, now: datetime, hosts: Iterable[str] = HOSTS, days: int = authority.DAYS) -> Initialised:
     """A throw-away CA in `directory`, and a VTN's two certificates: rule 68 wants an RSA and an EC one.
 
     Raises SettingsError if a file exists already.
@@ -198,9 +196,7 @@ def _public_key(path: Path) -> bytes | None:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _key_of(
-    path: Path, certificate: x509.Certificate, keys: dict[Path, bytes]
-) -> tuple[Path | None, str | None]:
+def _key_of(path: Path, certificate: x509.Certificate, keys: dict[Path, bytes]) -> tuple[Path | None, str | None]:
     """The file with the certificate's key, or why a key at hand is not it."""
     own = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if (found := next((file for file, key in keys.items() if key == own), None)) is not None:
@@ -223,9 +219,7 @@ def _chain(
     """The subjects from the leaf upward, and what is wrong with the way to a trusted root."""
     chain: tuple[x509.Certificate, ...] = (leaf,)
     while chain[-1].issuer != chain[-1].subject:
-        issuer = next(
-            (c for c in (*trusted, *intermediates) if c not in chain and _issued(c, chain[-1])), None
-        )
+        issuer = next((c for c in (*trusted, *intermediates) if c not in chain and _issued(c, chain[-1])), None)
         if issuer is None:
             missing = chain[-1].issuer.rfc4514_string()
             return _subjects(chain), f"its issuer {missing} is not among the CAs given; get that certificate"

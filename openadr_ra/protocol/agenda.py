@@ -167,7 +167,7 @@ def _cancelled(heard: Heard, held: Known | None, item: DistributedEvent, request
         opt=OPT_IN,
         offset_s=held.offset_s if held else 0,
     )
-    letters = (_release(held, item.event.modification, now),) if held is not None else ()
+    letters = (release(held, item.event.modification, now),) if held is not None else ()
     return _keep(heard, gone, *letters)
 
 
@@ -195,7 +195,7 @@ def _new(
         asked = events.schedule(item.event, base.offset)
     except OadrError as problem:
         refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
-        letters = (_release(held, item.event.modification, now),) if held is not None else ()
+        letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, refused, *letters)
     if base.local_opt == OPT_OUT:
         return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
@@ -225,11 +225,18 @@ def _check_scope(event: Event, scope: Scope) -> None:
     raise TargetMismatch(f"the target of event {event.id} names nothing of {scope.ven_id}")
 
 
+def again(held: Known) -> Letter | None:
+    """The instruction of an event once more, for a decision that was taken back; None if it asks for no power."""
+    asked = events.schedule(held.event, held.offset)
+    return _instruct(asked, held.event.modification) if asked is not None else None
+
+
 def _instruct(asked: Schedule, modification: int) -> Letter:
     return Instruct(schedule=asked, modification=modification, reply_to=Key(""))
 
 
-def _release(held: Known, modification: int, now: datetime) -> Letter:
+def release(held: Known, modification: int, now: datetime) -> Letter:
+    """The end of what was promised for the event; the recipient's reply goes where `mailed` says."""
     return Release(event_id=held.event.id, modification=modification, at=_stop(held, now), reply_to=Key(""))
 
 
@@ -247,15 +254,12 @@ def _drop(heard: Heard, name: EventId, now: datetime) -> Heard:
     rest = {key: item for key, item in heard.agenda.items() if key != name}
     if over:
         return replace(heard, agenda=rest)
-    gone = _release(held, held.event.modification + 1, now)
+    gone = release(held, held.event.modification + 1, now)
     return replace(heard, agenda=rest, letters=(*heard.letters, gone))
 
 
 def _keep(heard: Heard, item: Known, *letters: Letter) -> Heard:
     return replace(heard, agenda=heard.agenda | {item.event.id: item}, letters=(*heard.letters, *letters))
-
-
-# --- decisions ----------------------------------------------------------------------------------------------------------
 
 
 def decide(agenda: Agenda, verdict: Verdict) -> Agenda:

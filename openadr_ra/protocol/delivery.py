@@ -67,11 +67,12 @@ def _response(
     standing: Standing, span: Span, event_id: EventId | None, by_series: dict[str, list[Reading]]
 ) -> Iterator[Interval]:
     """One report interval with the event interval's dtstart and duration."""
-    payloads = []
-    for point in standing.rids:
-        for reading in by_series.get(f"response/{event_id}/{point}", ()):
-            if reading.start == span.start and reading.start + reading.span == span.end:
-                payloads.append(ReportPayload(rid=point, value=reading.value, quality=reading.quality))
+    payloads = [
+        ReportPayload(rid=point, value=reading.value, quality=reading.quality)
+        for point in standing.rids
+        for reading in by_series.get(f"response/{event_id}/{point}", ())
+        if reading.start == span.start and reading.start + reading.span == span.end
+    ]
     if payloads:
         yield Interval(start=span.start, duration=duration(_whole(span.end - span.start)), payloads=tuple(payloads))
 

@@ -142,9 +142,6 @@ def _rank(event: Event, now: datetime) -> tuple[int, float, float]:
     return (1 if by_time in (FAR, NEAR) else 2, start, priority)
 
 
-# --- what a VEN may be asked ------------------------------------------------------------------------------------------
-
-
 def check(event: Event) -> None:
     """Raise what is wrong with the event in itself: 454 for unusable lengths, 459 for contradictions, 460 for signals."""
     length = event.period.duration.length

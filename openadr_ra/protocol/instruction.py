@@ -169,9 +169,6 @@ def _unit(instruction: Instruction) -> ItemBase | None:
     raise InvalidData(f"signal {instruction.signal}/{instruction.kind} cannot be published")
 
 
-# --- steps ----------------------------------------------------------------------------------------------------------------
-
-
 def publish(held: Instruction | None, new: Instruction, now: datetime, by: str) -> Outcome[Instruction]:
     """A new event, given to each of its VENs."""
     if held is not None:

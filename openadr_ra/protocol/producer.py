@@ -122,9 +122,6 @@ def _offered(
     )
 
 
-# --- requests -----------------------------------------------------------------------------------------------------------
-
-
 def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime) -> Producer:
     """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had.
 
@@ -169,9 +166,6 @@ def cancel(producer: Producer, ids: tuple[ReportRequestId, ...]) -> Producer:
 def pending(producer: Producer) -> tuple[ReportRequestId, ...]:
     """What oadrPendingReports lists."""
     return tuple(producer.requests)
-
-
-# --- when what is due -----------------------------------------------------------------------------------------------------
 
 
 class Span(Value, frozen=True, kw_only=True, gc=False):

@@ -53,9 +53,6 @@ def moved(phase: Phase, move: Move) -> Phase:
         raise NotAllowed(f"a registration that is {phase} cannot be {move}") from None
 
 
-# --- the VEN's end ------------------------------------------------------------------------------------------------------
-
-
 class Membership(Value, frozen=True, kw_only=True, gc=False):
     """A VEN's registration with its VTN. `poll_s` is what the VTN asked for (oadrRequestedOadrPollFreq)."""
 
@@ -118,9 +115,6 @@ def cancelled(member: Membership, message: CancelPartyRegistration) -> tuple[Mem
     )
     ended = Membership(phase=moved(member.phase, "cancelled by the VTN"), poll_s=member.poll_s)
     return ended, answer
-
-
-# --- the VTN's end ------------------------------------------------------------------------------------------------------
 
 
 class Registration(Value, frozen=True, kw_only=True, gc=False):

@@ -84,9 +84,6 @@ def response_series(event_id: EventId, resource: ResourceId, quantity: Quantity)
     return f"response/{event_id}/{rid(resource, quantity)}"
 
 
-# --- the value of an interval -------------------------------------------------------------------------------------------
-
-
 class Mean(Value, frozen=True, kw_only=True, gc=False):
     """Mean kW of an interval; `coverage` is the measured fraction of it. `kw` None: nothing was measured."""
 
@@ -172,9 +169,6 @@ def is_bad(quality: Quality) -> bool:
     return quality.startswith(("Quality Bad", "No Quality"))
 
 
-# --- intervals on the wire ----------------------------------------------------------------------------------------------
-
-
 def spans(report: Report) -> Iterator[tuple[datetime, timedelta, Interval]]:
     """Each interval of a report with the start and length that it has or inherits (3.4, rule 314).
 
@@ -203,8 +197,6 @@ def scaled(unit: ItemBase | None, value: float) -> float:
         return value * SCALES[unit.scale] / 1000
     return value
 
-
-# --- descriptions of what an edge of ours reports -----------------------------------------------------------------------
 
 _PERCENT = CustomUnit(description="percent", units="percent")
 _SECONDS = CustomUnit(description="seconds", units="s")

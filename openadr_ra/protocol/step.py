@@ -14,7 +14,7 @@ import msgspec
 
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import EventId, OptType, ResourceId, ResponseRequired
-from openadr_ra.protocol.parts import Event, ReportDescription, ReportRequest
+from openadr_ra.protocol.parts import Event, ReportDescription
 from openadr_ra.protocol.schedule import Reading, Schedule
 from openadr_ra.protocol.shape import Value
 
@@ -47,9 +47,6 @@ class Moment(Value, frozen=True, kw_only=True, gc=False):
         return f"{kind}-{self.token}-{number}" if number else f"{kind}-{self.token}"
 
 
-# --- mail: what rows tell one another -------------------------------------------------------------------------------
-
-
 class Letter(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
     """The body of a mail. Delivered at least once; a step that has seen it before changes nothing."""
 
@@ -59,12 +56,6 @@ class Publish(Letter, frozen=True, kw_only=True, gc=False):
 
     event: Event
     response_required: ResponseRequired
-
-
-class Ask(Letter, frozen=True, kw_only=True, gc=False):
-    """Operator → party: request these reports."""
-
-    requests: tuple[ReportRequest, ...]
 
 
 class Instruct(Letter, frozen=True, kw_only=True, gc=False):
@@ -111,7 +102,7 @@ class Delivered(Letter, frozen=True, kw_only=True, gc=False):
     revision: int = 0
 
 
-AnyLetter = Publish | Ask | Instruct | Release | Verdict | Offer | Delivered
+AnyLetter = Publish | Instruct | Release | Verdict | Offer | Delivered
 
 
 class Mail(Value, frozen=True, kw_only=True, gc=False):
@@ -119,9 +110,6 @@ class Mail(Value, frozen=True, kw_only=True, gc=False):
 
     to: Key
     body: AnyLetter
-
-
-# --- effects: what a step wants done once its state is stored ---------------------------------------------------------
 
 
 class Entry(Value, frozen=True, kw_only=True, gc=False):

@@ -18,8 +18,8 @@ MAX_DEPTH = 64
 NOT_RECOGNIZED = ResponseCode("453")
 TOO_LARGE_STATUS = 413
 
-# A parser picks the encoding that the bytes declare, and iconv knows hundreds. The profile says utf-8; a reader of XML has to
-# take UTF-16, and the Latin ones do no harm. Anything else is a way to say one thing to us and another to a filter before us.
+# A parser takes the encoding that the bytes declare, and iconv knows hundreds. The profile says utf-8; a reader of XML has
+# to take UTF-16, and Latin-1 does no harm. Any other is a way to say one thing to us and another to a filter before us.
 _ENCODINGS = frozenset({"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "ISO-8859-1", "US-ASCII", "ASCII"})
 
 _LONGEST_REASON = 200
@@ -58,7 +58,7 @@ def one_line(reason: str) -> str:
 
 @lru_cache(maxsize=1)
 def _parser() -> etree.XMLParser:
-    """One parser is shared: lxml locks it. It carries no schema, so that nothing is trusted before the whole tree is there."""
+    """One parser for all threads: lxml locks it. It carries no schema: nothing is judged before the whole tree is there."""
     return etree.XMLParser(
         load_dtd=False,
         dtd_validation=False,

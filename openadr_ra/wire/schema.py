@@ -7,16 +7,19 @@ hashed: the files are read once, and the compiler gets them from memory and can 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import override
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from openadr_ra.errors import ResponseCode, SettingsError, WireError
+from openadr_ra.errors import InvalidData, SettingsError, WireError
+from openadr_ra.protocol.messages import PAYLOADS
+from openadr_ra.wire.names import clark, short, with_prefixes
+from openadr_ra.wire.parse import NOT_RECOGNIZED, one_line
 
 MADE_BY = "openleadr==0.5.36"
 """The distribution that carries the schemas."""
@@ -40,8 +43,8 @@ SHA256 = {
 }  # fmt: skip
 """Every file that the schema is compiled from. The distribution's properties schema is imported by none and not used."""
 
-PAYLOAD = "{http://openadr.org/oadr-2.0b/2012/07}oadrPayload"
-SIGNED_OBJECT = "{http://openadr.org/oadr-2.0b/2012/07}oadrSignedObject"
+PAYLOAD = clark("oadr:oadrPayload")
+SIGNED_OBJECT = clark("oadr:oadrSignedObject")
 
 _MAIN = "oadr_20b.xsd"
 _BASE_URL = "openadr:"
@@ -57,7 +60,7 @@ def validate(tree: Element) -> None:
     with the first thing that is wrong. Raises SettingsError if the schemas are missing or not the ones we know.
     """
     if tree.tag != PAYLOAD:
-        raise WireError(f"the root is {short_name(tree)}, not oadr:oadrPayload", code=NOT_RECOGNIZED)
+        raise WireError(f"the root is {one_line(short(tree.tag))}, not oadr:oadrPayload", code=NOT_RECOGNIZED)
     schema = load()
     with _lock:
         if schema.validate(tree):
@@ -65,8 +68,13 @@ def validate(tree: Element) -> None:
         reason = _first_error(schema, tree)
     unknown = _unknown_payload(tree)
     if unknown is not None:
-        raise WireError(f"{short_name(unknown)} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
-    raise WireError(f"not schema-valid: {one_line(reason)}", code=INVALID_DATA)
+        raise WireError(f"{one_line(short(unknown.tag))} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
+    raise WireError(f"not schema-valid: {one_line(reason)}", code=InvalidData.code)
+
+
+def signed_object(tree: Element) -> Element:
+    """The oadrSignedObject of a schema-valid `tree`: its last child, behind the signature if there is one."""
+    return tree[-1]
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +83,7 @@ def load() -> etree.XMLSchema:
 
     Raises SettingsError, with the cure, if a file is missing or is not the one we know.
     """
-    files = _read(_folder())
+    files = read_files(_folder())
     parser = etree.XMLParser(load_dtd=False, resolve_entities=False, no_network=True)
     parser.resolvers.add(_OnlyThese(files))
     return etree.XMLSchema(etree.fromstring(files[_MAIN], parser, base_url=_BASE_URL + _MAIN))
@@ -111,9 +119,8 @@ class _OnlyThese(etree.Resolver):
     def __init__(self, content: Mapping[str, bytes]) -> None:
         self._content = content
 
-    @override
     def resolve(self, system_url: str, public_id: str, context: object) -> object:  # type: ignore[override]
-        # The stubs forget `context`.
+        # Ignored: the stubs do not know `context`.
         name = system_url.removeprefix(_BASE_URL)
         if name not in self._content:
             raise SettingsError(f"the schemas import {name}, which is not among the files that we know; {_CURE}")
@@ -130,6 +137,9 @@ def _first_error(schema: etree.XMLSchema, tree: Element) -> str:
 
 def _unknown_payload(tree: Element) -> Element | None:
     signed = tree.find(SIGNED_OBJECT)
-    if signed is None or not len(signed) or signed[0].tag in PAYLOADS:
+    if signed is None or not len(signed) or signed[0].tag in _KNOWN_PAYLOADS:
         return None
     return signed[0]
+
+
+_KNOWN_PAYLOADS = frozenset(clark(message.xml) for message in PAYLOADS)

@@ -1,0 +1,259 @@
+"""What a VEN makes of what its VTN says: replies to its own messages, and payloads that came with a poll."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
+from openadr_ra.protocol import agenda, producer, registration
+from openadr_ra.protocol.agenda import Scope
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Register, Say, dice
+from openadr_ra.protocol.messages import (
+    CanceledPartyRegistration,
+    CanceledReport,
+    CancelPartyRegistration,
+    CancelReport,
+    CreatedEvent,
+    CreatedPartyRegistration,
+    CreatedReport,
+    CreatePartyRegistration,
+    CreateReport,
+    DistributeEvent,
+    Message,
+    Poll,
+    RegisteredReport,
+    RegisterReport,
+    RequestEvent,
+    RequestReregistration,
+    Response,
+    UpdatedReport,
+    UpdateReport,
+)
+from openadr_ra.protocol.model import RequestId, VenId
+from openadr_ra.protocol.node import EndNode, owe
+from openadr_ra.protocol.parts import ReportRequest, Result
+from openadr_ra.protocol.refusal import refusal
+from openadr_ra.protocol.step import Mail, Moment, Outcome
+
+POLL_JITTER = 0.05
+"""Polls are up to this much later than asked for, so that a fleet does not come in step; never earlier."""
+
+
+def replied(state: EndNode, request: Message, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
+    """What our own message brought. An empty 200 counts as an acknowledgement."""
+    code = _code(answer)
+    unknown = code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll))
+    if unknown and not isinstance(request, CreatePartyRegistration):
+        return _forgotten(state, moment)
+    match request:
+        case Poll():
+            return _polled(state, answer, moment)
+        case CreatePartyRegistration():
+            return _registered(state, answer, moment)
+        case CancelPartyRegistration():
+            return _gone(_paid(state, request), moment)
+        case RegisterReport():
+            return _report_registered(_paid(state, request), request, answer, moment)
+        case RequestEvent():
+            return hear(_paid(state, request), answer, moment, limited=request.reply_limit is not None)
+        case CreatedEvent():
+            state = _paid(state, request)
+            state = replace(state, agenda=agenda.acknowledged(state.agenda, request))
+            # What was decided while the answer travelled is owed still.
+            return Outcome(state=owe(state, Answer(), moment) if agenda.owed(state.agenda) else state)
+        case UpdateReport():
+            return _updated(_paid(state, request), request, answer)
+    return Outcome(state=_paid(state, request))
+
+
+def _code(answer: Message | None) -> str:
+    result = getattr(answer, "result", None)
+    return result.code if isinstance(result, Result) else OK
+
+
+def _paid(state: EndNode, request: Message) -> EndNode:
+    """Without the debt that `request` paid."""
+    return replace(state, debts=tuple(debt for debt in state.debts if not _pays(request, debt)))
+
+
+def _pays(request: Message, debt: Debt) -> bool:
+    if isinstance(debt.work, Say):
+        return debt.work.message == request
+    if isinstance(debt.work, Answer):
+        return isinstance(request, CreatedEvent)
+    return getattr(request, "request_id", None) == debt.id
+
+
+def _forgotten(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """The VTN does not know us (any more): register anew, a poll's time later so that two who disagree do not race."""
+    member = state.member
+    if member.phase != "registered":
+        return Outcome(state=state)
+    fresh = registration.Membership(phase=registration.moved("registered", "forgotten"), poll_s=member.poll_s)
+    later = Moment(now=moment.now + timedelta(seconds=max(member.poll_s, 1)), token=moment.token)
+    return Outcome(state=owe(replace(state, member=fresh, debts=()), Register(), later))
+
+
+def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
+    """Rule 500: poll again at once until a plain oadrResponse; then not before the period is over."""
+    if answer is None or isinstance(answer, Response):
+        late = 1 + POLL_JITTER * dice(moment)
+        wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
+        return Outcome(state=replace(state, poll_tries=0, poll_due=moment.now + wait))
+    state = replace(state, poll_tries=0, poll_due=moment.now)
+    return hear(state, answer, moment, limited=False)
+
+
+def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
+    if not isinstance(answer, CreatedPartyRegistration):
+        return Outcome(state=state)
+    member, anew = registration.adopt(state.member, answer)
+    if member.phase != "registered":
+        # The debt stays, so that the pauses between attempts grow.
+        return Outcome(state=replace(state, member=member))
+    rest = tuple(debt for debt in state.debts if not isinstance(debt.work, Register))
+    state = replace(state, member=member, debts=rest, poll_due=moment.now, poll_tries=0)
+    if not anew:
+        return Outcome(state=state)
+    # Rules 405 and 406: nothing of an earlier registration holds; METADATA and events come first.
+    mail = _releases(state, moment)
+    state = _without_promises(replace(state, debts=()))
+    return Outcome(state=owe(owe(state, Announce(), moment), Fetch(), moment), mail=mail)
+
+
+def _gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """We cancelled, and the VTN knows it."""
+    phase = registration.moved(state.member.phase, "cancelled by us")
+    member = registration.Membership(phase=phase, poll_s=state.member.poll_s)
+    return Outcome(state=_without_promises(replace(state, member=member, debts=())), mail=_releases(state, moment))
+
+
+def _releases(state: EndNode, moment: Moment) -> tuple[Mail, ...]:
+    letters = tuple(agenda.release(item, item.event.modification, moment.now) for item in state.agenda.values())
+    return agenda.mailed(letters, state.key)
+
+
+def _without_promises(state: EndNode) -> EndNode:
+    return replace(state, agenda={}, producer=replace(state.producer, requests={}))
+
+
+def _report_registered(
+    state: EndNode, request: RegisterReport, answer: Message | None, moment: Moment
+) -> Outcome[EndNode]:
+    """Requests may come with the VTN's answer; they are acknowledged under our own requestID (1.4)."""
+    if not isinstance(answer, RegisteredReport) or not answer.requests:
+        return Outcome(state=state)
+    return Outcome(state=_serve(state, answer.requests, request.request_id, moment))
+
+
+def _serve(state: EndNode, requests: tuple[ReportRequest, ...], request_id: RequestId, moment: Moment) -> EndNode:
+    """Take the report requests and owe oadrCreatedReport, with 452 where one cannot be served."""
+    metadata = tuple(request for request in requests if request.specifier_id == METADATA)
+    others = tuple(request for request in requests if request.specifier_id != METADATA)
+    result = Result(request_id=request_id)
+    try:
+        state = replace(state, producer=producer.create(state.producer, others, moment.now))
+    except OadrError as error:
+        result = Result(code=error.code, description=str(error)[:250], request_id=request_id)
+    reply = CreatedReport(result=result, pending=producer.pending(state.producer), ven_id=state.member.ven_id)
+    state = owe(state, Say(message=reply), moment)
+    for number, request in enumerate(metadata, 1):
+        state = owe(state, Announce(asked_by=request.id), moment, number)
+    return state
+
+
+METADATA = "METADATA"
+"""The reportSpecifierID that asks for capabilities (rule 306)."""
+
+
+def _updated(state: EndNode, request: UpdateReport, answer: Message | None) -> Outcome[EndNode]:
+    """A VTN that does not know the request any more gets no further updates; one may be cancelled piggy-back (3.5)."""
+    ids = {report.request_id for report in request.reports} & state.producer.requests.keys()
+    if _code(answer) == InvalidId.code:
+        return Outcome(state=replace(state, producer=producer.cancel(state.producer, tuple(ids))))
+    if isinstance(answer, UpdatedReport) and answer.cancel is not None:
+        named = tuple(name for name in answer.cancel.report_request_ids if name in ids)
+        return Outcome(state=replace(state, producer=producer.cancel(state.producer, named)))
+    return Outcome(state=state)
+
+
+def hear(state: EndNode, message: Message | None, moment: Moment, *, limited: bool) -> Outcome[EndNode]:
+    """A payload of the VTN's own. Its answer becomes a debt; an `OadrError` becomes a refusal that is owed."""
+    try:
+        return _take(state, message, moment, limited)
+    except OadrError as error:
+        if message is None or state.member.vtn_id is None:
+            return Outcome(state=state)
+        reply = refusal(message, error, ven_id=state.member.ven_id, vtn_id=state.member.vtn_id)
+        if isinstance(reply, SAYABLE):
+            state = owe(state, Say(message=reply), moment)
+        return Outcome(state=state)
+
+
+SAYABLE = (
+    Response, RegisteredReport, CreatedReport, CanceledReport, UpdatedReport, CanceledPartyRegistration
+)  # fmt: skip
+
+
+def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool) -> Outcome[EndNode]:
+    match message:
+        case None | Response():
+            return Outcome(state=state)
+        case DistributeEvent():
+            return _distributed(state, message, moment, limited)
+        case RegisterReport():
+            registered = RegisteredReport(result=Result(request_id=message.request_id), ven_id=state.member.ven_id)
+            return Outcome(state=owe(state, Say(message=registered), moment))
+        case CreateReport():
+            return Outcome(state=_serve(state, message.requests, message.request_id, moment))
+        case CancelReport():
+            return Outcome(state=_cancel_report(state, message, moment))
+        case RequestReregistration():
+            noted = Response(result=Result(), ven_id=state.member.ven_id)
+            return Outcome(state=owe(owe(state, Say(message=noted), moment), Register(), moment))
+        case CancelPartyRegistration():
+            member, answer = registration.cancelled(state.member, message)
+            mail = _releases(state, moment)
+            state = _without_promises(replace(state, member=member, debts=()))
+            return Outcome(state=owe(state, Say(message=answer), moment), mail=mail)
+    raise NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VTN sends here")
+
+
+def _cancel_report(state: EndNode, message: CancelReport, moment: Moment) -> EndNode:
+    made = producer.cancel(state.producer, message.report_request_ids)
+    reply = CanceledReport(
+        result=Result(request_id=message.request_id),
+        pending=producer.pending(made),
+        ven_id=state.member.ven_id,
+    )
+    return owe(replace(state, producer=made), Say(message=reply), moment)
+
+
+def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limited: bool) -> Outcome[EndNode]:
+    if message.vtn_id != state.member.vtn_id:
+        # The whole message is refused, so its events are not mentioned (rule 35).
+        error = InvalidId(f"vtnID {message.vtn_id} is not ours")
+        refused = Result(code=error.code, description=str(error), request_id=message.request_id)
+        reply = CreatedEvent(result=refused, ven_id=state.member.ven_id or VenId(""))
+        return Outcome(state=owe(state, Say(message=reply), moment))
+    identity = state.identity
+    scope = Scope(
+        ven_id=state.member.ven_id or VenId(""),
+        resources=identity.resources,
+        groups=identity.groups,
+        parties=identity.parties,
+        market_contexts=identity.market_contexts,
+    )
+    found = agenda.hear(
+        state.agenda, message, moment.now, scope, consult=identity.consult, limited=limited, dice=dice(moment)
+    )
+    state = replace(state, agenda=found.agenda)
+    if found.strays or (agenda.owed(state.agenda) and not _answers(state)):
+        state = owe(state, Answer(strays=found.strays), moment)
+    return Outcome(state=state, mail=agenda.mailed(found.letters, state.key))
+
+
+def _answers(state: EndNode) -> bool:
+    return any(isinstance(debt.work, Answer) for debt in state.debts)

@@ -1,0 +1,47 @@
+"""The row of a VEN towards one VTN, and the settings it carries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from openadr_ra.protocol.agenda import Agenda
+from openadr_ra.protocol.debts import Debt, Duty
+from openadr_ra.protocol.model import MarketContext, ResourceId, VenId
+from openadr_ra.protocol.producer import Producer, Rates
+from openadr_ra.protocol.registration import Membership
+from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.step import Key, Moment, State
+
+
+class Identity(Value, frozen=True, kw_only=True, gc=False):
+    """Who this VEN is and what it takes. `consult`: the embedding program is asked about each event."""
+
+    ven_name: str
+    preassigned: VenId | None = None
+    resources: tuple[ResourceId, ...] = ()
+    groups: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    market_contexts: tuple[MarketContext, ...] = ()
+    rates: Rates = Rates()
+    consult: bool = False
+
+
+class EndNode(State, frozen=True, kw_only=True, gc=False):
+    """A VEN towards one VTN. `key` is this row's own name, for answers by mail."""
+
+    key: Key
+    identity: Identity
+    member: Membership = Membership()
+    agenda: Agenda = {}
+    producer: Producer = Producer()
+    debts: tuple[Debt, ...] = ()
+    poll_due: datetime = datetime.min.replace(tzinfo=UTC)
+    poll_tries: int = 0
+
+
+def owe(state: EndNode, work: Duty, moment: Moment, number: int = 0) -> EndNode:
+    """The state with one more debt, due now. `number` keeps the ids of one step apart."""
+    name = moment.fresh(type(work).__name__.lower(), number)
+    return replace(state, debts=(*state.debts, Debt(id=name, work=work, due=moment.now)))

@@ -1,0 +1,66 @@
+"""The natural reply to each request, when the answer is no: errors travel in the reply's eiResponse (reference 1.5, 1.6)."""
+
+from __future__ import annotations
+
+from openadr_ra.errors import OadrError
+from openadr_ra.protocol.messages import (
+    CanceledOpt,
+    CanceledPartyRegistration,
+    CanceledReport,
+    CancelOpt,
+    CancelPartyRegistration,
+    CancelReport,
+    CreatedOpt,
+    CreatedPartyRegistration,
+    CreatedReport,
+    CreateOpt,
+    CreatePartyRegistration,
+    CreateReport,
+    DistributeEvent,
+    Message,
+    QueryRegistration,
+    RegisteredReport,
+    RegisterReport,
+    RequestEvent,
+    Response,
+    UpdatedReport,
+    UpdateReport,
+)
+from openadr_ra.protocol.model import RequestId, VenId, VtnId
+from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.registration import PROFILES
+
+
+def refusal(message: Message, error: OadrError, *, ven_id: VenId | None, vtn_id: VtnId) -> Message:
+    """The reply that `message` calls for, with the error's code; oadrResponse where there is no natural one.
+
+    A refused oadrRequestEvent is answered by an empty oadrDistributeEvent: EPRI's VEN does not survive anything else.
+    """
+    request_id = requested(message)
+    result = Result(code=error.code, description=str(error)[:250], request_id=request_id)
+    match message:
+        case RequestEvent():
+            return DistributeEvent(result=result, request_id=request_id, vtn_id=vtn_id)
+        case QueryRegistration() | CreatePartyRegistration():
+            return CreatedPartyRegistration(result=result, vtn_id=vtn_id, profiles=PROFILES)
+        case CancelPartyRegistration():
+            return CanceledPartyRegistration(result=result, registration_id=message.registration_id, ven_id=ven_id)
+        case RegisterReport():
+            return RegisteredReport(result=result, ven_id=ven_id)
+        case CreateReport():
+            return CreatedReport(result=result, ven_id=ven_id)
+        case UpdateReport():
+            return UpdatedReport(result=result, ven_id=ven_id)
+        case CancelReport():
+            return CanceledReport(result=result, ven_id=ven_id)
+        case CreateOpt():
+            return CreatedOpt(result=result, opt_id=message.opt_id)
+        case CancelOpt():
+            return CanceledOpt(result=result, opt_id=message.opt_id)
+    return Response(result=result, ven_id=ven_id)
+
+
+def requested(message: Message) -> RequestId:
+    """The requestID that a reply to `message` quotes; empty where the payload has none (1.4)."""
+    own = getattr(message, "request_id", None)
+    return RequestId(own) if isinstance(own, str) else RequestId("")

@@ -1,0 +1,309 @@
+"""EndNode: a VEN's knowledge of itself towards one VTN. What it hears, what it owes, what it says next."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import OK, NotAllowed, NotRegistered, ResponseCode
+from openadr_ra.protocol import agenda, delivery, producer, registration
+from openadr_ra.protocol.agenda import Agenda, Known
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update, backoff, dice
+from openadr_ra.protocol.hearing import replied
+from openadr_ra.protocol.messages import CancelPartyRegistration, Message, Poll, RequestEvent, UpdateReport
+from openadr_ra.protocol.model import OPT_OUT, EventId, OptType, RequestId, VenId
+from openadr_ra.protocol.node import EndNode, Identity, owe
+from openadr_ra.protocol.parts import X_RESPONSE
+from openadr_ra.protocol.producer import Span
+from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.step import (
+    AnyLetter,
+    Delivered,
+    Effect,
+    Entry,
+    Fetched,
+    Mail,
+    Moment,
+    Offer,
+    Outcome,
+    Read,
+    Record,
+    Send,
+    Verdict,
+)
+
+SOON = timedelta(milliseconds=1)
+
+
+class Configured(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the node's settings, at each start."""
+
+    identity: Identity
+
+
+class Answered(Value, frozen=True, kw_only=True, gc=False):
+    """An input: `request` was posted and this came back. A post that failed is silence, no input."""
+
+    request: Message
+    answer: Message | None
+
+
+class Opinion(Value, frozen=True, kw_only=True, gc=False):
+    """An input: what the embedding program says of an event; `opt` None leaves it to the fleet."""
+
+    event_id: EventId
+    modification: int
+    opt: OptType | None = None
+    code: ResponseCode = OK
+    description: str = ""
+
+
+class Chosen(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the operator's own opt for an event, now and for each later modification; None takes it back."""
+
+    event_id: EventId
+    opt: OptType | None
+    by: str
+
+
+class Left(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the operator ends the registration."""
+
+
+Input = Configured | Answered | Opinion | Chosen | Left | Fetched | AnyLetter
+
+
+def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
+    """One input's effect. Nothing is sent from here but what a `Fetched` completes; `wake` sends."""
+    match given:
+        case Configured():
+            outcome = _configured(state, given, moment)
+        case Answered():
+            outcome = replied(state, given.request, given.answer, moment)
+        case Verdict():
+            outcome = Outcome(state=_answering(_with(state, agenda.decide(state.agenda, given)), moment))
+        case Opinion():
+            outcome = _opinion(state, given, moment)
+        case Chosen():
+            outcome = _chosen(state, given, moment)
+        case Offer():
+            outcome = _offered(state, given, moment)
+        case Delivered():
+            outcome = Outcome(state=_delivered(state, given, moment))
+        case Fetched():
+            outcome = _fetched(state, given, moment)
+        case Left():
+            outcome = Outcome(state=owe(state, Leave(), moment))
+        case _:
+            raise NotAllowed(f"an end node takes no {type(given).__name__}")
+    return outcome.with_due(deadline(outcome.state, moment.now))
+
+
+def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """Whatever is due: registration first; then debts in the order they arose; then the poll.
+
+    Each attempt moves its debt's next one by the back-off; only a reply clears it.
+    """
+    state = _with(state, agenda.forget(state.agenda, moment.now))
+    if state.member.phase == "new" and not _owes(state, Register):
+        state = owe(state, Register(), moment)
+    if state.member.phase == "registered":
+        state = _spans(state, moment)
+    effects: list[Effect] = []
+    debts: list[Debt] = []
+    for debt in state.debts:
+        if debt.due > moment.now or not _sayable(state, debt):
+            debts.append(debt)
+            continue
+        effects.append(_said(state, debt, moment))
+        tries = debt.tries + 1
+        debts.append(replace(debt, tries=tries, due=moment.now + backoff(tries, dice(moment))))
+    state = replace(state, debts=tuple(debts))
+    if state.member.phase == "registered" and state.poll_due <= moment.now:
+        tries = state.poll_tries + 1
+        wait = max(backoff(tries, dice(moment)), timedelta(seconds=min(state.member.poll_s, 60)))
+        state = replace(state, poll_tries=tries, poll_due=moment.now + wait)
+        effects.append(Send(message=Poll(ven_id=_ven_id(state))))
+    return Outcome(state=state, effects=tuple(effects), due=deadline(state, moment.now))
+
+
+def deadline(state: EndNode, after: datetime) -> datetime | None:
+    """When `wake` has something to do; None once the registration has ended."""
+    if state.member.phase == "new" and not _owes(state, Register):
+        return after + SOON
+    times = [debt.due for debt in state.debts if _sayable(state, debt)]
+    if state.member.phase == "registered":
+        times.append(state.poll_due)
+        due = producer.next_due(state.producer, datetime.min.replace(tzinfo=after.tzinfo))
+        times += [due] if due is not None else []
+    return max(min(times), after + SOON) if times else None
+
+
+def unconsulted(state: EndNode) -> tuple[Known, ...]:
+    """Events on which the embedding program is still to be heard."""
+    return tuple(item for item in state.agenda.values() if not item.consulted)
+
+
+def _with(state: EndNode, events: Agenda) -> EndNode:
+    return state if events is state.agenda else replace(state, agenda=events)
+
+
+def _owes(state: EndNode, kind: type) -> bool:
+    return any(isinstance(debt.work, kind) for debt in state.debts)
+
+
+def _sayable(state: EndNode, debt: Debt) -> bool:
+    """Before registration only registration can be said; after its end only what ends it."""
+    match state.member.phase:
+        case "new":
+            return isinstance(debt.work, Register)
+        case "ended":
+            return isinstance(debt.work, Say)
+    return True
+
+
+def _ven_id(state: EndNode) -> VenId:
+    return state.member.ven_id or VenId("")
+
+
+def _spans(state: EndNode, moment: Moment) -> EndNode:
+    """Report periods that have ended become debts."""
+    served = state.producer.requests
+    made, spans = producer.due(state.producer, moment.now)
+    if not spans:
+        return state
+    state = replace(state, producer=made)
+    for number, span in enumerate(spans, 1):
+        state = owe(state, Update(standing=served[span.request_id], span=span), moment, number)
+    return state
+
+
+def _said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
+    """The message that pays the debt; an update first needs its readings."""
+    request_id = RequestId(debt.id)
+    match debt.work:
+        case Register():
+            return Send(
+                message=registration.request(
+                    state.member,
+                    request_id=request_id,
+                    ven_name=state.identity.ven_name,
+                    preassigned=state.identity.preassigned,
+                )
+            )
+        case Announce():
+            return Send(
+                message=producer.metadata(
+                    state.producer,
+                    state.identity.rates,
+                    moment.now,
+                    request_id=request_id,
+                    ven_id=_ven_id(state),
+                    asked_by=debt.work.asked_by,
+                )
+            )
+        case Fetch():
+            return Send(message=RequestEvent(request_id=request_id, ven_id=_ven_id(state)))
+        case Answer():
+            return Send(message=agenda.created(agenda.owed(state.agenda), debt.work.strays, _ven_id(state)))
+        case Leave():
+            return Send(message=_leaving(state, request_id))
+        case Update():
+            span = debt.work.span
+            return Read(
+                tag=debt.id,
+                series=delivery.wanted(debt.work.standing, debt.work.event_id),
+                start=span.start - delivery.MARGIN,
+                end=span.end + delivery.MARGIN,
+            )
+        case Say():
+            return Send(message=debt.work.message)
+
+
+def _leaving(state: EndNode, request_id: RequestId) -> CancelPartyRegistration:
+    held = state.member.registration_id
+    if held is None:
+        raise NotRegistered("there is no registration to cancel")
+    return CancelPartyRegistration(request_id=request_id, registration_id=held, ven_id=state.member.ven_id)
+
+
+def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
+    """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
+    debts = tuple(replace(debt, due=moment.now, tries=0) for debt in state.debts)
+    state = replace(state, identity=given.identity, debts=debts, poll_tries=0, poll_due=moment.now)
+    if state.member.phase == "ended":
+        state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
+    if state.member.phase == "registered" and not _owes(state, Fetch):
+        state = owe(state, Fetch(), moment)
+    return Outcome(state=state)
+
+
+def _answering(state: EndNode, moment: Moment) -> EndNode:
+    """With a debt for the answers that are decided, unless there is one."""
+    if not agenda.owed(state.agenda) or _owes(state, Answer):
+        return state
+    return owe(state, Answer(), moment)
+
+
+def _opinion(state: EndNode, given: Opinion, moment: Moment) -> Outcome[EndNode]:
+    held = state.agenda.get(given.event_id)
+    if held is None or held.event.modification != given.modification or held.consulted:
+        return Outcome(state=state)
+    item = replace(held, consulted=True)
+    mail: tuple[Mail, ...] = ()
+    if given.opt is not None:
+        item = replace(item, opt=given.opt, code=given.code, description=given.description, local_opt=given.opt)
+    if given.opt == OPT_OUT:
+        mail = agenda.mailed((agenda.release(held, held.event.modification, moment.now),), state.key)
+    state = _with(state, state.agenda | {given.event_id: item})
+    return Outcome(state=_answering(state, moment), mail=mail)
+
+
+def _chosen(state: EndNode, given: Chosen, moment: Moment) -> Outcome[EndNode]:
+    """An operator beats the event; taking it back asks the fleet anew."""
+    held = state.agenda.get(given.event_id)
+    if held is None:
+        return Outcome(state=state)
+    item = replace(held, local_opt=given.opt, opt=given.opt, answered=-1)
+    letter = agenda.release(held, held.event.modification, moment.now) if given.opt == OPT_OUT else agenda.again(held)
+    mail = agenda.mailed((letter,), state.key) if letter is not None else ()
+    what = given.opt or "opt withdrawn"
+    entry = Entry(subject=f"event/{given.event_id}", at=moment.now, by=given.by, what=what, detail="by the operator")
+    state = _with(state, state.agenda | {given.event_id: item})
+    return Outcome(state=_answering(state, moment), mail=mail, effects=(Record(entries=(entry,)),))
+
+
+def _offered(state: EndNode, given: Offer, moment: Moment) -> Outcome[EndNode]:
+    made = producer.offer(state.producer, given)
+    if made == state.producer:
+        return Outcome(state=state)
+    state = replace(state, producer=made)
+    if state.member.phase == "registered" and not _owes(state, Announce):
+        state = owe(state, Announce(), moment)
+    return Outcome(state=state)
+
+
+def _delivered(state: EndNode, given: Delivered, moment: Moment) -> EndNode:
+    """The interval's response goes out by every x-RESPONSE request."""
+    number = 0
+    for standing in state.producer.requests.values():
+        if standing.name == X_RESPONSE:
+            number += 1
+            span = Span(request_id=standing.request.id, start=given.start, end=given.end)
+            state = owe(state, Update(standing=standing, span=span, event_id=given.event_id), moment, number)
+    return state
+
+
+def _fetched(state: EndNode, given: Fetched, moment: Moment) -> Outcome[EndNode]:
+    """The readings of an update have come: send it, or drop the debt if there is nothing to say."""
+    debt = next((debt for debt in state.debts if debt.id == given.tag), None)
+    if debt is None or not isinstance(debt.work, Update):
+        return Outcome(state=state)
+    work = debt.work
+    report = delivery.written(work.standing, work.span, work.event_id, given.readings, moment.now)
+    if report is None:
+        rest = tuple(other for other in state.debts if other.id != debt.id)
+        return Outcome(state=replace(state, debts=rest))
+    message = UpdateReport(request_id=RequestId(debt.id), reports=(report,), ven_id=_ven_id(state))
+    return Outcome(state=state, effects=(Send(message=message),))

@@ -1,0 +1,134 @@
+"""What updates do to rows, mail and nonces: the same in every store, whatever keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import isfinite
+
+from openadr_ra.errors import InvalidData, StoreError
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, Record, State
+from openadr_ra.seams import S, Step
+from openadr_ra.store.world import Row, Waiting, World
+
+
+class Batch:
+    """Updates done one after another, each on what the ones before it left. The world hears of nothing until `settle`.
+
+    An update that raises leaves no trace in the batch.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._number = world.number
+        self.newest = world.newest
+        """The latest time that anyone named."""
+        self.touched: set[Key] = set()
+        """Keys that were stepped or got mail."""
+        self.rows: dict[Key, Row] = {}
+        """Rows that changed, as the batch leaves them."""
+        self.read: list[int] = []
+        """Numbers of older letters that have been read."""
+        self.posted: dict[int, Mail] = {}
+        """Mail that no step of this batch has read, by number."""
+        self.readings: list[Reading] = []
+        self.entries: list[Entry] = []
+        self.aliases: dict[str, Key] = {}
+        self.nonces: dict[str, datetime] = {}
+        self._emptied: set[Key] = set()
+        self._added: dict[Key, list[Waiting]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        tables = (self.rows, self.read, self.posted, self.readings, self.entries, self.aliases, self.nonces)
+        return any(tables)
+
+    def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
+        """Run the step on the row and its mail. What it raises is raised here."""
+        row = self.rows.get(key) or self._world.row(key, kind)
+        letters = self._waiting(key)
+        state = None if row is None else held(key, row.state, kind)
+        outcome = step(state, tuple(letter.body for letter in letters))
+        records = [effect for effect in outcome.effects if isinstance(effect, Record)]
+        for record in records:
+            check(record.readings)
+        # Nothing raises from here on.
+        self._read(key, letters)
+        self._save(key, row, outcome)
+        self.post(outcome.mail)
+        for record in records:
+            self.readings.extend(record.readings)
+            self.entries.extend(record.entries)
+            self.aliases.update(dict.fromkeys(record.aliases, key))
+        return outcome
+
+    def post(self, mail: Sequence[Mail]) -> None:
+        """Put each mail at the end of what waits for its row."""
+        for each in mail:
+            self._number += 1
+            self.touched.add(each.to)
+            self.posted[self._number] = each
+            self._added.setdefault(each.to, []).append(Waiting(number=self._number, body=each.body))
+
+    def record(self, readings: Sequence[Reading], entries: Sequence[Entry]) -> None:
+        """Readings and journal entries that belong to no row. Raises InvalidData, see `check`."""
+        check(readings)
+        self.readings.extend(readings)
+        self.entries.extend(entries)
+
+    def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
+        """Whether the nonce is new; it is so again once it has expired."""
+        self.newest = max(self.newest, now)
+        known = self.nonces.get(nonce) or self._world.nonces.get(nonce)
+        if known is not None and known >= self.newest:
+            return False
+        self.nonces[nonce] = until
+        return True
+
+    def settle(self) -> None:
+        """All of it is durable: make it the state of the world."""
+        self._world.number = self._number
+        self._world.keep(self.rows)
+        self._world.deliver(self._emptied, self._added)
+        self._world.admit(self.nonces, self.newest)
+
+    def _waiting(self, key: Key) -> list[Waiting]:
+        older = () if key in self._emptied else self._world.waiting(key)
+        return [*older, *self._added.get(key, ())]
+
+    def _read(self, key: Key, letters: list[Waiting]) -> None:
+        self.touched.add(key)
+        if not letters:
+            return
+        for letter in letters:
+            if self.posted.pop(letter.number, None) is None:
+                self.read.append(letter.number)
+        self._emptied.add(key)
+        self._added.pop(key, None)
+
+    def _save(self, key: Key, row: Row | None, outcome: Outcome[S]) -> None:
+        if row is not None and row.due == outcome.due and _same(row.state, outcome.state):
+            return
+        version = 1 if row is None else row.version + 1
+        self.rows[key] = Row(state=outcome.state, version=version, due=outcome.due)
+
+
+def held(key: Key, state: State, kind: type[S]) -> S:
+    """`state`, known to be a `kind`. Raises StoreError if the row is another's."""
+    if not isinstance(state, kind):
+        raise StoreError(f"row {key} holds a {type(state).__name__}, not a {kind.__name__}")
+    return state
+
+
+def check(readings: Sequence[Reading]) -> None:
+    """Raises InvalidData for a value that is no finite number and for a span that runs backwards."""
+    for reading in readings:
+        if not isfinite(reading.value):
+            raise InvalidData(f"{reading.series} at {reading.start} is {reading.value}, which is no value to store")
+        if reading.span < timedelta(0):
+            raise InvalidData(f"{reading.series} at {reading.start} has a span that ends before it starts")
+
+
+def _same(old: State, new: State) -> bool:
+    return new is old or new == old

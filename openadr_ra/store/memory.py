@@ -1,0 +1,116 @@
+"""A store that lasts as long as its process: for tests, for simulation, and for nodes that may forget."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.step import Entry, Key, Mail, Outcome
+from openadr_ra.seams import Due, S, Step
+from openadr_ra.store.batch import Batch, held
+from openadr_ra.store.rows import micros, span_micros
+from openadr_ra.store.world import Nowhere, World
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Every call is done when it returns and never suspends: the same calls give the same results, always."""
+
+    def __init__(self) -> None:
+        self._world = World(Nowhere())
+        self._aliases: dict[str, Key] = {}
+        self._series: dict[str, _Series] = {}
+        self._journal: dict[str, list[tuple[int, Entry]]] = {}
+        self._entries = 0
+
+    async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
+        return self._commit(lambda batch: batch.update(key, kind, step))
+
+    async def load(self, key: Key, kind: type[S]) -> S | None:
+        row = self._world.row(key, kind)
+        return None if row is None else held(key, row.state, kind)
+
+    def peek(self, key: Key, kind: type[S]) -> S | None:
+        state = self._world.idle(key)
+        return state if isinstance(state, kind) else None
+
+    async def keys(self, prefix: str) -> tuple[Key, ...]:
+        return tuple(sorted(key for key in self._world.rows if key.startswith(prefix)))
+
+    async def post(self, mail: Sequence[Mail]) -> None:
+        self._commit(lambda batch: batch.post(mail))
+
+    async def waiting(self) -> tuple[Key, ...]:
+        return tuple(self._world.mailed())
+
+    async def due(self) -> tuple[Due, ...]:
+        dues = [Due(key=key, at=row.due) for key, row in self._world.rows.items() if row.due is not None]
+        return tuple(sorted(dues, key=lambda due: (due.at, due.key)))
+
+    async def resolve(self, alias: str) -> Key | None:
+        return self._aliases.get(alias)
+
+    async def record(self, readings: Sequence[Reading], entries: Sequence[Entry] = ()) -> None:
+        self._commit(lambda batch: batch.record(readings, entries))
+
+    async def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
+        asked = [self._series[name] for name in dict.fromkeys(series) if name in self._series]
+        return tuple(reading for each in asked for reading in each.touching(micros(start), micros(end)))
+
+    async def series(self, prefix: str) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._series if name.startswith(prefix)))
+
+    async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
+        return tuple(line for line in self._journal.get(subject, ()) if line[0] > after)
+
+    async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
+        return self._commit(lambda batch: batch.remember(nonce, until, now))
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _commit(self, work: Callable[[Batch], T]) -> T:
+        batch = Batch(self._world)
+        result = work(batch)
+        batch.settle()
+        self._aliases.update(batch.aliases)
+        for reading in batch.readings:
+            self._series.setdefault(reading.series, _Series()).add(reading)
+        for entry in batch.entries:
+            self._entries += 1
+            self._journal.setdefault(entry.subject, []).append((self._entries, entry))
+        return result
+
+
+class _Series:
+    """The readings of one series, ordered by start and span, both in microseconds."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[int, int]] = []
+        self._readings: dict[tuple[int, int], Reading] = {}
+        self._longest_us = 0
+
+    def add(self, reading: Reading) -> None:
+        """Keep the reading unless one of its span and of no lower revision is there."""
+        place = micros(reading.start), span_micros(reading.span)
+        known = self._readings.get(place)
+        if known is not None and known.revision >= reading.revision:
+            return
+        if known is None:
+            insort(self._places, place)
+            self._longest_us = max(self._longest_us, place[1])
+        self._readings[place] = reading
+
+    def touching(self, start_us: int, end_us: int) -> Iterator[Reading]:
+        """Readings whose span overlaps [start, end), and samples inside it."""
+        if end_us <= start_us:
+            return
+        first = bisect_left(self._places, (start_us - self._longest_us, 0))
+        last = bisect_left(self._places, (end_us, 0))
+        for place in self._places[first:last]:
+            if place[0] >= start_us or place[0] + place[1] > start_us:
+                yield self._readings[place]

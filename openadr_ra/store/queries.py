@@ -1,0 +1,150 @@
+"""The SQL that reads: one connection, one thread at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+from openadr_ra.protocol.parts import Quality
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.step import Entry, Key, State
+from openadr_ra.seams import Due, S
+from openadr_ra.store import rows
+from openadr_ra.store.database import plainly
+from openadr_ra.store.rows import instant, micros
+from openadr_ra.store.world import Row, Waiting, World
+
+TOUCHING = """
+SELECT start, span, value, quality, revision FROM readings
+WHERE series = ? AND start >= ? AND start < ? AND (start >= ? OR start + span > ?)
+ORDER BY start, span
+"""
+"""Bounded on both sides by the primary key: a reading that touches began no earlier than its series' longest span ago."""
+
+
+class Queries:
+    """What the file says. Raises StoreError where it cannot be read."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._qualities: dict[int, Quality] = {}
+
+    def world(self) -> World:
+        """What the writer knows when it begins: all nonces, whose mail is unread, the last number given to mail."""
+        with plainly(self._path):
+            unread = [Key(key) for (key,) in self._connection.execute("SELECT DISTINCT key FROM mail")]
+            given = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'mail'").fetchone()
+            world = World(self, unread, number=given[0] if given else 0)
+            nonces = self._connection.execute("SELECT nonce, until FROM nonces")
+            world.admit({nonce: instant(us) for nonce, us in nonces}, world.newest)
+        return world
+
+    def row(self, key: Key, kind: type[State]) -> Row | None:
+        """The row, read as a `kind`."""
+        with plainly(self._path):
+            find = "SELECT version, due, kind, format, body FROM states WHERE key = ?"
+            found = self._connection.execute(find, (key,)).fetchone()
+        if found is None:
+            return None
+        version, due_us, name, written, body = found
+        due = None if due_us is None else instant(due_us)
+        return Row(state=rows.state(key, kind, name, written, body), version=version, due=due)
+
+    def state(self, key: Key, kind: type[S]) -> S | None:
+        """The state of the row, read as a `kind`."""
+        with plainly(self._path):
+            find = "SELECT kind, format, body FROM states WHERE key = ?"
+            found = self._connection.execute(find, (key,)).fetchone()
+        return None if found is None else rows.state(key, kind, *found)
+
+    def mail(self, key: Key) -> list[Waiting]:
+        """What waits for `key`, oldest first."""
+        with plainly(self._path):
+            find = "SELECT number, body FROM mail WHERE key = ? ORDER BY number"
+            found = self._connection.execute(find, (key,)).fetchall()
+        return [Waiting(number=number, body=rows.letter(key, body)) for number, body in found]
+
+    def keys(self, prefix: str) -> tuple[Key, ...]:
+        """Keys of rows that begin with `prefix`, sorted."""
+        return tuple(Key(key) for key in self._beginning("SELECT key FROM states WHERE key >= ? ORDER BY key", prefix))
+
+    def series(self, prefix: str) -> tuple[str, ...]:
+        """Names of series that begin with `prefix`, sorted."""
+        return tuple(self._beginning("SELECT name FROM series WHERE name >= ? ORDER BY name", prefix))
+
+    def waiting(self) -> tuple[Key, ...]:
+        """Keys for which mail waits, sorted."""
+        with plainly(self._path):
+            find = self._connection.execute("SELECT DISTINCT key FROM mail ORDER BY key")
+            return tuple(Key(key) for (key,) in find)
+
+    def due(self) -> tuple[Due, ...]:
+        """All rows with a deadline, soonest first."""
+        with plainly(self._path):
+            find = self._connection.execute("SELECT key, due FROM states WHERE due IS NOT NULL ORDER BY due, key")
+            return tuple(Due(key=Key(key), at=instant(due_us)) for key, due_us in find)
+
+    def alias(self, alias: str) -> Key | None:
+        """The row that recorded this alias last."""
+        with plainly(self._path):
+            found = self._connection.execute("SELECT key FROM aliases WHERE alias = ?", (alias,)).fetchone()
+        return None if found is None else Key(found[0])
+
+    def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
+        """Readings of these series that touch [start, end), by series as asked, then start."""
+        if end <= start:
+            return ()
+        with plainly(self._path):
+            # One transaction, so that all series are of the same moment.
+            self._connection.execute("BEGIN")
+            try:
+                return tuple(
+                    reading
+                    for name in dict.fromkeys(series)
+                    for reading in self._touching(name, micros(start), micros(end))
+                )
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def journal(self, subject: str, after: int) -> tuple[tuple[int, Entry], ...]:
+        """Entries about `subject` numbered above `after`, in order."""
+        with plainly(self._path):
+            find = (
+                "SELECT number, at, actor, what, detail FROM journal WHERE subject = ? AND number > ? ORDER BY number"
+            )
+            return tuple(
+                (number, Entry(subject=subject, at=instant(at_us), by=by, what=what, detail=detail))
+                for number, at_us, by, what, detail in self._connection.execute(find, (subject, after))
+            )
+
+    def _beginning(self, select: str, prefix: str) -> list[str]:
+        # The cursor is read only as far as the names go on beginning so.
+        with plainly(self._path):
+            names = (name for (name,) in self._connection.execute(select, (prefix,)))
+            return list(takewhile(lambda name: name.startswith(prefix), names))
+
+    def _touching(self, name: str, start_us: int, end_us: int) -> Iterator[Reading]:
+        known = self._connection.execute("SELECT id, longest FROM series WHERE name = ?", (name,)).fetchone()
+        if known is None:
+            return
+        number, longest_us = known
+        bounds = (number, start_us - longest_us, end_us, start_us, start_us)
+        for began_us, span_us, value, quality, revision in self._connection.execute(TOUCHING, bounds):
+            yield Reading(
+                series=name,
+                start=instant(began_us),
+                span=timedelta(microseconds=span_us),
+                value=value,
+                quality=self._quality(quality),
+                revision=revision,
+            )
+
+    def _quality(self, code: int) -> Quality:
+        if code not in self._qualities:
+            find = self._connection.execute("SELECT code, name FROM qualities")
+            self._qualities = {code: Quality(name) for code, name in find}
+        return self._qualities[code]

@@ -1,0 +1,119 @@
+"""The SQL that writes: a batch becomes rows of the tables of `schema/`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from openadr_ra.protocol.parts import Quality
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.step import Entry, Key, Mail
+from openadr_ra.store.batch import Batch
+from openadr_ra.store.rows import micros, span_micros, text
+from openadr_ra.store.world import Row
+
+_SAVE = """
+INSERT INTO states (key, kind, format, version, due, body) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+    kind = excluded.kind, format = excluded.format, version = excluded.version, due = excluded.due, body = excluded.body
+"""
+_DROP = "DELETE FROM mail WHERE number = ?"
+_POST = "INSERT INTO mail (number, key, body) VALUES (?, ?, ?)"
+_NAME = "INSERT INTO aliases (alias, key) VALUES (?, ?) ON CONFLICT (alias) DO UPDATE SET key = excluded.key"
+_SERIES = """
+INSERT INTO series (name, longest) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET longest = max(longest, excluded.longest)
+"""
+_RECORD = """
+INSERT INTO readings (series, start, span, value, quality, revision) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (series, start, span) DO UPDATE SET
+    value = excluded.value, quality = excluded.quality, revision = excluded.revision
+WHERE excluded.revision > revision
+"""
+_ENTER = "INSERT INTO journal (subject, at, actor, what, detail) VALUES (?, ?, ?, ?, ?)"
+_REMEMBER = "INSERT INTO nonces (nonce, until) VALUES (?, ?) ON CONFLICT (nonce) DO UPDATE SET until = excluded.until"
+_FORGET = "DELETE FROM nonces WHERE until < ?"
+
+
+class Statements:
+    """Writes batches through one connection. The numbers of series and qualities are learned as they are met."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._series: dict[str, tuple[int, int]] = {}
+        self._qualities: dict[Quality, int] = {}
+
+    def write(self, batch: Batch) -> None:
+        """All of the batch, in one transaction. When it raises, nothing of it is in the file."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._save(batch.rows)
+            self._connection.executemany(_DROP, ((number,) for number in batch.read))
+            self._post(batch.posted)
+            self._connection.executemany(_NAME, batch.aliases.items())
+            self._record(batch.readings)
+            self._enter(batch.entries)
+            if batch.nonces:
+                nonces = ((nonce, micros(until)) for nonce, until in batch.nonces.items())
+                self._connection.executemany(_REMEMBER, nonces)
+                self._connection.execute(_FORGET, (micros(batch.newest),))
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        # Numbers handed out in this transaction exist no more.
+        self._series.clear()
+        self._qualities.clear()
+        # After some errors SQLite has rolled back by itself.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _save(self, rows: dict[Key, Row]) -> None:
+        self._connection.executemany(_SAVE, (_row(key, row) for key, row in rows.items()))
+
+    def _post(self, posted: dict[int, Mail]) -> None:
+        # One letter to thousands is the same object in each mail; the batch keeps them all alive.
+        bodies: dict[int, str] = {}
+        for mail in posted.values():
+            if id(mail.body) not in bodies:
+                bodies[id(mail.body)] = text(mail.body)
+        self._connection.executemany(
+            _POST, ((number, mail.to, bodies[id(mail.body)]) for number, mail in posted.items())
+        )
+
+    def _record(self, readings: Iterable[Reading]) -> None:
+        self._connection.executemany(_RECORD, [self._reading(reading) for reading in readings])
+
+    def _enter(self, entries: Iterable[Entry]) -> None:
+        self._connection.executemany(
+            _ENTER, ((entry.subject, micros(entry.at), entry.by, entry.what, entry.detail) for entry in entries)
+        )
+
+    def _reading(self, reading: Reading) -> tuple[int, int, int, float, int, int]:
+        span_us = span_micros(reading.span)
+        series = self._series_number(reading.series, span_us)
+        quality = self._quality_number(reading.quality)
+        return series, micros(reading.start), span_us, reading.value, quality, reading.revision
+
+    def _series_number(self, name: str, span_us: int) -> int:
+        number, longest_us = self._series.get(name, (0, -1))
+        if longest_us >= span_us:
+            return number
+        self._connection.execute(_SERIES, (name, span_us))
+        find = self._connection.execute("SELECT id, longest FROM series WHERE name = ?", (name,))
+        self._series[name] = number, _ = find.fetchone()
+        return number
+
+    def _quality_number(self, quality: Quality) -> int:
+        if quality not in self._qualities:
+            self._connection.execute("INSERT OR IGNORE INTO qualities (name) VALUES (?)", (quality,))
+            find = self._connection.execute("SELECT code FROM qualities WHERE name = ?", (quality,))
+            (self._qualities[quality],) = find.fetchone()
+        return self._qualities[quality]
+
+
+def _row(key: Key, row: Row) -> tuple[str, str, int, int, int | None, str]:
+    due_us = None if row.due is None else micros(row.due)
+    return key, type(row.state).__name__, row.state.format, row.version, due_us, text(row.state)

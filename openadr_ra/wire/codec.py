@@ -1,0 +1,74 @@
+"""Messages to bytes and back.
+
+in:  bytes → `parse` → `schema.validate` → verified → `read` → Message
+out: Message → `encode` → bytes, serialised once; nothing touches them after
+"""
+
+from __future__ import annotations
+
+import msgspec
+from lxml.etree import _Element as Element
+
+from openadr_ra.errors import InvalidData, WireError
+from openadr_ra.protocol.messages import PAYLOADS, Message
+from openadr_ra.wire import schema
+from openadr_ra.wire.parse import one_line, parse
+from openadr_ra.wire.reader import END, compile_readers, stream
+from openadr_ra.wire.values import unexpected
+from openadr_ra.wire.writer import compile_writers
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """An oadrSignedObject that may be decoded: schema-valid, and as authentic as its class says."""
+
+    element: Element
+
+
+class Plain(Verified, frozen=True):
+    """Not signed; to be made only where the registration permits that."""
+
+
+_READERS = compile_readers(PAYLOADS)
+_WRITERS = compile_writers(PAYLOADS)
+
+
+def read(verified: Verified) -> Message:
+    """The payload inside. Raises InvalidData for what the schema allows and no message of ours can hold."""
+    payload = verified.element[0]
+    try:
+        message, rest = _READERS[payload.tag](payload, stream(payload))
+    except ValueError as error:
+        # The schema's validator lets a float end in a bare "e", and an integer have ten thousand zeros.
+        raise InvalidData(f"a number cannot be read: {one_line(str(error))}") from error
+    if rest is not END:
+        raise unexpected(rest)
+    return message
+
+
+def decode(body: bytes) -> Message:
+    """The message of an unsigned `body`; a signature in it is not looked at.
+
+    Raises WireError for what is no schema-valid oadrPayload, InvalidData for values that cannot be used.
+    """
+    root = parse(body)
+    schema.validate(root)
+    return read(Plain(schema.signed_object(root)))
+
+
+def encode(message: Message) -> bytes:
+    """`message` as an unsigned oadrPayload.
+
+    Raises InvalidData for what XML cannot say: NaN, INF, control characters, broken opaque elements. Whether the schema
+    accepts it (a value outside an enumeration, an empty list that needs a member) is not looked at; see `encode_checked`.
+    """
+    return _WRITERS[type(message)](message).encode()
+
+
+def encode_checked(message: Message) -> bytes:
+    """As `encode`; raises InvalidData also for what the schema does not accept."""
+    body = encode(message)
+    try:
+        schema.validate(parse(body))
+    except WireError as error:
+        raise InvalidData(f"{message.xml} would be refused: {error}") from error
+    return body
