@@ -1,0 +1,88 @@
+"""OpenADR 2.0b from an aggregation coordinator down to the device: a VTN, a VEN, and the fleet between them.
+
+    async with Vtn.from_toml("ac.toml").running() as vtn:
+        event = await vtn.publish(dispatch(start=…, every=…, delta_kw=(-5, -8), to=("VEN1",)))
+        print(await vtn.opts(event, within=timedelta(minutes=1)))
+        async for row in vtn.response(event): …
+
+    await Ven.from_toml("edge.toml", drivers={"mine": MyDriver}).run()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openadr_ra.drivers.contract import check_driver
+    from openadr_ra.errors import OadrRaError, SettingsError
+    from openadr_ra.protocol.makers import dispatch, level, price
+    from openadr_ra.protocol.model import OPT_IN, OPT_OUT
+    from openadr_ra.protocol.parts import Event
+    from openadr_ra.run.node import Node
+    from openadr_ra.run.responses import ResponseRow
+    from openadr_ra.run.upstream import Choice
+    from openadr_ra.run.ven import Ven
+    from openadr_ra.run.vtn import Vtn
+    from openadr_ra.seams import Ack, Clock, Descriptor, Driver, DriverSettings, Energy, Measurement, Setpoint
+
+_HOMES = {
+    "OPT_IN": "protocol.model",
+    "OPT_OUT": "protocol.model",
+    "Ack": "seams",
+    "Choice": "run.upstream",
+    "Clock": "seams",
+    "Descriptor": "seams",
+    "Driver": "seams",
+    "DriverSettings": "seams",
+    "Energy": "seams",
+    "Event": "protocol.parts",
+    "Measurement": "seams",
+    "Node": "run.node",
+    "OadrRaError": "errors",
+    "ResponseRow": "run.responses",
+    "Setpoint": "seams",
+    "SettingsError": "errors",
+    "Ven": "run.ven",
+    "Vtn": "run.vtn",
+    "check_driver": "drivers.contract",
+    "dispatch": "protocol.makers",
+    "level": "protocol.makers",
+    "price": "protocol.makers",
+}
+"""Where each public name lives. They are imported when first used: a gateway loads no server, a help text nothing."""
+
+__all__ = [
+    "OPT_IN",
+    "OPT_OUT",
+    "Ack",
+    "Choice",
+    "Clock",
+    "Descriptor",
+    "Driver",
+    "DriverSettings",
+    "Energy",
+    "Event",
+    "Measurement",
+    "Node",
+    "OadrRaError",
+    "ResponseRow",
+    "Setpoint",
+    "SettingsError",
+    "Ven",
+    "Vtn",
+    "check_driver",
+    "dispatch",
+    "level",
+    "price",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -97,7 +97,7 @@ class Store(Protocol):
         ...
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
-        """Store a nonce; False if it is known already. One whose `until` lies before the newest `now` seen is forgotten."""
+        """Store a nonce; False if it is known already. Those whose `until` is before the newest `now` are forgotten."""
         ...
 
     async def close(self) -> None:

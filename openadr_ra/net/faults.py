@@ -73,8 +73,6 @@ def link_fault(error: BaseException, host: str, port: int) -> str:
             return f"{peer} does not answer in HTTP ({error.message!r:.80}); check the port"
         case aiohttp.ClientPayloadError():
             return f"{peer} closed the connection in the middle of its answer; try again"
-        case aiohttp.InvalidURL():
-            return f"the url names no host that can be reached ({error}); correct it"
     return _socket_fault(error, host, port)
 
 
@@ -116,6 +114,8 @@ def handshake_fault(error: BaseException) -> str:
     """Why a client's TLS handshake with us failed and what to do about it, in one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {_untrusted(error)}"
+    if isinstance(error, ConnectionAbortedError):
+        return "it did not finish the handshake in time"
     if not isinstance(error, ssl.SSLError):
         return "it closed the connection; perhaps it does not trust our certificate"
     reason = error.reason or ""
@@ -125,7 +125,8 @@ def handshake_fault(error: BaseException) -> str:
 
 
 def _within(error: BaseException, kind: type[E]) -> E | None:
-    return next((e for e in _chain(error) if isinstance(e, kind)), None)
+    """The innermost error of that kind: aiohttp wraps OpenSSL's in one of the same kind without its reason."""
+    return next((e for e in reversed(_chain(error)) if isinstance(e, kind)), None)
 
 
 def _chain(error: BaseException) -> tuple[BaseException, ...]:

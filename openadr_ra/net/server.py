@@ -179,7 +179,7 @@ class _Site:
         try:
             received = await self._receive(request, connection)
         except _Refusal as refusal:
-            log.warning("! refused %d %s %s: %s", refusal.status, connection.who, request.path, refusal)
+            log.warning("! refused %d %s %.200r: %s", refusal.status, connection.who, request.path, refusal)
             return self._write(request, Reply(status=refusal.status), refusal.header, keep=refusal.keep)
         return self._write(request, await self._answer(received))
 
@@ -217,16 +217,16 @@ class _Site:
             return body
         if (request.content_length or 0) > most:
             raise _too_large(most)
-        if headers_expect := request.headers.get(hdrs.EXPECT):
-            await _go_on(request, headers_expect)
         try:
             async with asyncio.timeout(self._limits.body_s):
+                if expected := request.headers.get(hdrs.EXPECT):
+                    await _go_on(request, expected)
                 return await _read(stream, most)
         except TimeoutError:
             why = f"the body did not come within {self._limits.body_s:g} s"
             raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, why, keep=False) from None
         except (web.RequestPayloadError, ConnectionError) as error:
-            why = f"the body broke off ({error})"
+            why = f"the body broke off ({' '.join(str(error).split())})"
             raise _Refusal(HTTPStatus.BAD_REQUEST, why, keep=False) from error
 
     def _write(

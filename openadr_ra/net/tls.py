@@ -186,6 +186,8 @@ def _load_chain(context: ssl.SSLContext, chain: Chain) -> None:
         )
 
     try:
+        # Alone first: beside an RSA chain, OpenSSL takes an EC certificate with the RSA key and then shows neither.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, refuse_passphrase)
         context.load_cert_chain(certificate, key, refuse_passphrase)
     except ssl.SSLError as error:
         raise SettingsError(_chain_fault(certificate, key, error)) from error
@@ -193,7 +195,7 @@ def _load_chain(context: ssl.SSLContext, chain: Chain) -> None:
 
 def _chain_fault(certificate: Path, key: Path, error: ssl.SSLError) -> str:
     match error.reason:
-        case "KEY_VALUES_MISMATCH" | "KEY_TYPE_MISMATCH":
+        case "KEY_VALUES_MISMATCH" | "KEY_TYPE_MISMATCH" | "NO_CERTIFICATE_ASSIGNED":
             return f"the private key {key} does not belong to {certificate}; give the pair made together"
         case "EE_KEY_TOO_SMALL" | "CA_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK":
             return f"{certificate} is too weak: it takes RSA of 2048 bits or EC of 256 bits, signed with SHA-256"

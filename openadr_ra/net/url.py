@@ -38,8 +38,9 @@ def host_and_port(url: str) -> tuple[str, int]:
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text.strip())
-        # Reading the port is what checks it.
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # Reading the port is what checks it, encoding the host as DNS would have it likewise.
+        host = (parts.hostname or "").encode("idna")
+        usable = parts.scheme in ("http", "https") and host and parts.port != 0 and len(text.split()) == 1
     except ValueError as error:
         raise SettingsError(f"{text!r} is no url of a peer ({error}); write https://host:port") from error
     if not usable or parts.username or parts.password or parts.query or parts.fragment:

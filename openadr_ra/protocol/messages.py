@@ -40,6 +40,8 @@ SERVICES = (EI_EVENT, EI_REPORT, EI_REGISTER_PARTY, EI_OPT, OADR_POLL)
 
 PROFILE_2_0B = Token("2.0b")
 SIMPLE_HTTP = Token("simpleHttp")
+PROFILES = (Profile(name=PROFILE_2_0B, transports=(SIMPLE_HTTP,)),)
+"""What our VTN offers."""
 
 
 class Message(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
@@ -48,6 +50,10 @@ class Message(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=Tru
     service: ClassVar[Service | None] = None
     answer: ClassVar[str] = ""
     schema_version: Annotated[Token, at("@ei:schemaVersion")] = PROFILE_2_0B
+
+    def __str__(self) -> str:
+        """As the log has it: what it is, and how much of it."""
+        return type(self).__name__
 
 
 class Poll(Message, frozen=True, kw_only=True, gc=False):
@@ -79,6 +85,9 @@ class DistributeEvent(Message, frozen=True, kw_only=True, gc=False):
     request_id: Annotated[RequestId, at("pyld:requestID")]
     vtn_id: Annotated[VtnId, at("ei:vtnID")]
     events: Annotated[tuple[DistributedEvent, ...], at("oadr:oadrEvent")] = ()
+
+    def __str__(self) -> str:
+        return f"DistributeEvent {len(self.events)} events"
 
 
 class CreatedEvent(Message, frozen=True, kw_only=True, gc=False):

@@ -243,7 +243,7 @@ class Period(Value, frozen=True, kw_only=True, gc=False):
 
     start: Annotated[datetime, at("xcal:dtstart/xcal:date-time")]
     duration: Annotated[Duration, at("xcal:duration/xcal:duration")] = Duration()
-    startafter: Annotated[Duration | None, at("xcal:tolerance?/xcal:tolerate/xcal:startafter")] = None
+    startafter: Annotated[Duration | None, at("xcal:tolerance?/xcal:tolerate/xcal:startafter?")] = None
     notification: Annotated[Duration | None, at("ei:x-eiNotification?/xcal:duration")] = None
     ramp_up: Annotated[Duration | None, at("ei:x-eiRampUp?/xcal:duration")] = None
     recovery: Annotated[Duration | None, at("ei:x-eiRecovery?/xcal:duration")] = None

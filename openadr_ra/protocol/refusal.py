@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from openadr_ra.errors import OadrError
+from openadr_ra.errors import OadrError, ResponseCode
 from openadr_ra.protocol.messages import (
+    PROFILES,
     CanceledOpt,
     CanceledPartyRegistration,
     CanceledReport,
@@ -28,7 +29,6 @@ from openadr_ra.protocol.messages import (
 )
 from openadr_ra.protocol.model import RequestId, VenId, VtnId
 from openadr_ra.protocol.parts import Result
-from openadr_ra.protocol.registration import PROFILES
 
 
 def refusal(message: Message, error: OadrError, *, ven_id: VenId | None, vtn_id: VtnId) -> Message:
@@ -58,6 +58,11 @@ def refusal(message: Message, error: OadrError, *, ven_id: VenId | None, vtn_id:
         case CancelOpt():
             return CanceledOpt(result=result, opt_id=message.opt_id)
     return Response(result=result, ven_id=ven_id)
+
+
+def blank(error: OadrError, code: ResponseCode | None = None) -> Response:
+    """The reply to something that could not be read, so that there is no requestID to quote."""
+    return Response(result=Result(code=code or error.code, description=str(error)[:250]))
 
 
 def requested(message: Message) -> RequestId:

@@ -11,6 +11,7 @@ from typing import Literal
 from openadr_ra.errors import OK, InvalidId, NotAllowed
 from openadr_ra.protocol.messages import (
     PROFILE_2_0B,
+    PROFILES,
     SIMPLE_HTTP,
     CanceledPartyRegistration,
     CancelPartyRegistration,
@@ -18,7 +19,7 @@ from openadr_ra.protocol.messages import (
     CreatePartyRegistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
-from openadr_ra.protocol.parts import Profile, Result
+from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.times import Duration
 
@@ -129,10 +130,6 @@ class Registration(Value, frozen=True, kw_only=True, gc=False):
     xml_signature: bool = False
     address: str = ""
     ven_name: str = ""
-
-
-PROFILES = (Profile(name=PROFILE_2_0B, transports=(SIMPLE_HTTP,)),)
-"""What our VTN offers."""
 
 
 def register(

@@ -4,13 +4,15 @@
 
 Fields stand in schema order. The steps of a path are element names with the prefixes of `NAMESPACES`:
 
-- `a/b`: `b` inside `a`; `a?/b`: `a` is written only when something in it is;
+- `a/b`: `b` inside `a`; `a?/b`: `a` holds this one field and is written only when the field is. Where there is an `a`
+  there is a `b`; `a?/b?` reads an empty `a` too;
 - `@a:b`: an attribute of the element;
 - `*` as the last step: the XSD's choice. The field is a union whose members are told apart by their element: structs by
   their class attribute `xml`, plain values by the `at(…)` of their own;
 - a `tuple[T, ...]` repeats the last step, or the step marked `a*`;
 - a field of type `None` is an element that is always there and always empty;
-- `T | None` is minOccurs=0; so is a field with a default: an absent element means the default.
+- `T | None` is minOccurs=0; so is a field with a default: an absent element means the default. So does an empty one where
+  the default is text, which is what the schema says of its fixed values.
 """
 
 from __future__ import annotations

@@ -78,10 +78,38 @@ class Heard(Value, frozen=True, kw_only=True, gc=False):
     terms: Terms
 
 
+def belongs(message: Message, service: str) -> bool:
+    """May `message` be posted to `service`? An oadrResponse goes where its VEN thinks fit."""
+    return message.service in (None, service)
+
+
+def is_registering(message: Message) -> bool:
+    """Does it come from a VEN that may be unknown yet?"""
+    return isinstance(message, QueryRegistration | CreatePartyRegistration)
+
+
+def is_poll(message: Message) -> bool:
+    """Is it the question whether there is anything?"""
+    return isinstance(message, Poll)
+
+
+def is_plain(message: Message) -> bool:
+    """The oadrResponse that ends the draining of a queue (rule 500)."""
+    return isinstance(message, Response)
+
+
+def filed(state: Party, letters: tuple[AnyLetter, ...]) -> Party:
+    """The party with the events that came by mail."""
+    for letter in letters:
+        if isinstance(letter, Publish):
+            state = replace(state, events=distribution.publish(state.events, letter))
+    return state
+
+
 def receive(state: Party, given: Heard | AnyLetter, moment: Moment) -> Outcome[Party]:
     """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code."""
     if isinstance(given, Publish):
-        return Outcome(state=replace(state, events=distribution.publish(state.events, given)))
+        return Outcome(state=filed(state, (given,)))
     if not isinstance(given, Heard):
         raise NotAllowed(f"a party takes no {type(given).__name__}")
     try:
@@ -98,7 +126,7 @@ def _admit(state: Party, given: Heard) -> None:
     if state.fingerprints and given.fingerprint not in state.fingerprints:
         raise NotRegistered("this certificate does not belong to the venID")
     named = getattr(given.message, "ven_id", None)
-    creating = isinstance(given.message, QueryRegistration | CreatePartyRegistration)
+    creating = is_registering(given.message)
     if named not in (None, state.ven_id) and not creating:
         raise InvalidId(f"venID {named} is unknown here")
     if state.registration is None and not creating:

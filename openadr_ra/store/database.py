@@ -95,6 +95,7 @@ def _lock(path: Path) -> sqlite3.Connection:
     _create(beside)
     lock = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
     try:
+        lock.execute("PRAGMA journal_mode = MEMORY")
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         lock.close()
@@ -128,6 +129,7 @@ def _claim(path: Path, writer: sqlite3.Connection) -> None:
     writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
     # SQLite opens what it may not write as read-only and says so at the first write only.
     writer.execute("BEGIN IMMEDIATE")
+    writer.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     writer.execute("ROLLBACK")
 
 

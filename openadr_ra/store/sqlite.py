@@ -104,6 +104,8 @@ class SqliteStore:
         if self._closing is None:
             self._closing = self._loop.run_in_executor(None, self._shut)
         await asyncio.shield(self._closing)
+        self._idle.clear()
+        self._aliases.clear()
 
     async def _write(self, work: Callable[[Batch], T]) -> T:
         self._refuse_when_closed()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import ExitStack
+from datetime import datetime
 
 from openadr_ra.protocol.parts import Quality
 from openadr_ra.protocol.schedule import Reading
@@ -45,22 +47,18 @@ class Statements:
 
     def write(self, batch: Batch) -> None:
         """All of the batch, in one transaction. When it raises, nothing of it is in the file."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with ExitStack() as failed:
+            failed.callback(self._undo)
+            self._connection.execute("BEGIN IMMEDIATE")
             self._save(batch.rows)
             self._connection.executemany(_DROP, ((number,) for number in batch.read))
             self._post(batch.posted)
             self._connection.executemany(_NAME, batch.aliases.items())
             self._record(batch.readings)
             self._enter(batch.entries)
-            if batch.nonces:
-                nonces = ((nonce, micros(until)) for nonce, until in batch.nonces.items())
-                self._connection.executemany(_REMEMBER, nonces)
-                self._connection.execute(_FORGET, (micros(batch.newest),))
+            self._remember(batch.nonces, batch.newest)
             self._connection.execute("COMMIT")
-        except BaseException:
-            self._undo()
-            raise
+            failed.pop_all()
 
     def _undo(self) -> None:
         # Numbers handed out in this transaction exist no more.
@@ -91,6 +89,12 @@ class Statements:
             _ENTER, ((entry.subject, micros(entry.at), entry.by, entry.what, entry.detail) for entry in entries)
         )
 
+    def _remember(self, nonces: dict[str, datetime], newest: datetime) -> None:
+        if not nonces:
+            return
+        self._connection.executemany(_REMEMBER, ((nonce, micros(until)) for nonce, until in nonces.items()))
+        self._connection.execute(_FORGET, (micros(newest),))
+
     def _reading(self, reading: Reading) -> tuple[int, int, int, float, int, int]:
         span_us = span_micros(reading.span)
         series = self._series_number(reading.series, span_us)
@@ -103,15 +107,19 @@ class Statements:
             return number
         self._connection.execute(_SERIES, (name, span_us))
         find = self._connection.execute("SELECT id, longest FROM series WHERE name = ?", (name,))
-        self._series[name] = number, _ = find.fetchone()
-        return number
+        known: tuple[int, int] = find.fetchone()
+        self._series[name] = known
+        return known[0]
 
     def _quality_number(self, quality: Quality) -> int:
-        if quality not in self._qualities:
-            self._connection.execute("INSERT OR IGNORE INTO qualities (name) VALUES (?)", (quality,))
-            find = self._connection.execute("SELECT code FROM qualities WHERE name = ?", (quality,))
-            (self._qualities[quality],) = find.fetchone()
-        return self._qualities[quality]
+        number = self._qualities.get(quality)
+        if number is not None:
+            return number
+        self._connection.execute("INSERT OR IGNORE INTO qualities (name) VALUES (?)", (quality,))
+        find = self._connection.execute("SELECT code FROM qualities WHERE name = ?", (quality,))
+        code: int = find.fetchone()[0]
+        self._qualities[quality] = code
+        return code
 
 
 def _row(key: Key, row: Row) -> tuple[str, str, int, int, int | None, str]:

@@ -61,15 +61,11 @@ def validate(tree: Element) -> None:
     """
     if tree.tag != PAYLOAD:
         raise WireError(f"the root is {one_line(short(tree.tag))}, not oadr:oadrPayload", code=NOT_RECOGNIZED)
-    schema = load()
-    with _lock:
-        if schema.validate(tree):
-            return
-        reason = _first_error(schema, tree)
-    unknown = _unknown_payload(tree)
-    if unknown is not None:
-        raise WireError(f"{one_line(short(unknown.tag))} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
-    raise WireError(f"not schema-valid: {one_line(reason)}", code=InvalidData.code)
+    try:
+        with _lock:
+            load().assertValid(tree)
+    except etree.LxmlError as error:
+        raise _refusal(tree, with_prefixes(str(error))) from error
 
 
 def signed_object(tree: Element) -> Element:
@@ -127,19 +123,11 @@ class _OnlyThese(etree.Resolver):
         return self.resolve_string(self._content[name], context, base_url=system_url)
 
 
-def _first_error(schema: etree.XMLSchema, tree: Element) -> str:
-    try:
-        schema.assertValid(tree)
-    except etree.DocumentInvalid as error:
-        return with_prefixes(str(error))
-    return "the second look found nothing wrong"
-
-
-def _unknown_payload(tree: Element) -> Element | None:
+def _refusal(tree: Element, reason: str) -> WireError:
     signed = tree.find(SIGNED_OBJECT)
-    if signed is None or not len(signed) or signed[0].tag in _KNOWN_PAYLOADS:
-        return None
-    return signed[0]
+    if signed is not None and len(signed) and signed[0].tag not in _KNOWN_PAYLOADS:
+        return WireError(f"{one_line(short(signed[0].tag))} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
+    return WireError(f"not schema-valid: {one_line(reason)}", code=InvalidData.code)
 
 
 _KNOWN_PAYLOADS = frozenset(clark(message.xml) for message in PAYLOADS)

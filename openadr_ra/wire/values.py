@@ -79,6 +79,8 @@ def read_opaque(element: Element) -> Opaque:
 
 def write_opaque(text: Opaque, name: str) -> str:
     """`text` to stand inside another element. Raises InvalidData if it is not one well-formed element called `name`."""
+    if text.startswith("<?xml"):
+        raise InvalidData(f"{name} begins with an XML declaration, which only a document may have")
     try:
         element = parse(text.encode(), max_bytes=MAX_BODY_BYTES)
     except (WireError, UnicodeEncodeError) as error:

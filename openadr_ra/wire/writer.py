@@ -125,7 +125,9 @@ class _Function:
         if slot.many:
             self._source.add(f"found = {value}")
             self._source.add(f"inside = ''.join([{_choice(slot, 'x')} for x in found]) if found else ''")
-            self._source.add(f"s_{slot.field} = f'{begin}{{inside}}{end}' if found else ''" if begin else f"s_{slot.field} = inside")
+            self._source.add(
+                f"s_{slot.field} = f'{begin}{{inside}}{end}' if found else ''" if begin else f"s_{slot.field} = inside"
+            )
         elif slot.nullable:
             self._source.add(f"x = {value}")
             self._source.add(f"s_{slot.field} = '' if x is None else {_choice(slot, 'x', begin, end)}")
@@ -139,17 +141,16 @@ class _Function:
 
 def _choice(slot: Slot, value: str, begin: str = "", end: str = "") -> str:
     """An expression for the text of `value`, whichever member of the choice it is. A plain member takes all that is left."""
-    plain = [member for member in slot.members if member.struct is None]
-    last = f"f'{begin}{_text(plain[0], value)}{end}'" if plain else f"no_member({value})"
-    structs_ = [member for member in slot.members if member.struct is not None]
-    if len(structs_) == 1 and not plain:
-        return f"f'{begin}{_text(structs_[0], value)}{end}'"
-    tests = (
-        f"f'{begin}{_text(member, value)}{end}' if type({value}) is {member.struct.__name__} else "
-        for member in structs_
+    members = sorted(slot.members, key=lambda member: member.struct is None)
+    texts = [f"f'{begin}{_text(member, value)}{end}'" for member in members]
+    if len(texts) == 1:
+        return texts[0]
+    tests = [
+        f"{text} if type({value}) is {member.struct.__name__} else "
+        for member, text in zip(members, texts, strict=True)
         if member.struct is not None
-    )
-    return f"({''.join(tests)}{last})"
+    ]
+    return f"({''.join(tests)}{f'no_member({value})' if members[-1].struct else texts[-1]})"
 
 
 def _text(member: Member, value: str) -> str:

@@ -56,7 +56,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
         trust=ours.trust,
         vtn=tuple(issue(home, f"vtn-{k}", role="vtn", key=k, hosts=HOSTS, now=now) for k in KEY_KINDS),
         ven={k: issue(home, f"ven-{k}", role="ven", key=k, now=now) for k in KEY_KINDS},
-        expired=issue(home, "expired", role="ven", key="ec", now=past, days=1),
+        expired=issue(home, "expired", role="vtn", key="ec", hosts=HOSTS, now=past, days=1),
         foreign_trust=theirs.trust,
         foreign=issue(abroad, "foreign", role="vtn", key="ec", hosts=HOSTS, now=now),
     )

@@ -137,6 +137,8 @@ def renew(pki: Pki, chain: Chain) -> str:
 
 def resume(port: int, context: ssl.SSLContext, session: ssl.SSLSession) -> None:
     """A handshake that shows a session of before in place of a certificate."""
-    with socket.create_connection(("127.0.0.1", port)) as below:
-        with context.wrap_socket(below, server_hostname="localhost", session=session) as connection:
-            connection.recv(1)
+    with (
+        socket.create_connection(("127.0.0.1", port)) as below,
+        context.wrap_socket(below, server_hostname="localhost", session=session) as connection,
+    ):
+        connection.recv(1)

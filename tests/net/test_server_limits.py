@@ -8,6 +8,8 @@ import logging
 import socket
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openadr_ra.net.server import Limits, Reply, Request, serve
 from tests.net.conftest import Pki
@@ -141,6 +143,42 @@ async def test_chunks_that_are_no_chunks_get_400() -> None:
     assert [status(at_once), status(later)] == [400, 400]
 
 
+REQUESTS = st.builds(
+    lambda start, junk, end: post()[:start] + junk + post()[end:],
+    st.integers(0, len(post())),
+    st.binary(max_size=30),
+    st.integers(0, len(post())),
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.binary(max_size=200) | REQUESTS, min_size=1, max_size=8))
+def test_no_bytes_whatever_bring_a_server_down(sent: list[bytes]) -> None:
+    """Nor make it answer 5xx."""
+
+    async def bombard() -> None:
+        async with serve(Recorder(), host="127.0.0.1", port=0, limits=HASTY) as listener:
+            for octets in sent:
+                reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+                writer.write(octets)
+                writer.write_eof()
+                with contextlib.suppress(ConnectionError):
+                    assert (await reader.read())[:10] in (b"", b"HTTP/1.1 2", b"HTTP/1.1 4", b"HTTP/1.1 1")
+                writer.close()
+            assert status(await exchange(listener.port, post(b"<a/>", CLOSE))) == 200
+
+    asyncio.run(bombard())
+
+
+@pytest.mark.parametrize("path", ["/a%0Ab", "/a%0D%0A! refused 200"])
+async def test_no_peer_writes_lines_of_its_own_into_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(Recorder(), host="127.0.0.1", port=0) as listener:
+        await exchange(listener.port, post(b"<a/>", CLOSE, path=path.replace(" ", "%20")))
+
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+
+
 async def test_tls_to_a_plain_port_is_named_in_the_log(pki: Pki, caplog: pytest.LogCaptureFixture) -> None:
     async with serve(Recorder(), host="127.0.0.1", port=0) as listener:
         with pytest.raises(OSError, match="SSL"):
@@ -233,11 +271,22 @@ async def test_an_idle_connection_is_closed_after_a_while() -> None:
 async def test_a_peer_that_never_shakes_hands_is_dropped_with_a_log_line(
     pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serve(Recorder(), host="127.0.0.1", port=0, ssl=pki.serving(), limits=HASTY) as listener:
-        async with asyncio.timeout(5):
-            assert await exchange(listener.port) == b""
+    with caplog.at_level(logging.INFO):
+        async with serve(Recorder(), host="127.0.0.1", port=0, ssl=pki.serving(), limits=HASTY) as listener:
+            async with asyncio.timeout(5):
+                assert await exchange(listener.port) == b""
 
-    assert "no TLS with 127.0.0.1" in caplog.text
+    assert "no TLS with 127.0.0.1: it did not finish the handshake in time" in caplog.text
+
+
+async def test_a_peer_that_connects_and_goes_is_no_reason_to_warn(pki: Pki, caplog: pytest.LogCaptureFixture) -> None:
+    """Load balancers look every few seconds whether somebody is at home."""
+    async with serve(Recorder(), host="127.0.0.1", port=0, ssl=pki.serving()) as listener:
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.close()
+        await writer.wait_closed()
+
+    assert not caplog.records
 
 
 async def test_a_server_with_peers_in_mid_handshake_closes_at_once(pki: Pki) -> None:

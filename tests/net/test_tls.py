@@ -67,7 +67,7 @@ def test_a_fingerprint_is_its_own_normal_form(der: bytes) -> None:
     assert normal_fingerprint(written.lower().replace(":", "")) == written
 
 
-@pytest.mark.parametrize("text", ["", EXAMPLE[:-1], EXAMPLE + "0", EXAMPLE.replace("9", "G"), "００" * 10, "x"])
+@pytest.mark.parametrize("text", ["", "x", EXAMPLE[:-1], EXAMPLE + "0", "G" * 20, "\N{FULLWIDTH DIGIT ZERO}" * 20])
 def test_nonsense_is_no_fingerprint(text: str) -> None:
     with pytest.raises(SettingsError, match="20 hex digits"):
         normal_fingerprint(text)
@@ -217,6 +217,14 @@ def test_unusable_files_are_named_with_the_cure(pki: Pki, tmp_path: Path) -> Non
     for found, expected in faults.items():
         assert expected in found
         assert "\n" not in found
+
+
+def test_a_key_that_fits_another_chain_is_refused(pki: Pki) -> None:
+    """The server would start, and serve without its EC certificate."""
+    (vtn_rsa, rsa_key), (vtn_ec, _) = pki.vtn
+
+    with pytest.raises(SettingsError, match=f"{rsa_key} does not belong to {vtn_ec}"):
+        server_context(((vtn_rsa, rsa_key), (vtn_ec, rsa_key)), pki.trust)
 
 
 def test_an_encrypted_key_is_refused_instead_of_asking_the_terminal(pki: Pki, tmp_path: Path) -> None:

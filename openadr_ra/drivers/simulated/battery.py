@@ -1,4 +1,4 @@
-"""A simulated battery: idle by itself, charges (+) and discharges (−) on request, above its reserve."""
+"""A simulated battery: idle by itself, charges (+) and discharges (-) on request, above its reserve."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from openadr_ra.drivers.simulated.device import Fraction, Percent, Positive, Simulated, SimulatedSettings
-from openadr_ra.drivers.simulated.physics import HOUR_S, Aim, Device, Left, State, Step, time_to
+from openadr_ra.drivers.simulated.physics import (
+    HOUR_S,
+    Aim,
+    Device,
+    Left,
+    State,
+    Step,
+    snapped,
+    time_to,
+    within,
+)
+from openadr_ra.drivers.simulated.shell import Fraction, Percent, Positive, Simulated, SimulatedSettings
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.seams import Clock, Descriptor, Energy
 

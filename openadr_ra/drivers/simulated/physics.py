@@ -92,8 +92,12 @@ class Device(Value, frozen=True, kw_only=True, gc=False):
         return plan_kw(self.plan, state.t_s)
 
     def aim(self, state: State, kw: float) -> Aim:
-        """Where it goes now when `kw` is wished for."""
+        """Where it goes, as things stand, when `kw` is wished for."""
         raise NotImplementedError
+
+    def target_kw(self, state: State, kw: float) -> float:
+        """Where its power moves at this instant: towards its aim, unless that has to be prepared."""
+        return self.aim(state, kw).kw
 
     def settle(self, state: State) -> State:
         """What changes of itself at this very instant: a limit reached, a switch that may move."""
@@ -119,7 +123,7 @@ def advance(device: Device, state: State, dt_s: float) -> State:
     end_s = state.t_s + max(dt_s, 0.0)
     state = _settled(device, state)
     while state.t_s < end_s:
-        target_kw = device.aim(state, wish_kw(device, state)).kw
+        target_kw = device.target_kw(state, wish_kw(device, state))
         slope = _slope(device, state, target_kw)
         span_s = min(_edge_s(device, state), _bend_s(state, target_kw, slope), device.horizon_s(state, slope))
         to_s = min(end_s, state.t_s + max(span_s, SMALLEST_S, 2 * math.ulp(state.t_s)))
@@ -167,6 +171,17 @@ def time_to(amount: float, rate: float, slope: float) -> float:
     return 2 * amount / divisor if divisor > 0 else math.inf
 
 
+def within(low_kw: float, high_kw: float, kw: float) -> Aim:
+    """`kw`, held between two powers."""
+    held_kw = min(max(kw, low_kw), high_kw)
+    return Aim(kw=held_kw, why="" if held_kw == kw else f"it reaches {low_kw:g} to {high_kw:g} kW now")
+
+
+def snapped(stored_kwh: float, limit_kwh: float, capacity_kwh: float) -> float:
+    """`stored_kwh`; the limit itself where only rounding lies between."""
+    return limit_kwh if abs(stored_kwh - limit_kwh) <= capacity_kwh * 1e-8 else stored_kwh
+
+
 def nearest(choices: tuple[float, ...], kw: float) -> float:
     """The choice nearest to `kw`; of two equally near the smaller power."""
     return min(choices, key=lambda choice: (abs(choice - kw), abs(choice)))
@@ -198,7 +213,7 @@ def _moved(device: Device, state: State, target_kw: float, slope: float, to_s: f
     """Energies are those of the straight line between the two powers."""
     span_s = to_s - state.t_s
     kw = state.kw + slope * span_s
-    if slope and (target_kw - kw) * slope <= 0 or abs(target_kw - kw) < SAME_KW:
+    if (slope and (target_kw - kw) * slope <= 0) or abs(target_kw - kw) < SAME_KW:
         kw = target_kw
     elif abs(kw) < SAME_KW:
         kw = 0.0
@@ -222,5 +237,5 @@ def _settled(device: Device, state: State) -> State:
         state = msgspec.structs.replace(state, orders=state.orders[len(begun) - 1 :])
     state = device.settle(state)
     if math.isinf(device.ramp_kw_per_s):
-        state = msgspec.structs.replace(state, kw=device.aim(state, wish_kw(device, state)).kw)
+        state = msgspec.structs.replace(state, kw=device.target_kw(state, wish_kw(device, state)))
     return state

@@ -1,0 +1,1 @@
+"""Many as one: who was promised what, for whom. Pure."""

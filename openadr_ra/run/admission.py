@@ -1,0 +1,102 @@
+"""Who is who: a certificate's fingerprint names a party. Enrolment is known out of band (section 10.5)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidId, NotRegistered
+from openadr_ra.protocol import vtn
+from openadr_ra.protocol.instruction import party
+from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.model import VenId
+from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
+from openadr_ra.protocol.vtn import Party
+from openadr_ra.seams import Clock, Store
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class Admission:
+    """Finds the party that a message comes from.
+
+    `admit` "listed": only fingerprints that the operator enrolled; "ca": any certificate that the TLS layer let through
+    gets a venID of its own at its first registration. Without TLS a VEN is who it says it is.
+    """
+
+    def __init__(self, store: Store, clock: Clock, admit: Literal["listed", "ca"]) -> None:
+        self._store = store
+        self._clock = clock
+        self._admit = admit
+        self._keys: dict[str, Key] = {}
+        self._rows: set[Key] = set()
+
+    async def load(self) -> None:
+        """Learn the parties there are."""
+        self._rows = set(await self._store.keys("party/"))
+
+    async def enrol(self, ven_id: VenId, fingerprints: Iterable[str], by: str) -> None:
+        """Admit a VEN under `ven_id` with these certificates, and no others from now on."""
+        named = tuple(fingerprints)
+        entry = Entry(subject=party(ven_id), at=self._clock.now(), by=by, what="enrolled", detail=", ".join(named))
+
+        def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
+            held = state or Party(ven_id=ven_id)
+            held = replace(held, events=vtn.filed(held, letters).events)
+            if state is not None and held.fingerprints == named:
+                return Outcome(state=held, effects=(Record(aliases=named),))
+            held = replace(held, fingerprints=named)
+            return Outcome(state=held, effects=(Record(aliases=named, entries=(entry,)),))
+
+        await self._store.update(party(ven_id), Party, step)
+        self._rows.add(party(ven_id))
+        self._keys.update(dict.fromkeys(named, party(ven_id)))
+
+    async def party(self, message: Message, fingerprint: str | None) -> Key:
+        """The row of whoever sent `message`. Raises NotRegistered for a certificate that is nobody's or another's,
+        InvalidId for a venID that is unknown."""
+        named: VenId | None = getattr(message, "ven_id", None) or None
+        claimed = party(named) if named is not None else None
+        if fingerprint is None:
+            return await self._plain(message, claimed)
+        own = await self._owner(fingerprint)
+        if own is not None:
+            if claimed not in (None, own) and claimed in self._rows:
+                raise NotRegistered("this certificate does not belong to the venID")
+            return own
+        if claimed in self._rows:
+            raise NotRegistered("this certificate does not belong to the venID")
+        if self._admit == "listed":
+            raise NotRegistered(f"certificate {fingerprint} is not enrolled here")
+        if not vtn.is_registering(message):
+            raise NotRegistered("there is no registration; send oadrCreatePartyRegistration first")
+        return claimed or party(VenId("VEN-" + fingerprint.replace(":", "")))
+
+    async def _owner(self, fingerprint: str) -> Key | None:
+        known = self._keys.get(fingerprint)
+        if known is None:
+            known = await self._store.resolve(fingerprint)
+            if known is not None:
+                self._keys[fingerprint] = known
+        return known
+
+    async def _plain(self, message: Message, claimed: Key | None) -> Key:
+        if claimed in self._rows and claimed is not None:
+            return claimed
+        if not vtn.is_registering(message):
+            raise InvalidId(f"venID {claimed.partition('/')[2] if claimed else ''} is unknown here")
+        if claimed is not None:
+            return claimed
+        name = _UNSAFE.sub("-", getattr(message, "ven_name", None) or "")[:30]
+        return party(VenId(f"VEN-{name or secrets.token_hex(4)}"))
+
+    def learned(self, key: Key, outcome: Outcome[Party]) -> None:
+        """A step created or renewed this party's row."""
+        self._rows.add(key)
+        for effect in outcome.effects:
+            if isinstance(effect, Record):
+                self._keys.update(dict.fromkeys(effect.aliases, key))

@@ -1,0 +1,137 @@
+"""A row and its loop: inputs step it, deadlines wake it, its effects are carried out once they are durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from openadr_ra.errors import OadrRaError
+from openadr_ra.protocol.step import AnyLetter, Effect, Key, Mail, Moment, Outcome, Record, State
+from openadr_ra.run.clock import Moments
+from openadr_ra.seams import Clock, Store
+
+S = TypeVar("S", bound=State)
+Given = TypeVar("Given")
+Given_contra = TypeVar("Given_contra", contravariant=True)
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
+"""After a failure that nobody foresaw; the loop goes on."""
+
+
+class Receive(Protocol[S, Given_contra]):
+    def __call__(self, state: S, given: Given_contra | AnyLetter, moment: Moment, /) -> Outcome[S]: ...
+
+
+Wake = Callable[[S, Moment], Outcome[S]]
+Carry = Callable[[Effect], Awaitable[None]]
+
+
+def chained(state: S, receive: Receive[S, Given], inputs: Iterable[Given | AnyLetter], moments: Moments) -> Outcome[S]:
+    """The outcome of several inputs to one row, as of one step."""
+    outcome = Outcome(state=state)
+    for given in inputs:
+        outcome = _joined(outcome, receive(outcome.state, given, moments.next()))
+    return outcome
+
+
+def _joined(first: Outcome[S], then: Outcome[S]) -> Outcome[S]:
+    return Outcome(
+        state=then.state,
+        replies=first.replies + then.replies,
+        effects=first.effects + then.effects,
+        mail=first.mail + then.mail,
+        due=then.due,
+    )
+
+
+class Row(Generic[S, Given]):
+    """One row, stepped in order. `tell` is called with the mail of each step, for rows of this process to be poked."""
+
+    def __init__(
+        self,
+        key: Key,
+        kind: type[S],
+        *,
+        store: Store,
+        clock: Clock,
+        new: Callable[[], S],
+        receive: Receive[S, Given],
+        wake: Wake[S],
+        tell: Callable[[tuple[Mail, ...]], None],
+    ) -> None:
+        self.key = key
+        self._kind = kind
+        self._store = store
+        self._clock = clock
+        self._new = new
+        self._receive = receive
+        self._wake = wake
+        self._tell = tell
+        self._poked = asyncio.Event()
+        self._due: datetime | None = None
+
+    def poke(self) -> None:
+        """Mail has come, or something else that should not wait for the deadline."""
+        self._poked.set()
+
+    async def step(self, *inputs: Given, waking: bool = False) -> tuple[Effect, ...]:
+        """Apply waiting mail, then `inputs`, then wake if `waking`: one transaction. What is left to carry out."""
+
+        def step(state: S | None, letters: tuple[AnyLetter, ...]) -> Outcome[S]:
+            moments = Moments(self._clock)
+            held = self._new() if state is None else state
+            outcome = chained(held, self._receive, (*letters, *inputs), moments)
+            return _joined(outcome, self._wake(outcome.state, moments.next())) if waking else outcome
+
+        outcome = await self._store.update(self.key, self._kind, step)
+        self._due = outcome.due
+        if outcome.mail:
+            self._tell(outcome.mail)
+        return tuple(effect for effect in outcome.effects if not isinstance(effect, Record))
+
+    async def give(self, *inputs: Given) -> tuple[Effect, ...]:
+        """Step with inputs and let the loop look at the new deadline at once."""
+        effects = await self.step(*inputs)
+        self.poke()
+        return effects
+
+    async def state(self) -> S | None:
+        return await self._store.load(self.key, self._kind)
+
+    async def run(self, carry: Carry) -> None:
+        """Wake at each deadline or poke, and carry out what comes of it, until cancelled."""
+        while True:
+            self._poked.clear()
+            try:
+                for effect in await self.step(waking=True):
+                    await carry(effect)
+            except OadrRaError as error:
+                log.warning("! %s: %s", self.key, error)
+                await self._rest(PAUSE_S)
+            except Exception:
+                log.exception("! %s", self.key)
+                await self._rest(PAUSE_S)
+            await self._wait()
+
+    async def _rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def _wait(self) -> None:
+        if self._due is None:
+            await self._poked.wait()
+            return
+        sleeping = asyncio.ensure_future(self._clock.sleep_until(self._due))
+        poked = asyncio.ensure_future(self._poked.wait())
+        try:
+            await asyncio.wait((sleeping, poked), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sleeping, poked):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task

@@ -1,0 +1,148 @@
+"""The VTN's end of the wire: a request becomes a step of a party, the step's reply becomes bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from openadr_ra.errors import NotRecognized, OadrError, ResponseCode, StoreError, WireError
+from openadr_ra.net.server import Reply, Request
+from openadr_ra.protocol import vtn
+from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.model import VenId
+from openadr_ra.protocol.refusal import blank, refusal
+from openadr_ra.protocol.step import AnyLetter, Key, Outcome
+from openadr_ra.protocol.vtn import Heard, Party, Terms
+from openadr_ra.run.admission import Admission
+from openadr_ra.run.clock import Moments
+from openadr_ra.run.row import chained
+from openadr_ra.run.traffic import Exchange, Tap
+from openadr_ra.seams import Clock, Store
+from openadr_ra.wire import codec
+
+log = logging.getLogger(__name__)
+
+PARSE_IN_THREAD_BYTES = 64 * 1024
+"""Larger bodies are decoded in a thread, so that one VEN's report does not hold up the others."""
+
+
+class Service:
+    """Answers what VENs post. `heard` is called with a party's key after each step that changed anything."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        terms: Terms,
+        admission: Admission,
+        *,
+        tap: Tap,
+        heard: Callable[[Outcome[Party]], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._terms = terms
+        self._admission = admission
+        self._tap = tap
+        self._heard = heard
+        self._idle: dict[Key, tuple[Party, datetime, Reply]] = {}
+        self.last_seen: dict[VenId, datetime] = {}
+
+    async def answer(self, request: Request) -> Reply:
+        """The reply to a post: HTTP 200 with an OpenADR payload, or a refusal of what is no OpenADR message."""
+        peer, reply = await self._answer(request)
+        self._tap(
+            Exchange(
+                peer=peer or request.address,
+                service=request.service,
+                request=request.body,
+                reply=reply.body,
+                status=reply.status,
+            )
+        )
+        return reply
+
+    async def _answer(self, request: Request) -> tuple[str, Reply]:
+        try:
+            message = await _decoded(request.body)
+        except WireError as error:
+            log.info("! refused %s from %s: %s", request.service, request.address, error)
+            return "", Reply(status=error.status, body=self._refusal(error.code))
+        except OadrError as error:
+            log.info("! refused %s from %s: %s", request.service, request.address, error)
+            return "", Reply(body=codec.encode(blank(error)))
+        try:
+            return await self._step(request, message)
+        except OadrError as error:
+            log.info("! refused %s from %s: %s", message, request.address, error)
+            return "", self._refused(message, error)
+        except StoreError as error:
+            log.error("! not stored: %s from %s: %s", message, request.address, error)
+            return "", Reply(status=503)
+
+    def _refusal(self, code: ResponseCode) -> bytes:
+        """With an HTTP error goes an oadrResponse that says no more than the code: some peers read it."""
+        error = NotRecognized("not an acceptable OpenADR 2.0b message")
+        return codec.encode(blank(error, code))
+
+    def _refused(self, message: Message, error: OadrError) -> Reply:
+        reply = refusal(message, error, ven_id=None, vtn_id=self._terms.vtn_id)
+        return Reply(body=codec.encode(reply))
+
+    async def _step(self, request: Request, message: Message) -> tuple[str, Reply]:
+        if not vtn.belongs(message, request.service):
+            raise NotRecognized(f"{message} does not belong to {request.service}; post it to {message.service}")
+        key = await self._admission.party(message, request.fingerprint)
+        ven = VenId(key.partition("/")[2])
+        self.last_seen[ven] = self._clock.now()
+        if vtn.is_poll(message) and (idle := self._still_idle(key, request.fingerprint)) is not None:
+            return ven, idle
+        outcome = await self._store.update(key, Party, self._stepping(key, message, request.fingerprint))
+        self._heard(outcome)
+        self._admission.learned(key, outcome)
+        said = outcome.replies[-1]
+        log.info("< %s %s", ven, message)
+        log.info("> %s %s", ven, said)
+        reply = Reply(body=codec.encode(said))
+        if vtn.is_poll(message) and vtn.is_plain(said):
+            self._rest(key, reply)
+        return ven, reply
+
+    def _stepping(
+        self, key: Key, message: Message, fingerprint: str | None
+    ) -> Callable[[Party | None, tuple[AnyLetter, ...]], Outcome[Party]]:
+        def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
+            heard = Heard(message=message, fingerprint=fingerprint, terms=self._terms)
+            held = Party(ven_id=VenId(key.partition("/")[2])) if state is None else state
+            return chained(held, vtn.receive, (*letters, heard), Moments(self._clock))
+
+        return step
+
+    def _still_idle(self, key: Key, fingerprint: str | None) -> Reply | None:
+        """The ready reply to a poll of a party for which nothing has changed: no step, no store."""
+        kept = self._idle.get(key)
+        if kept is None:
+            return None
+        party, until, reply = kept
+        if self._store.peek(key, Party) is not party or self._clock.now() >= until:
+            del self._idle[key]
+            return None
+        if party.fingerprints and fingerprint not in party.fingerprints:
+            return None
+        return reply
+
+    def _rest(self, key: Key, reply: Reply) -> None:
+        party = self._store.peek(key, Party)
+        if party is None:
+            return
+        until = vtn.quiet_until(party, self._clock.now(), self._terms)
+        if until is not None:
+            self._idle[key] = (party, until, reply)
+
+
+async def _decoded(body: bytes) -> Message:
+    if len(body) > PARSE_IN_THREAD_BYTES:
+        return await asyncio.to_thread(codec.decode, body)
+    return codec.decode(body)

@@ -1,0 +1,209 @@
+"""A VEN's end of the wire towards one VTN: what its end node wants said is posted, what comes back is its next input."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from openadr_ra.errors import OK, OadrError, ResponseCode, TransportError, WireError
+from openadr_ra.net.client import Answer, Link
+from openadr_ra.net.tls import Contexts, client_contexts
+from openadr_ra.protocol import ven
+from openadr_ra.protocol.agenda import Known
+from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.model import OPT_OUT, MarketContext, OptType, ResourceId, VenId
+from openadr_ra.protocol.node import EndNode, Identity
+from openadr_ra.protocol.parts import Event
+from openadr_ra.protocol.producer import Rates
+from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
+from openadr_ra.protocol.ven import Answered, Chosen, Configured, Input, Opinion
+from openadr_ra.run.row import Row
+from openadr_ra.run.service import PARSE_IN_THREAD_BYTES
+from openadr_ra.run.traffic import Exchange, Tap
+from openadr_ra.seams import Clock, Store
+from openadr_ra.settings import Upstream
+from openadr_ra.wire import codec
+
+log = logging.getLogger(__name__)
+
+MAX_SKEW = timedelta(seconds=2)
+"""Beyond it intervals begin visibly at the wrong time, and signed messages are refused as too old."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What an embedding program answers to an event; `opt` None leaves it to the fleet."""
+
+    opt: OptType | None = None
+    code: ResponseCode = OK
+    description: str = ""
+
+
+Handler = Callable[[Event], Choice | None] | Callable[[Event], Awaitable[Choice | None]]
+"""Asked about each new version of an event. A plain function runs in a thread and may block."""
+
+
+def contexts(settings: Upstream) -> Contexts | None:
+    """The TLS of an upstream; None where it is plain HTTP."""
+    if not settings.url.startswith("https"):
+        return None
+    return client_contexts(
+        (Path(settings.cert), Path(settings.key)), Path(settings.ca), check_hostname=settings.check_hostname
+    )
+
+
+class UpstreamLink:
+    """The loop of one end node. Use `async with` its `link`, then `run`."""
+
+    def __init__(
+        self,
+        settings: Upstream,
+        resources: Iterable[ResourceId],
+        *,
+        name: str,
+        store: Store,
+        clock: Clock,
+        tell: Callable[[tuple[Mail, ...]], None],
+        tap: Tap,
+        on_event: Handler | None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._tap = tap
+        self._on_event = on_event
+        self._skew_told = False
+        self.identity = Identity(
+            ven_name=settings.ven_name or name,
+            preassigned=VenId(settings.ven_id) if settings.ven_id else None,
+            resources=tuple(resources),
+            groups=settings.groups,
+            parties=settings.parties,
+            market_contexts=tuple(msgspec.convert(text, MarketContext) for text in settings.market_contexts),
+            rates=Rates(shortest_s=settings.shortest_report_s),
+            consult=on_event is not None,
+        )
+        key = Key(f"node/{settings.name}")
+        self.contexts = contexts(settings)
+        self.link = Link(settings.url, ssl=self.contexts)
+        self.row: Row[EndNode, Input] = Row(
+            key,
+            EndNode,
+            store=store,
+            clock=clock,
+            new=lambda: EndNode(key=key, identity=self.identity),
+            receive=ven.receive,
+            wake=ven.wake,
+            tell=tell,
+        )
+
+    async def run(self) -> None:
+        """Register, poll, answer and report until cancelled."""
+        await self._carry_all(await self.row.give(Configured(identity=self.identity)))
+        await self._consult()
+        await self.row.run(self._carry)
+
+    async def choose(self, chosen: Chosen) -> None:
+        """The operator's own word on an event."""
+        await self._carry_all(await self.row.give(chosen))
+
+    async def _carry(self, effect: Effect) -> None:
+        await self._carry_all((effect,))
+
+    async def _carry_all(self, effects: Iterable[Effect]) -> None:
+        work = deque(effects)
+        while work:
+            match work.popleft():
+                case Send(message=message):
+                    work.extend(await self._post(message))
+                case Read(tag=tag, series=series, start=start, end=end):
+                    found = await self._store.readings(series, start, end)
+                    work.extend(await self.row.give(Fetched(tag=tag, readings=found)))
+
+    async def _post(self, message: Message) -> tuple[Effect, ...]:
+        """Post and hand in what came back. A post that fails is silence: the end node tries again by itself."""
+        if message.service is None:
+            # An oadrResponse goes where the registration lives (reference 1.5).
+            return await self._exchange(message, "EiRegisterParty")
+        return await self._exchange(message, message.service)
+
+    async def _exchange(self, message: Message, service: str) -> tuple[Effect, ...]:
+        body = codec.encode(message)
+        log.info("> %s %s", self._settings.name, message)
+        try:
+            answer = await self.link.post(service, body)
+        except TransportError as error:
+            self._saw(service, body, error.body, error.status or 0)
+            log.warning("! %s: %s", self._settings.name, error)
+            return ()
+        self._saw(service, body, answer.body, 200)
+        try:
+            heard = await _decoded(answer.body)
+        except (WireError, OadrError) as error:
+            log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
+            return ()
+        self._check_clock(answer)
+        log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
+        effects = await self.row.give(Answered(request=message, answer=heard))
+        await self._consult()
+        return effects
+
+    def _saw(self, service: str, request: bytes, reply: bytes, status: int) -> None:
+        self._tap(Exchange(peer=self._settings.name, service=service, request=request, reply=reply, status=status))
+
+    def _check_clock(self, answer: Answer) -> None:
+        """The Date header has whole seconds; half of one is added, and one more is for the network."""
+        if answer.date is None:
+            return
+        skew = self._clock.now() - answer.date - timedelta(seconds=0.5)
+        if abs(skew) <= MAX_SKEW:
+            self._skew_told = False
+        elif not self._skew_told:
+            self._skew_told = True
+            log.warning(
+                "! our clock is %+.1f s off that of %s; events will begin at the wrong time: check NTP",
+                skew.total_seconds(),
+                self._settings.name,
+            )
+
+    async def _consult(self) -> None:
+        """Ask the embedding program about events it has not been asked about."""
+        if self._on_event is None:
+            return
+        state = await self.row.state()
+        for known in ven.unconsulted(state) if state is not None else ():
+            choice = await self._ask(self._on_event, known)
+            await self.row.give(
+                Opinion(
+                    event_id=known.event.id,
+                    modification=known.event.modification,
+                    opt=choice.opt,
+                    code=choice.code,
+                    description=choice.description,
+                )
+            )
+
+    async def _ask(self, handler: Handler, known: Known) -> Choice:
+        """If it raises, this event is opted out and the rest go on."""
+        try:
+            if inspect.iscoroutinefunction(handler):
+                answer = await handler(known.event)
+            else:
+                answer = await asyncio.to_thread(handler, known.event)
+        except Exception:
+            log.exception("! the handler failed on event %s, which is opted out", known.event.id)
+            return Choice(opt=OPT_OUT, description="the handler failed")
+        return answer if isinstance(answer, Choice) else Choice()
+
+
+async def _decoded(body: bytes) -> Message | None:
+    """None for an empty answer, which a push VEN's VTN may give."""
+    if not body:
+        return None
+    return await asyncio.to_thread(codec.decode, body) if len(body) > PARSE_IN_THREAD_BYTES else codec.decode(body)

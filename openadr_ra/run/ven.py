@@ -1,0 +1,211 @@
+"""Ven: a fleet of devices that answers to the VTNs above it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from openadr_ra.drivers import build
+from openadr_ra.drivers.guard import Guard
+from openadr_ra.errors import OadrRaError, SettingsError
+from openadr_ra.fleet import fleet as fleets
+from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
+from openadr_ra.protocol.agenda import FLEET
+from openadr_ra.protocol.model import EventId, OptType, ResourceId
+from openadr_ra.protocol.node import EndNode
+from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
+from openadr_ra.protocol.ven import Chosen
+from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.row import Row
+from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.run.upstream import Handler, UpstreamLink
+from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
+from openadr_ra.settings import NodeSettings, read
+from openadr_ra.store import open_store
+
+log = logging.getLogger(__name__)
+
+
+class Ven:
+    """A VEN on its store. Use `async with ven.running():`, or `await ven.run()`.
+
+    `drivers` are an embedding program's own, by the name that `[[device]] driver` uses; `on_event` is asked about each
+    event and may answer with a `Choice`.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        *,
+        drivers: Mapping[str, DriverFactory] | None = None,
+        on_event: Handler | None = None,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        tap: Tap = no_tap,
+    ) -> None:
+        if not settings.upstream:
+            raise SettingsError("upstream: a VEN needs at least one [[upstream]] table; see README")
+        self._settings = settings
+        self._drivers = drivers or {}
+        self._on_event = on_event
+        self._clock = clock or SystemClock()
+        self._shared = store
+        self._store = store
+        self._tap = tap
+        self._guards: dict[ResourceId, Guard] = {}
+        self._links: dict[Key, UpstreamLink] = {}
+        self._fleet: Row[Fleet, fleets.Input] | None = None
+
+    @classmethod
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        drivers: Mapping[str, DriverFactory] | None = None,
+        on_event: Handler | None = None,
+        tap: Tap = no_tap,
+    ) -> Self:
+        """The VEN that a settings file describes. Raises SettingsError."""
+        return cls(read(Path(path)), drivers=drivers, on_event=on_event, tap=tap)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Register and serve events until the block is left; then every device gets its own plan back."""
+        async with AsyncExitStack() as stack:
+            if self._shared is None:
+                self._store = await open_store(self._settings.store.url)
+                stack.push_async_callback(self._store.close)
+            descriptors = await self._open_devices(stack)
+            fleet = self._make_fleet()
+            for settings in self._settings.upstream:
+                link = UpstreamLink(
+                    settings,
+                    self._guards,
+                    name=self._settings.name,
+                    store=self.store,
+                    clock=self._clock,
+                    tell=self._tell,
+                    tap=self._tap,
+                    on_event=self._on_event,
+                )
+                self._links[link.row.key] = link
+                await stack.enter_async_context(link.link)
+            enrolled = Enrolled(terms=self._terms(), descriptors=descriptors, report_to=tuple(self._links))
+            await fleet.give(enrolled)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = [group.create_task(fleet.run(self._carry)), group.create_task(self._read_for_ever(fleet))]
+            for link in self._links.values():
+                tasks += [group.create_task(link.run()), group.create_task(warn_of_expiry(link.contexts, self._clock))]
+            for task in tasks:
+                stack.callback(task.cancel)
+            yield self
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with self.running():
+            await asyncio.Event().wait()
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise RuntimeError("the VEN is not running; use `async with ven.running()`")
+        return self._store
+
+    async def opt(self, event_id: str, opt: OptType | None, *, by: str = "operator") -> None:
+        """The operator's own word on an event, at every upstream that knows it; None takes it back."""
+        for link in self._links.values():
+            await link.choose(Chosen(event_id=EventId(event_id), opt=opt, by=by))
+
+    async def upstream(self, name: str = "upstream") -> EndNode | None:
+        """What this VEN knows of itself towards that VTN."""
+        return await self.store.load(Key(f"node/{name}"), EndNode)
+
+    async def fleet(self) -> Fleet | None:
+        """Who is promised what."""
+        return await self.store.load(FLEET, Fleet)
+
+    def _terms(self) -> FleetTerms:
+        settings = self._settings.fleet
+        return FleetTerms(
+            min_cover=settings.min_cover,
+            settle_s=settings.settle_s,
+            lease_s=settings.lease_s,
+            track_every_s=settings.track_every_s,
+        )
+
+    async def _open_devices(self, stack: AsyncExitStack) -> tuple[Descriptor, ...]:
+        found: list[Descriptor] = []
+        for number, table in enumerate(self._settings.device):
+            rest = dict(table)
+            resource, driver = rest.pop("id", None), rest.pop("driver", None)
+            if not isinstance(resource, str) or not isinstance(driver, str):
+                raise SettingsError(f"device[{number}]: needs id and driver, both text")
+            if resource in self._guards:
+                raise SettingsError(f"device[{number}].id: {resource!r} is there twice; give each device its own id")
+            made = build(driver, ResourceId(resource), rest, self._clock, drivers=self._drivers)
+            guard = Guard(made, self._clock, timeout_s=self._settings.fleet.driver_timeout_s)
+            self._guards[ResourceId(resource)] = await stack.enter_async_context(guard)
+            described = await guard.describe()
+            if described is None:
+                log.warning("! %s cannot be described and takes no part until the next start", resource)
+            else:
+                found.append(described)
+        return tuple(found)
+
+    def _make_fleet(self) -> Row[Fleet, fleets.Input]:
+        self._fleet = Row(
+            FLEET,
+            Fleet,
+            store=self.store,
+            clock=self._clock,
+            new=Fleet,
+            receive=fleets.receive,
+            wake=fleets.wake,
+            tell=self._tell,
+        )
+        return self._fleet
+
+    def _tell(self, mail: tuple[Mail, ...]) -> None:
+        for item in mail:
+            if item.to == FLEET and self._fleet is not None:
+                self._fleet.poke()
+            elif item.to in self._links:
+                self._links[item.to].row.poke()
+
+    async def _carry(self, effect: Effect) -> None:
+        """What the fleet wants done: a set-point to a device, or readings for the value of an interval."""
+        match effect:
+            case Apply(kw=None):
+                await self._guards[effect.resource].release(f"event {effect.event_id} is over")
+            case Apply(kw=float() | int() as kw):
+                await self._guards[effect.resource].apply(
+                    Setpoint(
+                        event_id=effect.event_id, sequence=effect.sequence, kw=kw, lease_until=effect.lease_until
+                    )
+                )
+            case Read() if self._fleet is not None:
+                found = await self.store.readings(effect.series, effect.start, effect.end)
+                for then in await self._fleet.give(Fetched(tag=effect.tag, readings=found)):
+                    await self._carry(then)
+
+    async def _read_for_ever(self, fleet: Row[Fleet, fleets.Input]) -> None:
+        """Every device is read at each tick; the fleet and the reports live on it."""
+        every = timedelta(seconds=self._settings.fleet.read_every_s)
+        due = self._clock.now()
+        while True:
+            names = tuple(self._guards)
+            measured = await asyncio.gather(*(self._guards[name].read() for name in names))
+            try:
+                effects = await fleet.give(Measured(measurements=dict(zip(names, measured, strict=True))))
+                for effect in effects:
+                    await self._carry(effect)
+            except OadrRaError as error:
+                log.warning("! readings not stored: %s", error)
+            due = max(due + every, self._clock.now())
+            await self._clock.sleep_until(due)

@@ -1,0 +1,284 @@
+"""Vtn: the VTN server and all that its operator can ask of it. Everything is asked by event id, so it outlives us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidId, SettingsError
+from openadr_ra.net.server import Limits, Listener, serve
+from openadr_ra.net.tls import Contexts, normal_fingerprint, server_contexts
+from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.instruction import Instruction, party
+from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
+from openadr_ra.protocol.requester import Wanted
+from openadr_ra.protocol.step import AnyLetter, Entry, Outcome, Record
+from openadr_ra.protocol.vtn import Party, Terms
+from openadr_ra.run.admission import Admission
+from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.responses import ResponseRow, rows
+from openadr_ra.run.service import Service
+from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.seams import Clock, Store
+from openadr_ra.settings import Downstream, NodeSettings, read
+from openadr_ra.store import open_store
+
+log = logging.getLogger(__name__)
+
+
+class VenSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `openadr-ra ven list`. `unacknowledged`: events it has not answered."""
+
+    ven_id: VenId
+    name: str
+    registered: bool
+    last_seen: datetime | None
+    fingerprints: tuple[str, ...]
+    opts: dict[EventId, OptType | None]
+    unacknowledged: tuple[EventId, ...]
+
+
+class Vtn:
+    """A VTN on its store. Use `async with vtn.running():`, or `await vtn.run()`."""
+
+    def __init__(
+        self, settings: NodeSettings, *, clock: Clock | None = None, store: Store | None = None, tap: Tap = no_tap
+    ) -> None:
+        if settings.downstream is None:
+            raise SettingsError("downstream: a VTN needs this table; see README")
+        self._settings = settings
+        self._down: Downstream = settings.downstream
+        self._clock = clock or SystemClock()
+        self._shared = store
+        self._tap = tap
+        self._store: Store | None = store
+        self._service: Service | None = None
+        self._listener: Listener | None = None
+        self._admission: Admission | None = None
+        self._changed = asyncio.Event()
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, tap: Tap = no_tap) -> Self:
+        """The VTN that a settings file describes. Raises SettingsError."""
+        return cls(read(Path(path)), tap=tap)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Listen and serve until the block is left."""
+        async with AsyncExitStack() as stack:
+            if self._shared is None:
+                self._store = await open_store(self._settings.store.url)
+                stack.push_async_callback(self._store.close)
+            store = self.store
+            self._admission = Admission(store, self._clock, self._down.admit)
+            await self._admission.load()
+            for ven in self._down.ven:
+                prints = [normal_fingerprint(text) for text in ven.fingerprints]
+                await self._admission.enrol(VenId(ven.id), prints, by="settings")
+            self._service = Service(
+                store, self._clock, self._terms(), self._admission, tap=self._tap, heard=self._heard
+            )
+            contexts = self._contexts()
+            self._listener = await stack.enter_async_context(self._serving(contexts))
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            watch = group.create_task(warn_of_expiry(contexts, self._clock))
+            stack.callback(watch.cancel)
+            log.info("= VTN %s listens on %s", self._down.vtn_id, self._listener.url)
+            yield self
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with self.running():
+            await asyncio.Event().wait()
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
+        return self._store
+
+    @property
+    def url(self) -> str:
+        """Where VENs reach it; known once it runs."""
+        if self._listener is None:
+            raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
+        return self._listener.url
+
+    def _terms(self) -> Terms:
+        down = self._down
+        return Terms(
+            vtn_id=VtnId(down.vtn_id), poll_s=down.poll_s, wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s)
+        )
+
+    def _contexts(self) -> Contexts | None:
+        if not self._down.client_ca:
+            log.warning("! no client_ca is set: VENs are not authenticated and nothing is encrypted")
+            return None
+        chains = tuple((Path(cert), Path(key)) for cert, key in self._down.chains)
+        return server_contexts(chains, Path(self._down.client_ca))
+
+    @asynccontextmanager
+    async def _serving(self, contexts: Contexts | None) -> AsyncIterator[Listener]:
+        host, _, port = self._down.listen.rpartition(":")
+        if not port.isdigit():
+            raise SettingsError(f"downstream.listen: {self._down.listen!r} is not host:port")
+        if self._service is None:
+            raise RuntimeError("the service comes before the listener")
+        async with serve(
+            self._service.answer,
+            host=host.strip("[]"),
+            port=int(port),
+            ssl=contexts,
+            strict=self._down.strict_content_type,
+            limits=Limits(max_body_bytes=self._down.max_body_bytes),
+        ) as listener:
+            yield listener
+
+    def _heard(self, outcome: Outcome[Party]) -> None:
+        if any(isinstance(effect, Record) for effect in outcome.effects):
+            self._stir()
+
+    def _stir(self) -> None:
+        """Whoever waits for something to change looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def changed(self, within: timedelta) -> None:
+        """Return when anything was recorded, or when the time is over."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def publish(self, order: Instruction, *, by: str = "operator") -> EventId:
+        """Give the event to its VENs; durable on return. Raises InvalidId for a VEN that is not enrolled."""
+        event_id = order.id or EventId(f"ev-{secrets.token_hex(5)}")
+        named = replace(order, id=event_id)
+        await self._check_vens(named)
+        now = self._clock.now()
+        await self._instruct(event_id, lambda held: instructions.publish(held, named, now, by))
+        return event_id
+
+    async def change(self, event_id: str, order: Instruction, *, by: str = "operator") -> None:
+        """Replace what the event asks for; its VENs are told and answer anew."""
+        await self._check_vens(order)
+        now, name = self._clock.now(), EventId(event_id)
+        await self._instruct(name, lambda held: instructions.change(held, name, order, now, by))
+
+    async def cancel(self, event_id: str, *, by: str = "operator") -> None:
+        """Withdraw the event from all of its VENs."""
+        now, name = self._clock.now(), EventId(event_id)
+        await self._instruct(name, lambda held: instructions.cancel(held, name, now, by))
+
+    async def _instruct(self, event_id: EventId, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
+        def stepped(state: Instruction | None, letters: tuple[AnyLetter, ...]) -> Outcome[Instruction]:
+            return step(state)
+
+        await self.store.update(instructions.key(event_id), Instruction, stepped)
+        self._stir()
+
+    async def _check_vens(self, order: Instruction) -> None:
+        known = set(await self.store.keys("party/"))
+        for ven in order.asks:
+            if party(ven) not in known:
+                raise InvalidId(f"VEN {ven} is unknown here; `openadr-ra ven list` shows those there are")
+
+    async def event(self, event_id: str) -> Instruction:
+        """The event as instructed last. Raises InvalidId for an unknown one."""
+        held = await self.store.load(instructions.key(EventId(event_id)), Instruction)
+        if held is None:
+            raise InvalidId(f"event {event_id} is unknown; `openadr-ra event list` shows those there are")
+        return held
+
+    async def events(self) -> tuple[Instruction, ...]:
+        """All events, soonest first."""
+        found = [await self.store.load(key, Instruction) for key in await self.store.keys("event/")]
+        return tuple(sorted((item for item in found if item is not None), key=lambda item: (item.start, item.id)))
+
+    async def vens(self) -> tuple[VenSummary, ...]:
+        """Every VEN with its state."""
+        found = [await self.store.load(key, Party) for key in await self.store.keys("party/")]
+        return tuple(self._summary(item) for item in found if item is not None)
+
+    def _summary(self, held: Party) -> VenSummary:
+        seen = self._service.last_seen.get(held.ven_id) if self._service else None
+        return VenSummary(
+            ven_id=held.ven_id,
+            name=held.name,
+            registered=held.registration is not None,
+            last_seen=seen,
+            fingerprints=held.fingerprints,
+            opts={name: item.opt for name, item in held.events.items()},
+            unacknowledged=tuple(name for name, item in held.events.items() if item.unanswered),
+        )
+
+    async def enrol(self, ven_id: str, fingerprints: Iterable[str], *, by: str = "operator") -> None:
+        """Admit a VEN with these certificates, in place of those it had."""
+        if self._admission is None:
+            raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
+        prints = [normal_fingerprint(text) for text in fingerprints]
+        await self._admission.enrol(VenId(ven_id), prints, by=by)
+
+    async def journal(self, subject: str) -> tuple[Entry, ...]:
+        """What happened to `event/<id>` or `party/<venID>`, in order."""
+        return tuple(entry for _, entry in await self.store.journal(subject))
+
+    async def opts(self, event_id: str, *, within: timedelta = timedelta(0)) -> dict[VenId, OptType | None]:
+        """Each VEN's opt for the newest version; waits up to `within` for those that have not answered."""
+        end = self._clock.now() + within
+        while True:
+            found = await self._opts(await self.event(event_id))
+            left = end - self._clock.now()
+            if left <= timedelta(0) or None not in found.values():
+                return found
+            await self.changed(min(left, timedelta(seconds=1)))
+
+    async def _opts(self, order: Instruction) -> dict[VenId, OptType | None]:
+        found: dict[VenId, OptType | None] = {}
+        for ven in order.asks:
+            held = await self.store.load(party(ven), Party)
+            given = held.events.get(order.id) if held is not None else None
+            current = given is not None and given.answered == order.modification
+            found[ven] = given.opt if given is not None and current else None
+        if None in found.values():
+            return await self._journalled(order, found)
+        return found
+
+    async def _journalled(self, order: Instruction, found: dict[VenId, OptType | None]) -> dict[VenId, OptType | None]:
+        """A party forgets an event some time after its end; the journal does not."""
+        for entry in await self.journal(instructions.key(order.id)):
+            spoken = entry.what in ("optIn", "optOut")
+            if spoken and entry.detail.startswith(f"modification {order.modification}"):
+                found[VenId(entry.by)] = OptType(msgspec.convert(entry.what, OptType))
+        return found
+
+    async def report(self, event_id: str) -> tuple[ResponseRow, ...]:
+        """Asked, accepted, delivered, deviation, in band or not: per VEN, resource and interval, and in sum."""
+        order = await self.event(event_id)
+        return await rows(self.store, order, await self.opts(event_id), band=self._down.band)
+
+    async def response(self, event_id: str, *, grace: timedelta = timedelta(seconds=90)) -> AsyncIterator[ResponseRow]:
+        """Each row of `report` as it becomes known, the sum of an interval last; ends with the event, `grace` after it."""
+        given: set[ResponseRow] = set()
+        while True:
+            order = await self.event(event_id)
+            found = await self.report(event_id)
+            for row in found:
+                if row.delivered_kw is not None and row not in given:
+                    given.add(row)
+                    yield row
+            complete = all(row.delivered_kw is not None and row.final for row in found) and bool(found)
+            if complete or self._clock.now() > order.end + grace:
+                return
+            await self.changed(timedelta(seconds=1))

@@ -1,0 +1,177 @@
+"""Settings of a node, read from TOML. Unknown keys are refused with their path; units are in the names.
+
+What is present is the role: `[[upstream]]` with `[[device]]` is an edge VEN, `[downstream]` is a VTN, both an RA.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from openadr_ra.errors import SettingsError
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every table."""
+
+
+class Upstream(Table, frozen=True, kw_only=True):
+    """A VTN above: `[[upstream]]`. Files are PEM; paths are relative to the settings file."""
+
+    url: str
+    name: str = "upstream"
+    ven_name: str = ""
+    ven_id: str = ""
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+    check_hostname: bool = True
+    market_contexts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    shortest_report_s: int = 1
+
+
+class FleetSettings(Table, frozen=True, kw_only=True):
+    """How the fleet is led: `[fleet]`."""
+
+    read_every_s: float = 1.0
+    track_every_s: float = 10.0
+    lease_s: float = 30.0
+    min_cover: float = 0.9
+    settle_s: float = 3.0
+    driver_timeout_s: float = 5.0
+
+
+class AdmittedVen(Table, frozen=True, kw_only=True):
+    """A VEN that the operator listed: `[[downstream.ven]]`. Fingerprints in any spelling; several while renewing."""
+
+    id: str
+    fingerprints: tuple[str, ...] = ()
+
+
+class Downstream(Table, frozen=True, kw_only=True):
+    """The VTN below: `[downstream]`. `cert` and `key` may be lists: an RSA and an EC chain, as 2.0b wants (rule 68).
+
+    `admit`: "listed" takes only the VENs listed here; "ca" takes whoever `client_ca` signed. Without `client_ca` there is
+    no TLS at all, which is for tests and for a proxy on the same machine.
+    """
+
+    listen: str = "0.0.0.0:8443"
+    vtn_id: str = "VTN"
+    cert: str | tuple[str, ...] = ()
+    key: str | tuple[str, ...] = ()
+    client_ca: str = ""
+    admit: Literal["listed", "ca"] = "listed"
+    ven: tuple[AdmittedVen, ...] = ()
+    poll_s: int = 10
+    live_s: int = 60
+    slot_s: int = 1800
+    band: float = 0.1
+    strict_content_type: bool = False
+    max_body_bytes: int = 4 * 1024 * 1024
+
+    @property
+    def chains(self) -> tuple[tuple[str, str], ...]:
+        certs = (self.cert,) if isinstance(self.cert, str) else self.cert
+        keys = (self.key,) if isinstance(self.key, str) else self.key
+        if len(certs) != len(keys):
+            raise SettingsError("downstream: as many entries in cert as in key are needed")
+        return tuple(zip(certs, keys, strict=True))
+
+
+class StoreSettings(Table, frozen=True, kw_only=True):
+    """Where the node keeps what it must not lose: `[store]`. `memory` forgets everything at the end."""
+
+    url: str = "sqlite:node.db"
+
+
+class Console(Table, frozen=True, kw_only=True):
+    """The operator's local API: `[console]`. Whoever can read `token_file` may instruct; it is made at the first start."""
+
+    listen: str = "127.0.0.1:8088"
+    token_file: str = "console.token"  # noqa: S105 - the name of a file
+
+
+class NodeSettings(Table, frozen=True, kw_only=True):
+    """The whole file. `device` tables hold `id`, `driver` and the driver's own settings."""
+
+    name: str = "node"
+    store: StoreSettings = StoreSettings()
+    fleet: FleetSettings = FleetSettings()
+    upstream: tuple[Upstream, ...] = ()
+    device: tuple[Mapping[str, object], ...] = ()
+    downstream: Downstream | None = None
+    console: Console | None = None
+
+
+def read(path: Path) -> NodeSettings:
+    """The settings in `path`, with every file name made absolute. Raises SettingsError naming file, key and cure."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; is the path right?") from error
+    try:
+        table = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+    return from_table(table, path)
+
+
+def from_table(table: Mapping[str, object], path: Path) -> NodeSettings:
+    """The settings in a table that was read from `path`."""
+    try:
+        found = msgspec.convert(table, NodeSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {_explained(str(error))}") from error
+    names = [upstream.name for upstream in found.upstream]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{path}: upstream.name: two upstreams are called {names[0]!r}; give each its own name")
+    return _absolute(found, path.resolve().parent)
+
+
+_AT = re.compile(r" - at `\$\.?(?P<at>[^`]*)`")
+_FIELD = re.compile(r"(?:unknown|missing required) field `(?P<field>[^`]*)`")
+
+
+def _explained(message: str) -> str:
+    """msgspec's words with the path of the key first."""
+    at = _AT.search(message)
+    where = at["at"] if at else ""
+    field = _FIELD.search(message)
+    plain = _AT.sub("", message)
+    if field and "unknown" in message:
+        key = f"{where}.{field['field']}".strip(".")
+        return f"{key}: there is no such setting; see README for those there are"
+    if field:
+        return f"{where}.{field['field']}: is missing".lstrip(".")
+    return f"{where}: {plain[0].lower()}{plain[1:]}" if where else plain
+
+
+def _absolute(settings: NodeSettings, folder: Path) -> NodeSettings:
+    def full(name: str) -> str:
+        return str(folder / name) if name else ""
+
+    def every(names: str | tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(full(name) for name in ((names,) if isinstance(names, str) else names))
+
+    upstream = tuple(
+        msgspec.structs.replace(up, cert=full(up.cert), key=full(up.key), ca=full(up.ca)) for up in settings.upstream
+    )
+    downstream = settings.downstream and msgspec.structs.replace(
+        settings.downstream,
+        cert=every(settings.downstream.cert),
+        key=every(settings.downstream.key),
+        client_ca=full(settings.downstream.client_ca),
+    )
+    console = settings.console and msgspec.structs.replace(
+        settings.console, token_file=full(settings.console.token_file)
+    )
+    kind, _, name = settings.store.url.partition(":")
+    store = StoreSettings(url=f"{kind}:{full(name)}") if kind == "sqlite" else settings.store
+    return msgspec.structs.replace(settings, upstream=upstream, downstream=downstream, console=console, store=store)
