@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from openadr_ra.drivers.contract import ContractBroken, check_driver
+from openadr_ra.drivers.bench import ContractBroken
+from openadr_ra.drivers.contract import check_driver
 from openadr_ra.drivers.discovery import build, names
 from openadr_ra.drivers.guard import Guard
 from openadr_ra.drivers.virtual_clock import VirtualClock

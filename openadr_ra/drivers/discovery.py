@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 import msgspec
@@ -49,7 +49,7 @@ def build(
     return _built(factory, resource, _settings(factory, name, device, settings), clock, name)
 
 
-def _load(name: str, device: str, extra: Mapping[str, DriverFactory]) -> DriverFactory:
+def _load(name: str, device: str, extra: Mapping[str, DriverFactory]) -> Callable[..., object]:
     entry = _entry(name)
     if entry is None:
         known = names(extra)
@@ -58,7 +58,7 @@ def _load(name: str, device: str, extra: Mapping[str, DriverFactory]) -> DriverF
             f'{device}: there is no driver "{name}"{hint}; known are {", ".join(known)}, or package.module:Class'
         )
     try:
-        found = entry.load()
+        found: object = entry.load()
     except ImportError as error:
         raise SettingsError(f'{device}: driver "{name}" cannot be loaded: {_cure(entry, error)}') from error
     except AttributeError as error:
@@ -85,7 +85,7 @@ def _cure(entry: EntryPoint, error: ImportError) -> str:
     return f"{error}; pip install {distribution}[{','.join(entry.extras)}]"
 
 
-def _settings(factory: DriverFactory, name: str, device: str, table: Mapping[str, object]) -> DriverSettings:
+def _settings(factory: Callable[..., object], name: str, device: str, table: Mapping[str, object]) -> DriverSettings:
     """`table` as the factory's own kind of settings."""
     kind = getattr(factory, "Settings", None)
     if not (isinstance(kind, type) and issubclass(kind, DriverSettings)):
@@ -128,7 +128,7 @@ def _not_finite(value: object, path: str = "") -> Iterator[str]:
 
 
 def _built(
-    factory: DriverFactory, resource: ResourceId, settings: DriverSettings, clock: Clock, name: str
+    factory: Callable[..., object], resource: ResourceId, settings: DriverSettings, clock: Clock, name: str
 ) -> AnyDriver:
     driver = factory(resource, settings, clock)
     if not isinstance(driver, Driver):

@@ -150,7 +150,7 @@ def believed(reading: Measurement, last: Measurement | None, now: datetime) -> M
     if now - reading.at > MAX_SKEW and good:
         return msgspec.structs.replace(reading, quality=LAST_KNOWN)
     at = min(reading.at, now)
-    if last is not None and _fell(last, reading):
+    if last is not None and fell(last, reading):
         return msgspec.structs.replace(
             reading, at=at, import_kwh=None, export_kwh=None, quality=UNCERTAIN if good else reading.quality
         )
@@ -171,7 +171,8 @@ def last_known(last: Measurement | None, now: datetime, quality: Quality | None)
     return msgspec.structs.replace(last, at=min(last.at, now), online=online, quality=quality or aged)
 
 
-def _fell(last: Measurement, reading: Measurement) -> bool:
+def fell(last: Measurement, reading: Measurement) -> bool:
+    """Whether a register stands lower than before: a meter's never does, unless it was reset or replaced."""
     pairs = ((last.import_kwh, reading.import_kwh), (last.export_kwh, reading.export_kwh))
     return any(before is not None and after is not None and after < before for before, after in pairs)
 

@@ -1,1 +1,1 @@
-"""Many as one: who was promised what, for whom. Pure."""
+"""Many as one: who was promised what, for whom; one figure to many, many to one. Pure."""

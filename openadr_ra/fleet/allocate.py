@@ -118,9 +118,6 @@ def _offer(member: Headroom, sign: float) -> _Offer:
     return _Offer(member.id, most, least=least, below=max(below, 0.0))
 
 
-# --- discrete members ---------------------------------------------------------------------------------------------------
-
-
 def _commit(
     wanted: float, discrete: tuple[_Offer, ...], gapped: tuple[_Offer, ...], plain_kw: float
 ) -> dict[ResourceId, float]:
@@ -160,9 +157,6 @@ def _others(
     for steps in product(*choices):
         if fsum(steps) <= wanted + EXACT_KW:
             yield {offer.id: step for offer, step in zip(discrete, steps, strict=True)}
-
-
-# --- continuous members -------------------------------------------------------------------------------------------------
 
 
 def _running(wanted: float, plain_kw: float, gapped: tuple[_Offer, ...]) -> frozenset[ResourceId]:

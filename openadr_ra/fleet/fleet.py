@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.fleet import response
-from openadr_ra.fleet.member import Device, Member, finite, live_readings, offer
+from openadr_ra.fleet.member import Device, Member, finite, live_readings, offer, status_readings
 from openadr_ra.fleet.promise import Account, FleetTerms, Promise, consider, cut
 from openadr_ra.fleet.track import give, give_back, next_edge, reallot, set_points
 from openadr_ra.protocol.model import OPT_IN, EventId, ResourceId
@@ -21,8 +21,6 @@ from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import (
     AnyLetter,
-    Apply,
-    Ask,
     Delivered,
     Effect,
     Entry,
@@ -42,8 +40,7 @@ from openadr_ra.protocol.step import (
 from openadr_ra.protocol.times import FOREVER, shift
 from openadr_ra.seams import Descriptor, Measurement
 
-KEY = Key("fleet")
-"""The row a fleet is stored under."""
+_BY = "fleet"
 
 ASK_AGAIN = timedelta(seconds=30)
 """Readings that did not come by then are fetched once more: the effect may have died with its process."""
@@ -96,7 +93,7 @@ def receive(fleet: Fleet, given: Input, moment: Moment) -> Outcome[Fleet]:
             outcome = _instructed(fleet, given, now)
         case Release():
             outcome = _released(fleet, given, now)
-        case Publish() | Ask() | Verdict() | Offer() | Delivered():
+        case Publish() | Verdict() | Offer() | Delivered():
             outcome = Outcome(state=fleet)
         case _:
             assert_never(given)
@@ -138,9 +135,6 @@ def _forgotten_at(promise: Promise, terms: FleetTerms) -> datetime | None:
     return shift(promise.until, terms.correct)
 
 
-# --- inputs ---------------------------------------------------------------------------------------------------------------
-
-
 def _enrolled(fleet: Fleet, given: Enrolled) -> Outcome[Fleet]:
     members: dict[ResourceId, Member] = {}
     for descriptor in given.descriptors:
@@ -156,31 +150,34 @@ def _enrolled(fleet: Fleet, given: Enrolled) -> Outcome[Fleet]:
 def _measured(fleet: Fleet, given: Measured, now: datetime) -> Outcome[Fleet]:
     members = dict(fleet.members)
     readings: list[Reading] = []
-    at: dict[ResourceId, datetime] = {}
+    fresh: dict[ResourceId, datetime] = {}
     for id, measurement in given.measurements.items():
         member = members.get(id)
         new = finite(measurement, member.last) if member is not None else None
-        if member is None or new is None or new == member.last:
+        if member is None or new is None:
             continue
-        readings.extend(live_readings(id, new))
-        at[id] = new.at
+        if member.last is None or new.at != member.last.at:
+            readings.extend(live_readings(id, new))
+            fresh[id] = new.at
         if member.last is None or new.at >= member.last.at:
+            # The values last known of a silent device come with the time they were true at; its silence is of now.
+            readings.extend(status_readings(id, new, new.at if id in fresh else now))
             members[id] = replace(member, last=new)
     if not readings:
         return Outcome(state=fleet)
-    promises = tuple(_reopened(promise, at, fleet.terms, now) for promise in fleet.promises)
+    promises = tuple(_reopened(promise, fresh, fleet.terms, now) for promise in fleet.promises)
     return Outcome(
         state=replace(fleet, members=members, promises=promises),
         effects=(Record(readings=tuple(readings)),),
     )
 
 
-def _reopened(promise: Promise, at: dict[ResourceId, datetime], terms: FleetTerms, now: datetime) -> Promise:
+def _reopened(promise: Promise, fresh: dict[ResourceId, datetime], terms: FleetTerms, now: datetime) -> Promise:
     """With the intervals to be read again on which late samples have come in."""
     soon = now + terms.settle
     accounts = tuple(
         replace(account, read_at=min(account.read_at or FOREVER, soon))
-        if any(response.is_late(account, id, when, terms) for id, when in at.items() if id in promise.baselines)
+        if any(response.is_late(account, id, when, terms) for id, when in fresh.items() if id in promise.baselines)
         else account
         for account in promise.accounts
     )
@@ -188,17 +185,18 @@ def _reopened(promise: Promise, at: dict[ResourceId, datetime], terms: FleetTerm
 
 
 def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
+    """What was answered is answered the same again; after a release everything is asked anew."""
     held = _find(fleet, given.schedule.id, given.reply_to)
-    if held is not None and given.modification <= held.modification:
+    if held is not None and not held.released and given.modification <= held.modification:
         return Outcome(state=fleet, mail=(Mail(to=given.reply_to, body=held.verdict),))
     others = tuple(promise for promise in fleet.promises if promise is not held)
     promise = consider(given, held, fleet.members, others, fleet.terms, now)
     state = _put(fleet, held, promise)
     accepted = promise.verdict.opt == OPT_IN
     entry = Entry(
-        subject=promise.event_id,
+        subject=f"event/{promise.event_id}",
         at=now,
-        by=KEY,
+        by=_BY,
         what="promised" if accepted else "refused",
         detail=f"modification {promise.modification}"
         + (f": {promise.verdict.reason}" if promise.verdict.reason else ""),
@@ -212,10 +210,12 @@ def _released(fleet: Fleet, given: Release, now: datetime) -> Outcome[Fleet]:
     held = _find(fleet, given.event_id, given.reply_to)
     if held is None or given.modification < held.modification:
         return Outcome(state=fleet)
-    ended = replace(cut(held, given.at, fleet.terms), modification=given.modification)
+    ended = replace(cut(held, given.at, fleet.terms), modification=given.modification, released=True)
     if ended == held:
         return Outcome(state=fleet)
-    entry = Entry(subject=held.event_id, at=now, by=KEY, what="released", detail=f"as of {given.at:%Y-%m-%dT%H:%M:%SZ}")
+    entry = Entry(
+        subject=f"event/{held.event_id}", at=now, by=_BY, what="released", detail=f"as of {given.at:%Y-%m-%dT%H:%M:%SZ}"
+    )
     return _steered(Outcome(state=_put(fleet, held, ended), effects=(Record(entries=(entry,)),)), now)
 
 
@@ -227,9 +227,6 @@ def _put(fleet: Fleet, old: Promise | None, new: Promise) -> Fleet:
     if old is None:
         return replace(fleet, promises=(*fleet.promises, new))
     return replace(fleet, promises=tuple(new if one is old else one for one in fleet.promises))
-
-
-# --- while a slot runs ------------------------------------------------------------------------------------------------------
 
 
 def _steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
@@ -260,11 +257,10 @@ def _reallotted(fleet: Fleet, now: datetime) -> tuple[Fleet, tuple[Entry, ...]]:
         shifted = reallot(promise, fleet.members, others, now)
         if shifted is not None:
             fleet = _put(fleet, promise, shifted.promise)
-            entries.append(Entry(subject=promise.event_id, at=now, by=KEY, what="re-allocated", detail=shifted.detail))
+            entries.append(
+                Entry(subject=f"event/{promise.event_id}", at=now, by=_BY, what="re-allocated", detail=shifted.detail)
+            )
     return fleet, tuple(entries)
-
-
-# --- after an interval ------------------------------------------------------------------------------------------------------
 
 
 def _closing(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
@@ -330,8 +326,6 @@ def _without_finished(fleet: Fleet, now: datetime) -> Fleet:
 
 
 __all__ = [
-    "KEY",
-    "Apply",
     "Enrolled",
     "Fleet",
     "FleetTerms",

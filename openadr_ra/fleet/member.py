@@ -128,9 +128,6 @@ def snapped(descriptor: Descriptor, kw: float) -> float | None:
     return held
 
 
-# --- what is measured -----------------------------------------------------------------------------------------------------
-
-
 def finite(new: Measurement, last: Measurement | None) -> Measurement | None:
     """`new` without what is no number. Without its powers it is the last known, marked as the device's failure."""
     if all(isfinite(kw) for kw in (new.kw, new.min_kw, new.max_kw)):
@@ -152,31 +149,25 @@ def _number(value: float | None, instead: float | None = None) -> float | None:
 
 
 def live_readings(resource: ResourceId, measured: Measurement) -> Iterator[Reading]:
-    """What is recorded of a measurement. The energy register is net: imported less exported kWh."""
-    values: dict[Quantity, float | None] = {
-        "kw": measured.kw,
-        "kwh": _net(measured),
-        "soc": measured.soc_percent,
-        "online": float(measured.online),
-        "override": float(measured.local_override),
-    }
+    """The values of a measurement. The energy register is net: imported less exported kWh."""
+    values: dict[Quantity, float | None] = {"kw": measured.kw, "kwh": _net(measured), "soc": measured.soc_percent}
     for quantity, value in values.items():
         if value is not None:
             yield Reading(
-                series=live_series(resource, quantity),
-                start=measured.at,
-                value=value,
-                quality=measured.quality,
+                series=live_series(resource, quantity), start=measured.at, value=value, quality=measured.quality
             )
+
+
+def status_readings(resource: ResourceId, measured: Measurement, at: datetime) -> Iterator[Reading]:
+    """Whether the resource is there, and in whose hands."""
+    yield Reading(series=live_series(resource, "online"), start=at, value=float(measured.online))
+    yield Reading(series=live_series(resource, "override"), start=at, value=float(measured.local_override))
 
 
 def _net(measured: Measurement) -> float | None:
     if measured.import_kwh is None and measured.export_kwh is None:
         return None
     return (measured.import_kwh or 0.0) - (measured.export_kwh or 0.0)
-
-
-# --- what can be reported ---------------------------------------------------------------------------------------------------
 
 
 def offer(descriptors: tuple[Descriptor, ...]) -> Offer:

@@ -70,7 +70,8 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     """What became of an instruction. A refused one is kept too, so that it gets the same answer again.
 
     `asks` is what was asked over time, as kW against the baseline; `shares` what each member gives, both with the past
-    as it was. `baselines` are the declared plans of the members addressed, frozen at `frozen_at`. It is over at `until`.
+    as it was. `baselines` are the declared plans of the members addressed, frozen at `frozen_at`. It is over at `until`,
+    and `released` once its end node let go of it.
     """
 
     event_id: EventId
@@ -83,6 +84,7 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     baselines: dict[ResourceId, tuple[Slot, ...]]
     shares: dict[ResourceId, tuple[Share, ...]]
     accounts: tuple[Account, ...] = ()
+    released: bool = False
 
 
 Members = dict[ResourceId, Member]
@@ -130,9 +132,6 @@ def cut(promise: Promise, at: datetime, terms: FleetTerms) -> Promise:
             if account.start < at or account.revision >= 0
         ),
     )
-
-
-# --- yes or no ------------------------------------------------------------------------------------------------------------
 
 
 def _frozen(schedule: Schedule, held: Promise | None, members: Members) -> dict[ResourceId, tuple[Slot, ...]]:
@@ -231,9 +230,6 @@ def _too_little(lot: _Lot, terms: FleetTerms) -> str:
     )
 
 
-# --- who gives what -------------------------------------------------------------------------------------------------------
-
-
 class _Lot(NamedTuple):
     """One slot shared out. `cover` is the part of what is asked that somebody takes."""
 
@@ -322,9 +318,6 @@ def _shares(slot: Slot, allocation: Allocation, plans: dict[ResourceId, tuple[Sl
 def before(shares: tuple[Share, ...], at: datetime) -> tuple[Share, ...]:
     """What of the shares lies before `at`."""
     return tuple(replace(share, end=min(share.end, at)) for share in shares if share.start < at)
-
-
-# --- which intervals are answered for ---------------------------------------------------------------------------------------
 
 
 def _accounts(schedule: Schedule, held: Promise | None, terms: FleetTerms, now: datetime) -> tuple[Account, ...]:

@@ -166,9 +166,6 @@ def _capacity(members: Members, id: ResourceId) -> float:
     return energy.capacity_kwh if energy is not None else 0.0
 
 
-# --- as readings ------------------------------------------------------------------------------------------------------------
-
-
 def said(all_together: Figures, final: bool) -> tuple[float | None, ...]:
     """What tells one revision of a response from the next."""
     return (*all_together[:6], float(final))

@@ -87,9 +87,6 @@ def next_edge(promise: Promise, after: datetime, track_every_s: float) -> dateti
     return min((edge for edge in edges if edge < FOREVER), default=None)
 
 
-# --- who stands in ----------------------------------------------------------------------------------------------------------
-
-
 class Shift(NamedTuple):
     """A promise shared out anew, and what changed, in words."""
 

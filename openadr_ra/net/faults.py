@@ -84,10 +84,15 @@ def _tls_fault(error: ssl.SSLError, peer: str, host: str) -> str:
                 " test bed only switch check_hostname off"
             )
         return f"the certificate of {peer} is not trusted: {_untrusted(error)}"
-    reason = error.reason or ""
+    reason = _reason(error)
     if reason in _OUR_CERTIFICATE_REFUSED:
         return f"{peer} refused our certificate: {_OUR_CERTIFICATE_REFUSED[reason]}"
-    return f"TLS with {peer} failed: {_AT_CLIENT.get(reason, reason or error)}"
+    return f"TLS with {peer} failed: {_AT_CLIENT.get(reason, reason or str(error))}"
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for what happened; what others raise as SSLError has none."""
+    return str(getattr(error, "reason", None) or "")
 
 
 def _untrusted(error: ssl.SSLCertVerificationError) -> str:
@@ -118,7 +123,7 @@ def handshake_fault(error: BaseException) -> str:
         return "it did not finish the handshake in time"
     if not isinstance(error, ssl.SSLError):
         return "it closed the connection; perhaps it does not trust our certificate"
-    reason = error.reason or ""
+    reason = _reason(error)
     if reason in _OUR_CERTIFICATE_REFUSED:
         return f"it refused our certificate: {_OUR_CERTIFICATE_REFUSED[reason]}"
     return _AT_SERVER.get(reason, reason or str(error))

@@ -72,7 +72,8 @@ def _parser() -> etree.XMLParser:
         strip_cdata=True,
         remove_blank_text=False,
         recover=False,
-        collect_ids=False,
+        # Without it, lxml 6 leaves libxml2 in a state that reads external parameter entities from the disk.
+        collect_ids=True,
     )
 
 

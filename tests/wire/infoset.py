@@ -44,7 +44,7 @@ def _spelled(element: Element) -> str:
         return repr(float(text))
     if date := _DATE.fullmatch(text):
         return repr(datetime.fromisoformat(date[1] + (date[2] or "")).replace(tzinfo=UTC))
-    if (span := _SPAN.fullmatch(text)) and any(span.groups()):
+    if span := _SPAN.fullmatch(text):
         days, hours, minutes, seconds = (int(count or 0) for count in span.groups())
         return f"{((days * 24 + hours) * 60 + minutes) * 60 + seconds} s"
     return text

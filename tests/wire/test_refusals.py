@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from openadr_ra.errors import InvalidData, OadrError, WireError
 from openadr_ra.protocol.messages import Poll
+from openadr_ra.protocol.model import VenId
 from openadr_ra.wire import schema
 from openadr_ra.wire.codec import Plain, decode, read
 from openadr_ra.wire.parse import MAX_BODY_BYTES, MAX_DEPTH, parse
@@ -68,9 +71,8 @@ def test_what_is_not_xml_is_not_recognized(body: bytes) -> None:
     "declaration",
     [
         pytest.param("<!DOCTYPE oadrPayload>", id="an empty one"),
-        pytest.param('<!DOCTYPE oadrPayload SYSTEM "http://127.0.0.1:9/evil.dtd">', id="an external one"),
+        pytest.param('<!DOCTYPE oadrPayload SYSTEM "other.dtd">', id="an external one"),
         pytest.param('<!DOCTYPE p [<!ENTITY x "v">]>', id="an unused entity"),
-        pytest.param('<!DOCTYPE p [<!ENTITY % x SYSTEM "file:///etc/passwd"> %x;]>', id="a parameter entity"),
         pytest.param('<!DOCTYPE p [<!ATTLIST p a CDATA "v">]>', id="a default attribute"),
     ],
 )
@@ -81,19 +83,39 @@ def test_a_document_type_declaration_is_refused_whatever_is_in_it(declaration: s
     assert "document type" in str(error)
 
 
-def test_entities_are_neither_expanded_nor_fetched(tmp_path: Path) -> None:
+def test_entities_are_neither_expanded_nor_fetched_from_the_disk(tmp_path: Path) -> None:
+    """A file that were read would be a broken DTD, and the refusal another one."""
     secret = tmp_path / "secret"
     secret.write_text("do not tell")
 
-    for body in (
-        BOMB.encode() + poll("&i;"),
-        BOMB.encode() + envelope('<oadr:oadrPoll ei:schemaVersion="&i;"><ei:venID>v</ei:venID></oadr:oadrPoll>'),
-        f'<!DOCTYPE p [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'.encode() + poll("&x;"),
+    for declared in (
+        f'<!DOCTYPE p SYSTEM "{secret.as_uri()}">',
+        f'<!DOCTYPE p [<!ENTITY % x SYSTEM "{secret.as_uri()}"> %x;]>',
+        f'<!DOCTYPE p [<!ENTITY x SYSTEM "{secret.as_uri()}">]>',
     ):
-        error = refusal(body)
+        assert "document type" in str(refusal(declared.encode() + poll()))
 
-        assert error.code == "453"
-        assert "do not tell" not in str(error)
+
+def test_nothing_is_fetched_over_the_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        for declared in (
+            f'<!DOCTYPE p SYSTEM "{url}">',
+            f'<!DOCTYPE p [<!ENTITY % x SYSTEM "{url}"> %x;]>',
+            f'<!DOCTYPE p [<!ENTITY x SYSTEM "{url}">]>',
+        ):
+            refusal(declared.encode() + poll("&x;" if "ENTITY x" in declared else "v"))
+
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+@pytest.mark.parametrize("where", ["text", "attribute"])
+def test_a_bomb_of_entities_does_not_go_off(where: str) -> None:
+    body = poll("&i;") if where == "text" else envelope(POLL.replace("2.0b", "&i;"))
+
+    assert refusal(BOMB.encode() + body).code == "453"
 
 
 def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_too_large() -> None:
@@ -206,7 +228,7 @@ def test_the_encodings_of_xml_are_read(encoding: str, codec: str) -> None:
     letter = "v" if encoding == "US-ASCII" else "é"
     body = (f'<?xml version="1.0" encoding="{encoding}"?>' + poll(letter).decode()).encode(codec)
 
-    assert decode(body) == Poll(ven_id=letter)
+    assert decode(body) == Poll(ven_id=VenId(letter))
 
 
 def test_a_refusal_for_the_log_is_one_printable_line_whatever_a_peer_wrote() -> None:
@@ -218,19 +240,19 @@ def test_a_refusal_for_the_log_is_one_printable_line_whatever_a_peer_wrote() -> 
 def test_a_schema_location_in_a_message_is_not_followed(tmp_path: Path) -> None:
     missing = (tmp_path / "other.xsd").as_uri()
     located = DECLARATIONS + (
-        f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="http://openadr.org/oadr-2.0b/2012/07 {missing}"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        f' xsi:schemaLocation="http://openadr.org/oadr-2.0b/2012/07 {missing}"'
     )
 
-    assert decode(envelope(POLL, located)) == Poll(ven_id="v")
+    assert decode(envelope(POLL, located)) == Poll(ven_id=VenId("v"))
 
 
 def test_only_what_is_in_the_verified_element_is_read() -> None:
     """A signature covers one oadrSignedObject; what stands elsewhere in the document does not count."""
-    root = parse(poll("signed"))
-    schema.validate(root)
-    root.addnext(parse(poll("forged")))
+    signed = schema.signed_object(parse(poll("signed")))
+    signed.addnext(schema.signed_object(parse(poll("forged"))))
 
-    assert read(Plain(schema.signed_object(root))) == Poll(ven_id="signed")
+    assert read(Plain(signed)) == Poll(ven_id=VenId("signed"))
 
 
 @st.composite
@@ -255,10 +277,8 @@ def mutated(draw: st.DrawFn) -> bytes:
 @settings(max_examples=1000)
 @given(st.one_of(mutated(), st.binary(max_size=200)))
 def test_no_bytes_raise_anything_but_our_errors(body: bytes) -> None:
-    try:
+    with suppress(WireError, OadrError):
         decode(body)
-    except (WireError, OadrError) as error:
-        assert str(error).isprintable()
 
 
 def test_an_abstract_unit_with_a_concrete_type_is_invalid_data() -> None:
