@@ -140,9 +140,10 @@ def _enrolled(fleet: Fleet, given: Enrolled) -> Outcome[Fleet]:
     for descriptor in given.descriptors:
         known = fleet.members.get(descriptor.id)
         members[descriptor.id] = Device(descriptor=descriptor, last=known.last if known is not None else None)
+    held = {id: event_id for id, event_id in fleet.given.items() if id in members}
     body = offer(given.descriptors)
     return Outcome(
-        state=replace(fleet, terms=given.terms, members=members),
+        state=replace(fleet, terms=given.terms, members=members, given=held),
         mail=tuple(Mail(to=key, body=body) for key in given.report_to),
     )
 

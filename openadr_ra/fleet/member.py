@@ -61,10 +61,12 @@ def available(member: Member | None) -> bool:
     return last.online and not last.local_override and not is_bad(last.quality)
 
 
-def headroom(member: Member, plan: tuple[Slot, ...], taken: tuple[Share, ...], span: Slot, hours: float) -> Headroom:
+def headroom(
+    member: Member, plan: tuple[Slot, ...], taken: tuple[Share, ...], span: Slot, *, hours: float, now: datetime
+) -> Headroom:
     """How far the member can still be moved throughout `span`, from `plan` and the shares already `taken`.
 
-    Its energy must last `hours`. A member that moves in steps, or has a gap, offers nothing where what was taken of it
+    Its energy, less what it owes from `now` on, must last `hours`. A member that moves in steps, or has a gap, offers nothing where what was taken of it
     changes within the span.
     """
     descriptor, last = member.descriptor, member.last
@@ -78,8 +80,8 @@ def headroom(member: Member, plan: tuple[Slot, ...], taken: tuple[Share, ...], s
     gap = descriptor.gap_kw
     return Headroom(
         id=descriptor.id,
-        reduce_kw=sustainable(low - floor, _left(last.can_reduce_kwh, taken, span.start, -1), hours),
-        raise_kw=sustainable(ceiling - high, _left(last.can_raise_kwh, taken, span.start, 1), hours),
+        reduce_kw=sustainable(low - floor, _left(last.can_reduce_kwh, taken, now, -1), hours),
+        raise_kw=sustainable(ceiling - high, _left(last.can_raise_kwh, taken, now, 1), hours),
         steps_kw=tuple(level - low for level in descriptor.levels_kw) or None,
         gap_kw=(gap[0] - low, gap[1] - low) if gap is not None else None,
     )

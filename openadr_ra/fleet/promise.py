@@ -256,7 +256,9 @@ def _plan(
     for index, slot in enumerate(slots):
         hours = _hours(tuple(slots[index:]))
         offers = tuple(
-            headroom(member, plans[id], taken[id], slot, hours) for id, member in members.items() if available(member)
+            headroom(member, plans[id], taken[id], slot, hours=hours, now=now)
+            for id, member in members.items()
+            if available(member)
         )
         lot = _lot(schedule, slot, offers, plans)
         lots.append(lot)

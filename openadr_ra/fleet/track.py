@@ -140,7 +140,9 @@ def _extra(
 ) -> dict[ResourceId, float]:
     """What the members that are there can add to what they already owe."""
     offers = [
-        headroom(member, (replace(rest, kw=base_kw),), taken_by(promises, id), rest, length_h(rest))
+        headroom(
+            member, (replace(rest, kw=base_kw),), taken_by(promises, id), rest, hours=length_h(rest), now=rest.start
+        )
         for id, base_kw in bases.items()
         if (member := members.get(id)) is not None and available(member)
     ]

@@ -107,7 +107,7 @@ def _instruction(
     each = values if isinstance(values, Mapping) else dict.fromkeys(to, values)
     return Instruction(
         id=EventId(""),
-        start=start,
+        start=_whole(start),
         every=every,
         asks={VenId(ven): Ask(values=tuple(float(value) for value in series)) for ven, series in each.items()},
         signal=signal,
@@ -118,3 +118,8 @@ def _instruction(
         test=test,
         currency=currency,
     )
+
+
+def _whole(start: datetime) -> datetime:
+    """The next full second: intervals are written with whole seconds, and not every peer reads fractions."""
+    return start if not start.microsecond else start.replace(microsecond=0) + timedelta(seconds=1)

@@ -148,7 +148,7 @@ class Ven:
                 raise SettingsError(f"device[{number}]: needs id and driver, both text")
             if resource in self._guards:
                 raise SettingsError(f"device[{number}].id: {resource!r} is there twice; give each device its own id")
-            made = build(driver, ResourceId(resource), rest, self._clock, drivers=self._drivers)
+            made = build(driver, ResourceId(resource), rest, self._clock, extra=self._drivers)
             guard = Guard(made, self._clock, timeout_s=self._settings.fleet.driver_timeout_s)
             self._guards[ResourceId(resource)] = await stack.enter_async_context(guard)
             described = await guard.describe()
@@ -185,9 +185,7 @@ class Ven:
                 await self._guards[effect.resource].release(f"event {effect.event_id} is over")
             case Apply(kw=float() | int() as kw):
                 await self._guards[effect.resource].apply(
-                    Setpoint(
-                        event_id=effect.event_id, sequence=effect.sequence, kw=kw, lease_until=effect.lease_until
-                    )
+                    Setpoint(event_id=effect.event_id, sequence=effect.sequence, kw=kw, lease_until=effect.lease_until)
                 )
             case Read() if self._fleet is not None:
                 found = await self.store.readings(effect.series, effect.start, effect.end)

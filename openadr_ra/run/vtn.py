@@ -266,7 +266,8 @@ class Vtn:
     async def report(self, event_id: str) -> tuple[ResponseRow, ...]:
         """Asked, accepted, delivered, deviation, in band or not: per VEN, resource and interval, and in sum."""
         order = await self.event(event_id)
-        return await rows(self.store, order, await self.opts(event_id), band=self._down.band)
+        opts = await self.opts(event_id)
+        return await rows(self.store, order, opts, band=self._down.band, now=self._clock.now())
 
     async def response(self, event_id: str, *, grace: timedelta = timedelta(seconds=90)) -> AsyncIterator[ResponseRow]:
         """Each row of `report` as it becomes known, the sum of an interval last; ends with the event, `grace` after it."""

@@ -15,7 +15,7 @@ from typing import Annotated, NewType, Union, get_args, get_origin
 
 import msgspec
 
-from openadr_ra.protocol.shape import At, Decimal, Opaque, Token, Value
+from openadr_ra.protocol.shape import NAMESPACES, At, Decimal, Opaque, Token, Value
 from openadr_ra.protocol.times import Duration
 
 
@@ -173,6 +173,9 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 def _place(field: msgspec.structs.FieldInfo) -> _Place:
     declared, path = _annotated(field.type)
     steps = tuple(path.split("/"))
+    for step in steps:
+        if step != "*" and step.removeprefix("@").partition(":")[0] not in NAMESPACES:
+            raise TypeError(f"{field.name} is declared at {path!r}; {step!r} has no prefix of openadr_ra.protocol.shape")
     forms = _forms(declared)
     many = len(forms) == 1 and get_origin(forms[0]) is tuple
     if many:

@@ -26,8 +26,9 @@ class Words(NamedTuple):
 def words(name: str, parent: str = "") -> Words:
     """What may stand in element or attribute `ei:name`, declared globally, or in the type of element `parent`."""
     declaration = _globals()[_clark(name)]["element"] if parent == "" else _child(parent, name)
-    if "fixed" in declaration.attrib:
-        return Words((declaration.attrib["fixed"],), is_open=False)
+    fixed = declaration.get("fixed")
+    if fixed is not None:
+        return Words((fixed,), is_open=False)
     inline = declaration.find(f"{XS}simpleType")
     return _of_type(inline if inline is not None else _type(declaration, declaration.get("type", "")))
 
@@ -45,11 +46,11 @@ def _of_type(kind: Element | None) -> Words:
     """The words of a simple type; none for one that is not an enumeration."""
     if kind is None:
         return Words((), is_open=False)
-    listed = tuple(each.attrib["value"] for each in kind.iter(f"{XS}enumeration"))
+    listed = tuple(each.get("value", "") for each in kind.iter(f"{XS}enumeration"))
     union = kind.find(f"{XS}union")
     if union is None:
         return Words(listed, is_open=False)
-    members = [_qualified(union, member) for member in union.attrib["memberTypes"].split()]
+    members = [_qualified(union, member) for member in union.get("memberTypes", "").split()]
     parts = [_of_type(_globals()[member]["type"]).listed for member in members if member != EXTENSION_TYPE]
     return Words(tuple(word for part in parts for word in part), is_open=EXTENSION_TYPE in members)
 
@@ -78,7 +79,8 @@ def _globals() -> dict[str, dict[str, Element]]:
     for file in Path(spec.origin).with_name("schema").glob("*.xsd"):
         root = etree.parse(str(file)).getroot()
         for each in root:
-            if "name" in each.attrib:
+            name = each.get("name")
+            if name is not None:
                 sort = "type" if each.tag in (f"{XS}simpleType", f"{XS}complexType") else "element"
-                found.setdefault(f"{{{root.get('targetNamespace')}}}{each.attrib['name']}", {})[sort] = each
+                found.setdefault(f"{{{root.get('targetNamespace')}}}{name}", {})[sort] = each
     return found

@@ -1,0 +1,112 @@
+"""Node: whatever a settings file describes, a VTN, a VEN or both, on one store and one clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from openadr_ra.errors import SettingsError
+from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.run.upstream import Handler
+from openadr_ra.run.ven import Ven
+from openadr_ra.run.vtn import Vtn
+from openadr_ra.seams import Clock, DriverFactory, Store
+from openadr_ra.settings import NodeSettings, read
+from openadr_ra.store import open_store
+
+
+class Node:
+    """Both sides of a node. Use `async with node.running():`, or `await node.run()`.
+
+    `vtn` and `ven` are there while it runs; one of them is None where the settings have no such side. The other
+    arguments are those of `Ven` and `Vtn`.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        *,
+        drivers: Mapping[str, DriverFactory] | None = None,
+        on_event: Handler | None = None,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        tap: Tap = no_tap,
+    ) -> None:
+        if settings.downstream is None and not settings.upstream:
+            raise SettingsError(
+                "a node needs [downstream] (it is a VTN), [[upstream]] (it is a VEN) or both; see README"
+            )
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.vtn: Vtn | None = None
+        self.ven: Ven | None = None
+        self._drivers = drivers
+        self._on_event = on_event
+        self._store = store
+        self._tap = tap
+
+    @classmethod
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        drivers: Mapping[str, DriverFactory] | None = None,
+        on_event: Handler | None = None,
+        tap: Tap = no_tap,
+    ) -> Self:
+        """The node that a settings file describes. Raises SettingsError."""
+        return cls(read(Path(path)), drivers=drivers, on_event=on_event, tap=tap)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Be both until the block is left. What one side raises ends the other too."""
+        try:
+            async with AsyncExitStack() as stack:
+                store = self._store
+                if store is None:
+                    store = await open_store(self.settings.store.url)
+                    stack.push_async_callback(store.close)
+                await self._enter(stack, store)
+                yield self
+        except BaseExceptionGroup as group:
+            # A task group wraps all that passes through it, also what the block itself raised.
+            alone = _alone(group)
+            if alone is None:
+                raise
+            raise alone from alone.__cause__
+        finally:
+            self.vtn = self.ven = None
+
+    async def run(self) -> None:
+        """Be both until cancelled."""
+        async with self.running():
+            await asyncio.Event().wait()
+
+    async def _enter(self, stack: AsyncExitStack, store: Store) -> None:
+        """The VTN first: a port that is in use is noticed before anything is said upward."""
+        if self.settings.downstream is not None:
+            vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap)
+            self.vtn = await stack.enter_async_context(vtn.running())
+        if self.settings.upstream:
+            ven = Ven(
+                self.settings,
+                drivers=self._drivers,
+                on_event=self._on_event,
+                clock=self.clock,
+                store=store,
+                tap=self._tap,
+            )
+            self.ven = await stack.enter_async_context(ven.running())
+
+
+def _alone(error: BaseException) -> BaseException | None:
+    """The one exception in a group of groups; None if there are several."""
+    while isinstance(error, BaseExceptionGroup):
+        if len(error.exceptions) > 1:
+            return None
+        error = error.exceptions[0]
+    return error

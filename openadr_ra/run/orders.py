@@ -1,0 +1,211 @@
+"""What an operator's console takes and gives: an order becomes an instruction, an instruction a view."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from openadr_ra.errors import (
+    InvalidData,
+    InvalidId,
+    OadrRaError,
+    SettingsError,
+    StoreError,
+    TransportError,
+)
+from openadr_ra.protocol import event as events
+from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.instruction import Ask, Instruction
+from openadr_ra.protocol.makers import dispatch, level, price
+from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, EventStatus, OptType, SignalType, VenId
+from openadr_ra.protocol.step import Entry
+
+# The console is built on the hall alone, so what it has to tell apart is handed on from here.
+__all__ = [
+    "Enrolment",
+    "EventDetail",
+    "EventView",
+    "InvalidData",
+    "InvalidId",
+    "OadrRaError",
+    "Order",
+    "SettingsError",
+    "StoreError",
+    "TransportError",
+    "changed",
+    "detail",
+    "instruction",
+    "view",
+]
+
+MAX_INTERVALS = 1488
+"""A month of half hours; a VEN has to carry all of them in one message."""
+
+MAX_EVERY_S = 86_400
+"""A day; what lasts longer is several intervals."""
+
+MAX_ID_CHARACTERS = 50
+"""The longest id that all peers take."""
+
+MAX_COMMENT_CHARACTERS = 500
+MAX_CONTEXT_CHARACTERS = 255
+MAX_FINGERPRINTS = 16
+"""Two are enough while a certificate is renewed; the rest is air."""
+
+LEVELS = (0.0, 1.0, 2.0, 3.0)
+
+Kind = Literal["delta", "setpoint", "price", "level"]
+"""`delta`: kW against the baseline. `setpoint`: kW at the measuring point. Load convention both. `price`: per kWh.
+`level`: SIMPLE, 0 to 3."""
+
+VenName = Annotated[
+    str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS, pattern="^[^\\s\\x00-\\x1f\\x7f\ufffe\uffff]+\\Z")
+]
+Values = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_INTERVALS)]
+# What XML 1.0 cannot hold would make every message with it fail, so it must not enter an event.
+Comment = Annotated[
+    str, Meta(max_length=MAX_COMMENT_CHARACTERS, pattern="^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\ufffe\uffff]*\\Z")
+]
+Context = Annotated[str, Meta(max_length=MAX_CONTEXT_CHARACTERS, pattern="^[!-~]*\\Z")]
+
+_SIGNAL_TYPES: dict[SignalType, Kind] = {DELTA: "delta", SETPOINT: "setpoint", PRICE: "price", LEVEL: "level"}
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked of whom. `asks` has a value per interval for each venID; the intervals follow one another from
+    `start`, each `every_s` long. An empty `market_context` is ours; `priority` 1 is the highest, 0 or None the lowest."""
+
+    start: Annotated[datetime, Meta(tz=True)]
+    every_s: Annotated[int, Meta(ge=1, le=MAX_EVERY_S)]
+    asks: Annotated[dict[VenName, Values], Meta(min_length=1)]
+    kind: Kind = "delta"
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}\\Z")] = "JPY"
+    market_context: Context = ""
+    priority: Annotated[int, Meta(ge=0, le=events.LOWEST_PRIORITY)] | None = None
+    comment: Comment = ""
+    test: bool = False
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it stands: what was ordered last, under which modification, and its status at this moment."""
+
+    id: EventId
+    modification: int
+    status: EventStatus
+    end: datetime
+    created: datetime | None
+    modified: datetime | None
+    order: Order
+
+
+class EventDetail(EventView, frozen=True, kw_only=True):
+    """An event with each VEN's opt for the newest modification (None: not answered yet), and what happened to it."""
+
+    opts: dict[VenId, OptType | None]
+    journal: tuple[Entry, ...]
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The certificates that a VEN may come with: 20 hex digits each, in any spelling."""
+
+    fingerprints: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_FINGERPRINTS)]
+
+
+def instruction(order: Order) -> Instruction:
+    """A new instruction. Raises InvalidData for a start outside the calendar and for a level that is none."""
+    made = _made(order, _utc(order), timedelta(seconds=order.every_s))
+    return replace(made, priority=order.priority, comment=order.comment, test=order.test, currency=order.currency)
+
+
+def changed(held: Instruction, order: Order) -> Instruction:
+    """`held` with what `order` says; what an order cannot say stays as it was. Raises as `instruction` does."""
+    new = instruction(order)
+    asks = {
+        ven: Ask(values=ask.values, resources=held.asks[ven].resources if ven in held.asks else ())
+        for ven, ask in new.asks.items()
+    }
+    return replace(
+        held,
+        start=new.start,
+        every=new.every,
+        asks=asks,
+        signal=new.signal,
+        kind=new.kind,
+        market_context=new.market_context,
+        priority=new.priority,
+        comment=new.comment,
+        test=new.test,
+        currency=new.currency,
+    )
+
+
+def view(held: Instruction, now: datetime) -> EventView:
+    """`held` as its operator sees it at `now`."""
+    return EventView(
+        id=held.id,
+        modification=held.modification,
+        status=_status(held, now),
+        end=held.end,
+        created=held.created,
+        modified=held.modified,
+        order=_order(held),
+    )
+
+
+def detail(
+    held: Instruction, now: datetime, opts: dict[VenId, OptType | None], journal: tuple[Entry, ...]
+) -> EventDetail:
+    """`view` with what its VENs said."""
+    return EventDetail(**msgspec.structs.asdict(view(held, now)), opts=opts, journal=journal)
+
+
+def _made(order: Order, start: datetime, every: timedelta) -> Instruction:
+    context = order.market_context
+    match order.kind:
+        case "delta":
+            return dispatch(start=start, every=every, delta_kw=order.asks, market_context=context)
+        case "setpoint":
+            return dispatch(start=start, every=every, setpoint_kw=order.asks, market_context=context)
+        case "price":
+            return price(start=start, every=every, per_kwh=order.asks, market_context=context)
+        case "level":
+            _check_levels(order)
+            return level(start=start, every=every, levels=order.asks, market_context=context)
+
+
+def _utc(order: Order) -> datetime:
+    try:
+        return order.start.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidData(f"start {order.start.isoformat()} is outside the calendar of UTC") from error
+
+
+def _check_levels(order: Order) -> None:
+    for ven, values in order.asks.items():
+        for value in values:
+            if value not in LEVELS:
+                raise InvalidData(f"asks.{ven}: {value:g} is no level; SIMPLE has 0, 1, 2 and 3")
+
+
+def _status(held: Instruction, now: datetime) -> EventStatus:
+    ven = next(iter(held.asks))
+    return events.status(instructions.event(held, ven, now), now)
+
+
+def _order(held: Instruction) -> Order:
+    context = "" if held.market_context == instructions.DEFAULT_CONTEXT else held.market_context
+    return Order(
+        start=held.start,
+        every_s=int(held.every.total_seconds()),
+        asks={ven: ask.values for ven, ask in held.asks.items()},
+        kind=_SIGNAL_TYPES[held.kind],
+        currency=held.currency,
+        market_context=context,
+        priority=held.priority,
+        comment=held.comment,
+        test=held.test,
+    )
