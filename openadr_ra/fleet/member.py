@@ -66,8 +66,8 @@ def headroom(
 ) -> Headroom:
     """How far the member can still be moved throughout `span`, from `plan` and the shares already `taken`.
 
-    Its energy, less what it owes from `now` on, must last `hours`. A member that moves in steps, or has a gap, offers nothing where what was taken of it
-    changes within the span.
+    Its energy, less what it owes from `now` on, must last `hours`. A member that moves in steps, or has a gap, offers
+    nothing where what was taken of it changes within the span.
     """
     descriptor, last = member.descriptor, member.last
     if last is None or not available(member):

@@ -175,7 +175,9 @@ def _place(field: msgspec.structs.FieldInfo) -> _Place:
     steps = tuple(path.split("/"))
     for step in steps:
         if step != "*" and step.removeprefix("@").partition(":")[0] not in NAMESPACES:
-            raise TypeError(f"{field.name} is declared at {path!r}; {step!r} has no prefix of openadr_ra.protocol.shape")
+            raise TypeError(
+                f"{field.name} is declared at {path!r}; {step!r} has no prefix of openadr_ra.protocol.shape"
+            )
     forms = _forms(declared)
     many = len(forms) == 1 and get_origin(forms[0]) is tuple
     if many:

@@ -55,13 +55,14 @@ def compile_readers(messages: tuple[type[Message], ...]) -> dict[str, Reader]:
         "stream": stream,
         "unexpected": unexpected,
     }
-    source = Source("<readers of openadr_ra.wire>")
     for struct in structs(messages):
         names[struct.__name__] = struct
+        # One at a time: the compiler's peak of memory stays small, and a traceback names the type.
+        source = Source(f"<reader of {struct.__name__}>")
         _Function(source, names, struct).write()
-    for message in messages:
-        source.add(f"readers[{clark(message.xml)!r}] = read_{message.__name__}")
-    source.run(names)
+        if issubclass(struct, Message):
+            source.add(f"readers[{clark(struct.xml)!r}] = read_{struct.__name__}")
+        source.run(names)
     return readers
 
 

@@ -36,13 +36,13 @@ def compile_writers(messages: tuple[type[Message], ...]) -> dict[type[Message], 
         "no_member": _no_member,
         "writers": writers,
     }
-    source = Source("<writers of openadr_ra.wire>")
     for struct in structs(messages):
         names[struct.__name__] = struct
+        source = Source(f"<writer of {struct.__name__}>")
         _Function(source, struct).write()
-    for message in messages:
-        _envelope(source, message)
-    source.run(names)
+        if issubclass(struct, Message):
+            _envelope(source, struct)
+        source.run(names)
     return writers
 
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from openadr_ra.drivers import Guard, VirtualClock
@@ -238,8 +239,7 @@ async def test_a_set_point_without_sense_is_rejected_before_the_driver_sees_it(k
     rig = Rig(clock)
 
     async with Guard(rig, clock) as guard:
-        order = setpoint(kw)
-        order = type(order)(event_id=order.event_id, sequence=1, kw=kw, lease_until=until)
+        order = msgspec.structs.replace(setpoint(kw), lease_until=until)
         assert (await guard.apply(order)).outcome == "rejected"
 
     assert not rig.calls
@@ -303,10 +303,13 @@ async def test_what_fails_in_the_hall_comes_out_as_it_is() -> None:
     clock = VirtualClock()
     rig = Rig(clock)
 
-    with pytest.raises(LookupError):
+    async def serve() -> None:
         async with Guard(rig, clock) as guard:
             await guard.apply(setpoint())
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await serve()
 
     assert rig.heard("release") == ["shutdown"]
 

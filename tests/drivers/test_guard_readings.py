@@ -245,20 +245,23 @@ async def test_a_description_that_does_not_fit_together_is_not_believed(wrong: d
         assert await guard.describe() is None
 
 
-async def test_a_description_at_the_edge_of_the_possible_is_believed() -> None:
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"min_kw": 5.0},
+        {"levels_kw": (-5.0, 5.0)},
+        {"gap_kw": (-5.0, 5.0)},
+        {"latency_s": 0.0, "min_on_s": 0.0, "min_off_s": 0.0},
+        {"plan": (SLOT, Slot(start=after(60), kw=-5.0))},
+        {"energy": Energy(capacity_kwh=10.0, reserve_kwh=10.0)},
+        {"energy": Energy(capacity_kwh=0.0, reserve_kwh=0.0)},
+    ],
+)
+async def test_a_description_at_the_edge_of_the_possible_is_believed(right: dict[str, object]) -> None:
     clock = VirtualClock()
-    edge = descriptor(
-        min_kw=0.0,
-        max_kw=0.0,
-        levels_kw=(0.0,),
-        latency_s=0.0,
-        plan=(SLOT, Slot(start=after(60), kw=0.0)),
-        energy=Energy(capacity_kwh=10.0, reserve_kwh=10.0),
-    )
-    edge = descriptor(**{**{name: getattr(edge, name) for name in ("energy", "plan")}, "levels_kw": (-5.0, 5.0)})
 
-    async with Guard(Rig(clock, describe=edge), clock) as guard:
-        assert await guard.describe() == edge
+    async with Guard(Rig(clock, describe=descriptor(**right)), clock) as guard:
+        assert await guard.describe() == descriptor(**right)
 
 
 @pytest.mark.parametrize("wrong", [Ack(outcome="clamped", effective_kw=math.nan), "fine"])

@@ -1,0 +1,1 @@
+"""What things cost, beside a floor and a peer, measured in the same run."""

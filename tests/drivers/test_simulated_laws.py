@@ -1,0 +1,183 @@
+"""What holds for any sequence of set-points, however time is cut: energy is power over time, and limits are limits."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openadr_ra.drivers.simulated import battery, ev, generator, line, pv
+from openadr_ra.drivers.simulated.physics import HOUR_S, Device, Order, State, advance, order
+
+RAMPS = st.one_of(st.none(), st.floats(0.01, 5.0))
+EFFICIENCIES = st.floats(0.5, 1.0)
+
+BATTERIES = st.builds(
+    battery.BatterySettings,
+    capacity_kwh=st.floats(0.1, 10.0),
+    reserve_percent=st.floats(0.0, 40.0),
+    soc_percent=st.floats(40.0, 100.0),
+    charge_efficiency=EFFICIENCIES,
+    discharge_efficiency=EFFICIENCIES,
+    ramp_kw_per_s=RAMPS,
+).map(battery.physics)
+
+CHARGERS = st.builds(
+    ev.EvSettings,
+    discharge_kw=st.sampled_from([0.0, 6.0]),
+    battery_kwh=st.just(4.0),
+    need_kwh=st.floats(0.0, 2.0),
+    arrives_after_h=st.floats(0.0, 0.5),
+    departs_after_h=st.one_of(st.none(), st.floats(1.4, 2.0)),
+    discharge_efficiency=EFFICIENCIES,
+    ramp_kw_per_s=RAMPS,
+).map(ev.physics)
+
+GENERATORS = st.builds(
+    generator.GeneratorSettings,
+    base_kw=st.sampled_from([0.0, 150.0]),
+    start_up_s=st.floats(0.0, 100.0),
+    ramp_kw_per_min=st.floats(20.0, 6000.0),
+    min_run_s=st.floats(0.0, 1000.0),
+    min_off_s=st.floats(0.0, 1000.0),
+).map(generator.physics)
+
+LINES = st.builds(
+    line.LineSettings,
+    levels_kw=st.just((0.0, 50.0, 150.0)),
+    min_on_s=st.floats(0.0, 1000.0),
+    min_off_s=st.floats(0.0, 1000.0),
+).map(line.physics)
+
+PLANTS = st.builds(
+    pv.PvSettings,
+    profile_kw=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=5).map(tuple),
+    step_h=st.floats(0.05, 0.5),
+).map(pv.physics)
+
+DEVICES = st.one_of(BATTERIES, CHARGERS, GENERATORS, LINES, PLANTS)
+STORES = st.one_of(BATTERIES, CHARGERS)
+
+# Of the device's range, from twice its lowest to twice its highest power; None gives control back.
+SHARES = st.one_of(st.none(), st.floats(-2.0, 2.0), st.sampled_from([-1.0, 0.0, 1.0]))
+SCRIPTS = st.lists(st.tuples(SHARES, st.floats(0.0, 900.0), st.floats(0.0, 3000.0)), min_size=1, max_size=6)
+"""Set-points: how much, for how long a lease, and how long until the next one."""
+
+SECONDS = 1e-3
+"""What a step of no less than a microsecond may put off."""
+
+
+def ordered(device: Device, state: State, share: float | None, lease_s: float) -> State:
+    kw = None if share is None else share * max(abs(device.min_kw), abs(device.max_kw))
+    return order(state, Order(from_s=state.t_s, until_s=state.t_s + lease_s, kw=kw))
+
+
+def lived(device: Device, script: list[tuple[float | None, float, float]], step_s: float) -> list[State]:
+    """The states of `device` under `script`, one each `step_s` at most."""
+    states = [device.first()]
+    for share, lease_s, pause_s in script:
+        state = ordered(device, states[-1], share, lease_s)
+        steps = max(math.ceil(pause_s / step_s), 1)
+        for _ in range(steps):
+            state = advance(device, state, pause_s / steps)
+            states.append(state)
+    return states
+
+
+@given(device=DEVICES, script=SCRIPTS)
+def test_power_stays_in_the_envelope_and_registers_never_fall(
+    device: Device, script: list[tuple[float | None, float, float]]
+) -> None:
+    states = lived(device, script, 100.0)
+
+    assert all(device.min_kw <= state.kw <= device.max_kw for state in states)
+    for before, later in pairwise(states):
+        assert later.import_kwh >= before.import_kwh
+        assert later.export_kwh >= before.export_kwh
+
+
+@given(device=DEVICES, script=SCRIPTS)
+def test_registers_are_the_integral_of_power(device: Device, script: list[tuple[float | None, float, float]]) -> None:
+    """Power seen at each second, added up: exact but in the seconds in which it bends or jumps, of which there are few."""
+    states = lived(device, [(share, lease_s, min(pause_s, 300.0)) for share, lease_s, pause_s in script], 1.0)
+
+    summed_kwh = sum(
+        (before.kw + later.kw) / 2 * (later.t_s - before.t_s) / HOUR_S for before, later in pairwise(states)
+    )
+    metered_kwh = states[-1].import_kwh - states[-1].export_kwh
+    bends = 12 * len(script)
+    assert abs(metered_kwh - summed_kwh) <= bends * (device.max_kw - device.min_kw) * 1.0 / HOUR_S
+
+
+@given(device=DEVICES, script=SCRIPTS)
+def test_it_makes_no_difference_in_how_many_pieces_time_is_cut(
+    device: Device, script: list[tuple[float | None, float, float]]
+) -> None:
+    once, often = (lived(device, script, step_s)[-1] for step_s in (math.inf, 37.0))
+
+    tolerance_kwh = (device.max_kw - device.min_kw) * SECONDS / HOUR_S
+    assert often.import_kwh == pytest.approx(once.import_kwh, rel=1e-6, abs=tolerance_kwh)
+    assert often.export_kwh == pytest.approx(once.export_kwh, rel=1e-6, abs=tolerance_kwh)
+    assert often.stored_kwh == pytest.approx(once.stored_kwh, rel=1e-6, abs=2 * tolerance_kwh)
+
+
+@given(device=STORES, script=SCRIPTS)
+def test_our_set_points_keep_the_state_of_charge_between_the_reserve_and_full(
+    device: battery.BatteryPhysics | ev.EvPhysics, script: list[tuple[float | None, float, float]]
+) -> None:
+    for state in lived(device, script, 100.0):
+        assert device.reserve_kwh - 1e-6 <= state.stored_kwh <= device.capacity_kwh + 1e-6
+
+
+@given(device=STORES, script=SCRIPTS)
+def test_what_is_stored_is_what_was_charged_less_what_was_discharged(
+    device: battery.BatteryPhysics | ev.EvPhysics, script: list[tuple[float | None, float, float]]
+) -> None:
+    """With the losses of both ways."""
+    last = lived(device, script, 100.0)[-1]
+
+    charged_kwh = last.import_kwh * device.charge_efficiency
+    discharged_kwh = last.export_kwh / device.discharge_efficiency
+    assert last.stored_kwh == pytest.approx(device.first_kwh + charged_kwh - discharged_kwh, abs=1e-5)
+
+
+@given(device=CHARGERS, script=SCRIPTS)
+def test_a_car_has_what_it_needs_when_it_leaves(
+    device: ev.EvPhysics, script: list[tuple[float | None, float, float]]
+) -> None:
+    """Whatever was asked for meanwhile, unless its stay is too short for a ramp so slow."""
+    ramp_s = (device.max_kw - device.min_kw) / device.ramp_kw_per_s
+    stay_s = device.departs_s - device.arrives_s - ramp_s
+    enough = stay_s * device.max_kw * device.charge_efficiency / HOUR_S >= device.target_kwh - device.first_kwh
+    states = [state for state in lived(device, script, 10.0) if state.t_s < device.departs_s]
+    last = states[-1]
+
+    leaving = advance(device, last, device.departs_s - last.t_s) if math.isfinite(device.departs_s) else None
+
+    if enough and leaving is not None:
+        assert leaving.stored_kwh >= device.target_kwh - 1e-5
+
+
+@given(device=GENERATORS, script=SCRIPTS)
+def test_a_generator_stays_out_of_its_gap(
+    device: generator.GeneratorPhysics, script: list[tuple[float | None, float, float]]
+) -> None:
+    """It passes through on its ramp, and where it stays it is at rest or at its minimum at least."""
+    for before, later in pairwise(lived(device, script, 20.0)):
+        if before.kw == later.kw and later.t_s > before.t_s:
+            assert later.kw == 0.0 or later.kw <= -device.minimum_kw
+
+
+@given(device=LINES, script=SCRIPTS)
+def test_a_line_is_on_one_of_its_levels_and_switched_only_so_often(
+    device: line.LinePhysics, script: list[tuple[float | None, float, float]]
+) -> None:
+    states = lived(device, script, 5.0)
+    switched = [later for before, later in pairwise(states) if before.on != later.on]
+
+    assert all(state.kw in device.levels_kw for state in states)
+    for before, later in pairwise(switched):
+        assert later.since_s - before.since_s >= (device.min_on_s if before.on else device.min_off_s) - SECONDS
