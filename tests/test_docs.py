@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openadr_ra.protocol.registration import TRANSITIONS
+from openadr_ra.protocol.registration import TRANSITIONS, Phase
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 def drawn() -> str:
     """`TRANSITIONS` as a table of phases and moves."""
     moves = sorted({move for _, move in TRANSITIONS})
-    phases = ("new", "registered", "ended")
+    phases: tuple[Phase, ...] = ("new", "registered", "ended")
     lines = [
         "# A VEN's registration",
         "",

@@ -5,8 +5,8 @@
     pair.vtn_publishes(shed(start=NOON, duration=HOUR, delta_kw=-2.0))
     pair.clock_reaches(NOON + 2 * HOUR)
 
-Nothing here is a stand-in for a part of ours: `Party` and `EndNode` are the real states, every state is stored as JSON
-and loaded again after each step, and every message passes the codec and the schema.
+`Party` and `EndNode` are the real states: each is stored as JSON and loaded again after every step, and every message
+passes the codec and the schema.
 """
 
 from __future__ import annotations
@@ -22,8 +22,19 @@ from msgspec.structs import replace
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol import ven, vtn
 from openadr_ra.protocol.instruction import Ask, Instruction
-from openadr_ra.protocol.messages import DistributeEvent, Message, Poll, RegisterReport
-from openadr_ra.protocol.model import ALWAYS, OPT_IN, OPT_OUT, EventId, ResourceId, ResponseRequired, VenId, VtnId
+from openadr_ra.protocol.messages import DistributeEvent, Message, Poll, RegisterReport, RequestEvent
+from openadr_ra.protocol.model import (
+    ALWAYS,
+    OPT_IN,
+    OPT_OUT,
+    EventId,
+    OptType,
+    RequestId,
+    ResourceId,
+    ResponseRequired,
+    VenId,
+    VtnId,
+)
 from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import DistributedEvent, Event
 from openadr_ra.protocol.producer import Producer, Rates, metadata, offer
@@ -40,7 +51,6 @@ from openadr_ra.protocol.step import (
     Moment,
     Offer,
     Outcome,
-    Publish,
     Read,
     Record,
     Release,
@@ -56,27 +66,28 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 VEN1 = VenId("VEN1")
-VTN = VtnId("Vtn1")
-NODE = Key("node/upstream")
-TERMS = Terms(vtn_id=VTN)
-IDENTITY = Identity(ven_name="edge", preassigned=VEN1, resources=(ResourceId("bat"),))
+VTN1 = VtnId("Vtn1")
+BAT = ResourceId("bat")
+TERMS = Terms(vtn_id=VTN1)
+IDENTITY = Identity(ven_name="edge", preassigned=VEN1, resources=(BAT,))
 FINGERPRINT = "0A:1B:2C:3D:4E:5F:60:71:82:93"
 
 OFFER = Offer(
-    usage=(usage_description(ResourceId("bat"), "kw", "m1"), usage_description(ResourceId("bat"), "kwh", "m1")),
-    status=(status_description(ResourceId("bat"), "m1"),),
-    response=response_descriptions(ResourceId("bat"), "m1", ("kw", "delta", "coverage", "revision")),
+    usage=(usage_description(BAT, "kw", "m1"), usage_description(BAT, "kwh", "m1")),
+    status=(status_description(BAT, "m1"),),
+    response=response_descriptions(BAT, "m1", ("kw", "delta", "coverage", "revision")),
 )
 """What a site with one battery can report."""
 
 METADATA: RegisterReport = metadata(
-    offer(Producer(), OFFER), Rates(), NOON, request_id=vtn.RequestId("md1"), ven_id=VEN1
-)
-"""The same, as the VEN registers it."""
+    offer(Producer(), OFFER), Rates(), NOON, request_id=RequestId("md1"), ven_id=VEN1
+)  # fmt: skip
+"""The same as its VEN registers it."""
 
 RELEASE: Final = "release"
-MOST_STEPS = 500
-"""Wakes at one instant; more is a loop that makes no progress."""
+
+MOST_STEPS = 1000
+"""Wakes at one instant; more of them make no progress."""
 
 
 def shed(
@@ -84,8 +95,7 @@ def shed(
 ) -> Instruction:
     """An instruction for VEN1: intervals of equal length, one for each value."""
     values = delta_kw if isinstance(delta_kw, tuple) else (delta_kw,)
-    every = duration / len(values)
-    return Instruction(id=EventId(id), start=start, every=every, asks={VEN1: Ask(values=values)})
+    return Instruction(id=EventId(id), start=start, every=duration / len(values), asks={VEN1: Ask(values=values)})
 
 
 def event(id: str = "E1", *, start: datetime = NOON, duration: timedelta = HOUR, modification: int = 0) -> Event:
@@ -95,14 +105,11 @@ def event(id: str = "E1", *, start: datetime = NOON, duration: timedelta = HOUR,
 
 
 def distributed(
-    *events: Event, required: ResponseRequired = ALWAYS, request_id: str = "ev1", vtn_id: VtnId = VTN
+    *events: Event, required: ResponseRequired = ALWAYS, request_id: str = "ev1", vtn_id: VtnId = VTN1
 ) -> DistributeEvent:
     """oadrDistributeEvent as any VTN may send it."""
-    return DistributeEvent(
-        request_id=vtn.RequestId(request_id),
-        vtn_id=vtn_id,
-        events=tuple(DistributedEvent(event=each, response_required=required) for each in events),
-    )
+    listed = tuple(DistributedEvent(event=each, response_required=required) for each in events)
+    return DistributeEvent(request_id=RequestId(request_id), vtn_id=vtn_id, events=listed)
 
 
 def reading(
@@ -129,6 +136,11 @@ def over_the_wire(message: Message) -> Message:
     return read
 
 
+def in_memory(message: Message) -> Message:
+    """The message itself, for simulations of many hours."""
+    return message
+
+
 class Moments:
     """Moments with ids nobody used before. Their dice fall all over [0, 1), and the same in every run."""
 
@@ -137,11 +149,11 @@ class Moments:
 
     def at(self, now: datetime) -> Moment:
         self._count += 1
-        return Moment(now=now, token=f"{self._count:04x}{self._count * 2_654_435_761 % 2**32:08x}")
+        return Moment(now=now, token=f"{self._count:06x}{self._count * 2_654_435_761 % 2**32:08x}")
 
 
 class Site:
-    """What stands behind the VEN. It agrees to whatever `refused` does not name, and follows what it agreed to."""
+    """What stands behind the VEN. It agrees to all that `refused` does not name, and follows what it agreed to."""
 
     def __init__(self) -> None:
         self.refused: dict[str, str] = {}
@@ -149,22 +161,22 @@ class Site:
 
     def hears(self, letter: AnyLetter) -> Verdict | None:
         match letter:
-            case Instruct(schedule=schedule, modification=modification) if schedule.id in self.refused:
+            case Instruct(schedule=schedule, modification=number) if schedule.id in self.refused:
                 self.promised.pop(schedule.id, None)
                 reason = self.refused[schedule.id]
-                return Verdict(event_id=schedule.id, modification=modification, opt=OPT_OUT, reason=reason)
-            case Instruct(schedule=schedule, modification=modification):
+                return Verdict(event_id=schedule.id, modification=number, opt=OPT_OUT, reason=reason)
+            case Instruct(schedule=schedule, modification=number):
                 self.promised[schedule.id] = schedule
-                return Verdict(event_id=schedule.id, modification=modification, opt=OPT_IN)
-            case Release(event_id=event_id, at=at) if event_id in self.promised:
-                held = self.promised[event_id]
+                return Verdict(event_id=schedule.id, modification=number, opt=OPT_IN)
+            case Release(event_id=name, at=at) if name in self.promised:
+                held = self.promised[name]
                 slots = tuple(replace(slot, end=min(slot.end, at)) for slot in held.slots if slot.start < at)
-                self.promised[event_id] = replace(held, slots=slots)
+                self.promised[name] = replace(held, slots=slots)
         return None
 
     @property
     def applied(self) -> list[tuple[datetime, float | str]]:
-        """Every change of the load over time: the kW of each slot from its start, RELEASE where nothing follows."""
+        """Every change of the load: the kW of each slot from its start, RELEASE where none follows."""
         slots = sorted((slot for held in self.promised.values() for slot in held.slots), key=lambda slot: slot.start)
         changes: list[tuple[datetime, float | str]] = []
         for slot, following in zip(slots, [*slots[1:], None], strict=True):
@@ -175,14 +187,14 @@ class Site:
 
 
 Fate = Literal["carried", "request lost", "reply lost", "carried twice", "slow", "late", "crash"]
-"""What becomes of an exchange. late: the VTN hears it only after the VEN's next one, and its reply reaches nobody.
-crash: the VEN dies when the message is out, and starts again with what was stored."""
+"""What becomes of an exchange. late: the VTN hears it only after the VEN's next one, and the reply reaches nobody.
+crash: the VEN dies with the message on its way, and starts again with what was stored."""
 
 SLOWNESS = 3 * SECOND
 
 
 class Exchange(NamedTuple):
-    """A request of the VEN's and what it was answered; None where no answer arrived."""
+    """A request of the VEN's and its answer; None where none arrived."""
 
     at: datetime
     request: Message
@@ -190,7 +202,7 @@ class Exchange(NamedTuple):
 
 
 class Pair:
-    """A VTN's party, a VEN's end node, and the wire between them."""
+    """A VTN's party, a VEN's end node, and the wire between them. Read its attributes; change them before the start."""
 
     def __init__(
         self,
@@ -198,30 +210,31 @@ class Pair:
         now: datetime = NOON - HOUR,
         terms: Terms = TERMS,
         identity: Identity = IDENTITY,
-        party: Party | None = None,
+        fingerprint: str | None = FINGERPRINT,
         fates: Iterable[Fate] = (),
         wire: Callable[[Message], Message] = over_the_wire,
     ) -> None:
         self.now = now
         self.terms = terms
         self.identity = identity
-        self.party = party or Party(ven_id=VEN1)
-        self.node = EndNode(key=NODE, identity=identity)
+        self.fingerprint = fingerprint
+        self.fates: Iterator[Fate] = iter(fates)
+        self.party = Party(ven_id=VEN1)
+        self.node = EndNode(key=Key("node/upstream"), identity=identity)
         self.orders: dict[EventId, Instruction] = {}
         self.site = Site()
-        self.fates: Iterator[Fate] = iter(fates)
-        self.fingerprint: str | None = FINGERPRINT
-        self.said: list[Exchange] = []
         self.samples: list[Reading] = []
+        self.said: list[Exchange] = []
         self.recorded: dict[tuple[str, datetime, timedelta], Reading] = {}
         self.journal: list[Entry] = []
         self.to_others: list[Mail] = []
         self.wakes = 0
         self._wire = wire
         self._moments = Moments()
+        self._effects: deque[Effect] = deque()
         self._late: list[Message] = []
 
-    # What people do.
+    # The VTN and its operator.
 
     def vtn_publishes(self, order: Instruction) -> None:
         """The operator gives the event to its VENs."""
@@ -237,6 +250,142 @@ class Pair:
         name = EventId(event_id)
         self._instructed(instructions.cancel(self.orders.get(name), name, self.now, "operator"))
 
-    def operator_opts(self, event_id: str, opt: vtn_opt | None) -> None:
-        """Somebody at the VEN has a word of his own about an event."""
+    def _instructed(self, outcome: Outcome[Instruction]) -> None:
+        self.orders[outcome.state.id] = stored(outcome.state)
+        for mail in outcome.mail:
+            if mail.to == instructions.party(self.party.ven_id):
+                self._kept(vtn.receive(self.party, mail.body, self._moments.at(self.now)))
+            else:
+                self.to_others.append(mail)
+
+    def vtn_hears(self, message: Message) -> Message:
+        """The VTN's answer to a message of its VEN."""
+        heard = Heard(message=self._wire(message), fingerprint=self.fingerprint, terms=self.terms)
+        outcome = vtn.receive(self.party, heard, self._moments.at(self.now))
+        self._kept(outcome)
+        (reply,) = outcome.replies
+        return self._wire(reply)
+
+    def vtn_is_polled(self) -> Message:
+        """What a poll brings at this moment."""
+        return self.vtn_hears(Poll(ven_id=self.party.ven_id))
+
+    def _kept(self, outcome: Outcome[Party]) -> None:
+        self.party = stored(outcome.state)
+        for effect in outcome.effects:
+            assert isinstance(effect, Record)
+            self.journal.extend(effect.entries)
+            for item in effect.readings:
+                held = self.recorded.get((item.series, item.start, item.span))
+                if held is None or item.revision > held.revision:
+                    self.recorded[item.series, item.start, item.span] = item
+
+    # The VEN, its operator and its site.
+
+    def ven_starts(self, offered: Offer | None = OFFER) -> None:
+        """The VEN's process begins, says all it has to say, and registers if it has to."""
+        if offered is not None:
+            self.ven_receives(offered)
+        self.ven_receives(Configured(identity=self.identity))
+        self.settles()
+
+    def ven_receives(self, given: ven.Input) -> None:
+        """An input to the end node, and what comes of it."""
+        self._stepped(ven.receive(self.node, given, self._moments.at(self.now)))
+        self._carry()
+
+    def ven_hears(self, message: Message) -> None:
+        """A poll of the VEN's is answered by `message`, whatever the VTN here would have said."""
+        self.ven_receives(Answered(request=Poll(ven_id=VEN1), answer=self._wire(message)))
+
+    def ven_fetches(self, message: DistributeEvent, *, reply_limit: int | None = None) -> None:
+        """An oadrRequestEvent of the VEN's is answered by `message`."""
+        request = RequestEvent(request_id=RequestId("re1"), ven_id=VEN1, reply_limit=reply_limit)
+        self.ven_receives(Answered(request=request, answer=self._wire(message)))
+
+    def operator_opts(self, event_id: str, opt: OptType | None) -> None:
+        """Somebody at the VEN has a word of his own on an event; None takes it back."""
         self.ven_receives(Chosen(event_id=EventId(event_id), opt=opt, by="operator"))
+
+    def ven_wakes(self) -> None:
+        """The VEN's clock speaks, whether or not it should."""
+        self.wakes += 1
+        self._stepped(ven.wake(self.node, self._moments.at(self.now)))
+        self._carry()
+
+    def ven_polls(self) -> None:
+        """Time passes until the VEN polls, and until all that follows from it is said."""
+        self.clock_reaches(max(self.node.poll_due, self.now))
+        self.settles()
+
+    def settles(self) -> None:
+        """Everything that is due at this moment happens."""
+        self.clock_reaches(self.now)
+
+    def clock_reaches(self, when: datetime) -> None:
+        """Time passes, and the VEN wakes whenever it wants to."""
+        steps = 0
+        while (due := ven.deadline(self.node, self.now)) is not None and due - ven.SOON <= when:
+            # An end node that is late asks for the next millisecond.
+            soon = due - self.now <= ven.SOON
+            steps = steps + 1 if soon else 0
+            assert steps < MOST_STEPS, f"no progress at {self.now}: {self.node.debts}"
+            self.now = self.now if soon else due
+            self.ven_wakes()
+        self.now = max(self.now, when)
+
+    def _stepped(self, outcome: Outcome[EndNode]) -> None:
+        self.node = stored(outcome.state)
+        for mail in outcome.mail:
+            verdict = self.site.hears(mail.body)
+            if verdict is not None:
+                self._stepped(ven.receive(self.node, verdict, self._moments.at(self.now)))
+        self._effects.extend(outcome.effects)
+
+    def _carry(self) -> None:
+        while self._effects:
+            match self._effects.popleft():
+                case Send(message=message):
+                    self._exchange(message)
+                case Read() as read:
+                    found = Fetched(tag=read.tag, readings=self._sampled(read))
+                    self._stepped(ven.receive(self.node, found, self._moments.at(self.now)))
+                case Record(entries=entries):
+                    self.journal.extend(entries)
+
+    def _sampled(self, read: Read) -> tuple[Reading, ...]:
+        inside = [
+            sample
+            for sample in self.samples
+            if sample.start < read.end and (sample.start >= read.start or sample.start + sample.span > read.start)
+        ]
+        return tuple(
+            sample
+            for series in read.series
+            for sample in sorted(inside, key=lambda sample: sample.start)
+            if sample.series == series
+        )
+
+    # Between them.
+
+    def _exchange(self, message: Message) -> None:
+        fate = next(self.fates, "carried")
+        late, self._late = self._late, []
+        reply: Message | None = None
+        if fate == "late":
+            self._late.append(message)
+        elif fate != "request lost":
+            reply = self.vtn_hears(message)
+        if fate == "carried twice":
+            reply = self.vtn_hears(message)
+        for overtaken in late:
+            self.vtn_hears(overtaken)
+        if fate == "slow":
+            self.now += SLOWNESS
+        arrived = fate in ("carried", "carried twice", "slow")
+        self.said.append(Exchange(self.now, message, reply if arrived else None))
+        if fate == "crash":
+            self._effects.clear()
+            self._stepped(ven.receive(self.node, Configured(identity=self.identity), self._moments.at(self.now)))
+        elif arrived:
+            self._stepped(ven.receive(self.node, Answered(request=message, answer=reply), self._moments.at(self.now)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from math import fsum
 from typing import NamedTuple
@@ -65,10 +65,10 @@ class Rules(NamedTuple):
 
 def response_rows(
     event_id: EventId,
-    asked: dict[VenId, tuple[Slot, ...]],
+    asked: Mapping[VenId, tuple[Slot, ...]],
     *,
     mode: Mode = "delta",
-    opts: dict[VenId, OptType] | None = None,
+    opts: Mapping[VenId, OptType] | None = None,
     said: Iterable[Said] = (),
     derived: Iterable[Derived] = (),
     band: float = 0.1,

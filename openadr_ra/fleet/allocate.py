@@ -165,16 +165,18 @@ def _running(wanted: float, plain_kw: float, gapped: tuple[_Offer, ...]) -> froz
     level = min(wanted / total, 1.0) if total > 0 else 0.0
     running = {offer.id for offer in gapped if level * offer.most >= offer.least}
     least = fsum(offer.least for offer in gapped if offer.id in running)
+    capacity = plain_kw + _capacity(gapped, frozenset(running))
     for offer in sorted(gapped, key=lambda offer: (-offer.most, offer.id)):
-        if plain_kw + _capacity(gapped, running) >= wanted:
+        if capacity >= wanted:
             break
         if offer.id not in running and least + offer.least <= wanted + EXACT_KW:
             running.add(offer.id)
             least += offer.least
+            capacity += offer.most - offer.below
     return frozenset(running)
 
 
-def _capacity(gapped: tuple[_Offer, ...], running: frozenset[ResourceId] | set[ResourceId]) -> float:
+def _capacity(gapped: tuple[_Offer, ...], running: frozenset[ResourceId]) -> float:
     return fsum(offer.most if offer.id in running else offer.below for offer in gapped)
 
 

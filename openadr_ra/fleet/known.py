@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from math import fsum
 from typing import Literal, NamedTuple
@@ -56,7 +56,7 @@ Found = dict[tuple[VenId, datetime], dict[ResourceId, Known]]
 
 
 def find(
-    asked: dict[VenId, tuple[Slot, ...]],
+    asked: Mapping[VenId, tuple[Slot, ...]],
     said: tuple[Said, ...],
     derived: tuple[Derived, ...],
 ) -> Found:

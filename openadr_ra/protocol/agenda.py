@@ -200,7 +200,9 @@ def _new(
     if base.local_opt == OPT_OUT:
         return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
     if asked is None or events.is_test(item.event) or events.status(item.event, now) == COMPLETED:
-        return _keep(heard, replace(base, opt=OPT_IN))
+        # An earlier version may have been promised; this one asks for nothing.
+        ended = (release(held, item.event.modification, now),) if held is not None else ()
+        return _keep(heard, replace(base, opt=OPT_IN), *ended)
     return _keep(heard, base, _instruct(asked, item.event.modification))
 
 

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from openadr_ra.errors import SettingsError
+from openadr_ra.errors import InvalidId, SettingsError
+from openadr_ra.protocol.model import OptType
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.upstream import Handler
@@ -85,6 +86,28 @@ class Node:
         """Be both until cancelled."""
         async with self.running():
             await asyncio.Event().wait()
+
+    async def missing(self) -> tuple[str, ...]:
+        """What it still waits for before it can serve, a sentence each; empty once it is ready."""
+        if self.vtn is None and self.ven is None:
+            return ("the node is not running",)
+        lacking: list[str] = []
+        for upstream in self.settings.upstream:
+            known = await self.ven.upstream(upstream.name) if self.ven is not None else None
+            if known is None or known.member.phase != "registered":
+                said = f": {known.member.refusal}" if known is not None and known.member.refusal else ""
+                lacking.append(f"upstream {upstream.name} has not registered us{said}")
+        return tuple(lacking)
+
+    async def opt(self, event_id: str, opt: OptType | None) -> None:
+        """The operator's own word on an event from above; None takes it back. Raises InvalidId for an unknown one."""
+        ven = self.ven
+        if ven is None:
+            raise InvalidId("this node is no VEN: its settings have no [[upstream]]")
+        known = [await ven.upstream(upstream.name) for upstream in self.settings.upstream]
+        if not any(held is not None and event_id in held.agenda for held in known):
+            raise InvalidId(f"event {event_id} is unknown here: no upstream has sent it, or it is long over")
+        await ven.opt(event_id, opt)
 
     async def _enter(self, stack: AsyncExitStack, store: Store) -> None:
         """The VTN first: a port that is in use is noticed before anything is said upward."""

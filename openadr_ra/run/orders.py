@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -22,23 +23,37 @@ from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.instruction import Ask, Instruction
 from openadr_ra.protocol.makers import dispatch, level, price
 from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, EventStatus, OptType, SignalType, VenId
+from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
+from openadr_ra.run.responses import ResponseRow
+from openadr_ra.run.vtn import VenSummary
 
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
+    "Enrolled",
     "Enrolment",
     "EventDetail",
+    "EventId",
     "EventView",
     "InvalidData",
     "InvalidId",
     "OadrRaError",
     "Order",
+    "OwnOpt",
+    "Report",
+    "Row",
     "SettingsError",
     "StoreError",
     "TransportError",
+    "VenId",
+    "VenName",
+    "VenSummary",
     "changed",
+    "chosen",
     "detail",
+    "full",
     "instruction",
+    "report",
     "view",
 ]
 
@@ -115,6 +130,31 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fingerprints: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_FINGERPRINTS)]
 
 
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a VEN may come with from now on."""
+
+    ven_id: VenId
+    fingerprints: tuple[str, ...]
+
+
+class OwnOpt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A VEN's operator on an event from above; None takes an earlier word back."""
+
+    opt: Literal["optIn", "optOut"] | None
+
+
+class Row(ResponseRow, frozen=True, kw_only=True, gc=False, omit_defaults=False):
+    """A row of the response with every field written, for programs that are not ours: what is not known is null."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The response to an event. `band` is the fraction of what was asked that the response may deviate."""
+
+    event_id: EventId
+    band: float
+    rows: tuple[Row, ...]
+
+
 def instruction(order: Order) -> Instruction:
     """A new instruction. Raises InvalidData for a start outside the calendar and for a level that is none."""
     made = _made(order, _utc(order), timedelta(seconds=order.every_s))
@@ -161,6 +201,21 @@ def detail(
 ) -> EventDetail:
     """`view` with what its VENs said."""
     return EventDetail(**msgspec.structs.asdict(view(held, now)), opts=opts, journal=journal)
+
+
+def report(event_id: EventId, rows: Iterable[ResponseRow], *, band: float) -> Report:
+    """The rows of an event with the band that they were judged by."""
+    return Report(event_id=event_id, band=band, rows=tuple(full(row) for row in rows))
+
+
+def full(row: ResponseRow) -> Row:
+    """`row` with every field written."""
+    return Row(**msgspec.structs.asdict(row))
+
+
+def chosen(word: OwnOpt) -> OptType | None:
+    """The opt as the VEN takes it."""
+    return None if word.opt is None else OptType(Token(word.opt))
 
 
 def _made(order: Order, start: datetime, every: timedelta) -> Instruction:

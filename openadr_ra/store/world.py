@@ -75,6 +75,7 @@ class World:
     def waiting(self, key: Key) -> Sequence[Waiting]:
         """The letters that wait for `key`, oldest first."""
         if key in self._unread:
+            # What was posted since comes with it.
             self._mail[key] = self._source.mail(key)
             self._unread.discard(key)
         return self._mail.get(key, ())
@@ -97,9 +98,7 @@ class World:
         for key in read:
             self._mail.pop(key, None)
         for key, letters in added.items():
-            # What is still with the source comes from there with what was added.
-            if key not in self._unread:
-                self._mail.setdefault(key, []).extend(letters)
+            self._mail.setdefault(key, []).extend(letters)
 
     def admit(self, nonces: dict[str, datetime], newest: datetime) -> None:
         """Know these nonces from now on, and forget those that expired before `newest`."""

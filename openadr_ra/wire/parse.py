@@ -10,7 +10,7 @@ from lxml.etree import _Element as Element
 from openadr_ra.errors import ResponseCode, WireError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""The largest body that is parsed: about ten thousand report values. A tree takes some ten times its bytes in memory."""
+"""The largest body that is parsed: about ten thousand report values. A tree takes about six times its bytes in memory."""
 
 MAX_DEPTH = 64
 """Elements one inside the other, the root included. OpenADR itself needs 15; the rest is for an atom feed with XHTML."""

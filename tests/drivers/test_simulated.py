@@ -167,15 +167,13 @@ async def test_orders_on_their_way_arrive_one_after_the_other() -> None:
 
 async def test_noise_is_round_the_true_power_and_the_same_in_each_run() -> None:
     """Registers have none."""
-    runs = []
-    for seed in (1, 1, 2):
-        site = Site("simulated-line", noise_kw=2.0, seed=seed)
-        runs.append([await site.kw(second) for second in range(200)])
+    sites = [Site("simulated-line", noise_kw=2.0, seed=seed) for seed in (1, 1, 2)]
+    runs = [[await site.kw(second) for second in range(200)] for site in sites]
 
     assert runs[0] == runs[1] != runs[2]
     assert statistics.fmean(runs[0]) == pytest.approx(150.0, abs=0.5)
     assert statistics.stdev(runs[0]) == pytest.approx(2.0, rel=0.2)
-    assert (await site.reach(HOUR_S)).import_kwh == pytest.approx(150.0)
+    assert (await sites[0].reach(HOUR_S)).import_kwh == pytest.approx(150.0)
 
 
 async def test_at_another_speed_ten_seconds_stand_for_half_an_hour() -> None:

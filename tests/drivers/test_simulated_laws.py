@@ -150,8 +150,10 @@ def test_a_car_has_what_it_needs_when_it_leaves(
 ) -> None:
     """Whatever was asked for meanwhile, unless its stay is too short for a ramp so slow."""
     ramp_s = (device.max_kw - device.min_kw) / device.ramp_kw_per_s
+    lost_kwh = device.min_kw**2 / device.ramp_kw_per_s / 2 / device.discharge_efficiency / HOUR_S
     stay_s = device.departs_s - device.arrives_s - ramp_s
-    enough = stay_s * device.max_kw * device.charge_efficiency / HOUR_S >= device.target_kwh - device.first_kwh
+    possible_kwh = stay_s * device.max_kw * device.charge_efficiency / HOUR_S - lost_kwh
+    enough = possible_kwh >= device.target_kwh - device.first_kwh
     states = [state for state in lived(device, script, 10.0) if state.t_s < device.departs_s]
     last = states[-1]
 

@@ -15,17 +15,20 @@ from tests.fleet.world import MINUTE, NOON, Plant, after, battery, genset, line,
 NAMES = ("a", "b", "press", "gen")
 
 minutes = st.integers(1, 25)
-deeds = st.one_of(
+Deed = tuple[str, str, list[int], int]
+
+nothing: st.SearchStrategy[list[int]] = st.just([])
+deeds: st.SearchStrategy[Deed] = st.one_of(
     st.tuples(
         st.just("instruct"),
         st.sampled_from(["E1", "E2"]),
         st.lists(st.integers(-300, 150), min_size=1, max_size=3),
         st.integers(-20, 40),
     ),
-    st.tuples(st.just("release"), st.sampled_from(["E1", "E2"]), st.just([]), st.integers(-5, 20)),
-    st.tuples(st.just("toggle"), st.sampled_from(NAMES), st.just([]), st.just(0)),
-    st.tuples(st.just("sleep"), st.just(""), st.just([]), minutes),
-    st.tuples(st.just("run"), st.just(""), st.just([]), minutes),
+    st.tuples(st.just("release"), st.sampled_from(["E1", "E2"]), nothing, st.integers(-5, 20)),
+    st.tuples(st.just("toggle"), st.sampled_from(NAMES), nothing, st.just(0)),
+    st.tuples(st.just("sleep"), st.just(""), nothing, minutes),
+    st.tuples(st.just("run"), st.just(""), nothing, minutes),
 )
 
 
@@ -42,7 +45,7 @@ def plant() -> Plant:
 @settings(max_examples=40)
 @given(st.lists(deeds, max_size=8))
 def test_set_points_are_what_the_devices_can_and_every_promise_ends(
-    story: list[tuple[str, str, list[int], int]],
+    story: list[Deed],
 ) -> None:
     """Deadlines lie ahead, limits and levels are kept, leases are short, sequences rise, control comes back."""
     one = plant()

@@ -271,3 +271,12 @@ def test_promises_are_forgotten_once_nothing_can_be_corrected_any_more() -> None
 
     assert list(plant.fleet.promises) == []
     assert plant.due is None
+
+
+def test_a_line_that_another_event_moves_within_the_slot_is_not_counted() -> None:
+    """Its room is not the same throughout; in steps there is no telling what it could do."""
+    plant = Plant(line("press", 150), battery("a"))
+    plant.instructs(schedule(-150, every=HALF_HOUR / 2, to=("press",), event="E2"), reply_to=OTHER)
+
+    assert plant.instructs(schedule(150)).opt == OPT_OUT
+    assert plant.instructs(schedule(-10, event="E3")).opt == OPT_IN

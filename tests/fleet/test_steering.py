@@ -307,3 +307,23 @@ def test_a_device_that_left_the_fleet_is_left_alone_and_stood_in_for() -> None:
 
     assert plant.setpoints("a") == [(0, -4), (5, -8)]
     assert plant.setpoints("b") == [(0, -4)]
+
+
+def test_a_generator_whose_mean_plan_is_below_its_minimum_is_left_to_it() -> None:
+    """It runs at 100 kW for half of the slot; 50 kW throughout it cannot hold, and nothing is asked of it."""
+    plan = (Slot(start=NOON - HOUR, end=after(15), kw=-100),)
+    plant = Plant(battery("a"), replace(genset("gen", 100, 300), plan=plan))
+    plant.instructs(schedule(-5, to=("a", "gen")))
+    plant.runs_to(after(31))
+
+    assert plant.setpoints("gen") == []
+    assert plant.setpoints("a") == [(0, -5), (30, None)]
+
+
+def test_a_plan_beyond_the_limits_is_no_set_point() -> None:
+    plant = Plant(battery("a"), battery("b", 10, plan_kw=11))
+    plant.instructs(schedule(5, to=("a", "b")))
+    plant.runs_to(after(1))
+
+    assert plant.setpoints("b") == []
+    assert plant.setpoints("a") == [(0, 5)]

@@ -361,6 +361,8 @@ class RecordsContract:
         until = NOON + MINUTE
         assert await store.remember("n", until, NOON)
         assert not await store.remember("n", until + MINUTE, until)
+        assert await store.remember("l", until + MINUTE, until)
+        assert not await store.remember("n", until + MINUTE, until)
         assert await store.remember("m", until + HALF_HOUR, until + MICROSECOND)
         assert not await store.remember("m", until + HALF_HOUR, NOON)
         assert await store.remember("n", until + HALF_HOUR, NOON)

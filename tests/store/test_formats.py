@@ -14,7 +14,7 @@ from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import AnyLetter, Key, Outcome, State
 from openadr_ra.seams import Due
 from openadr_ra.store import SqliteStore
-from tests.store.check_store import MINUTE, NOON, entry, letter, reading
+from tests.store.check_store import MINUTE, NOON, entry, letter, mail, reading
 
 BOILER = Key("boiler/1")
 
@@ -136,6 +136,8 @@ async def test_mail_that_cannot_be_read_is_refused(old_file: Path) -> None:
     with pytest.raises(StoreError, match="mail for boiler/1 cannot be read"):
         await store.update(BOILER, Boiler, touch)
     await store.update(Key("boiler/2"), Boiler, lambda boiler, letters: Outcome(state=UPGRADED))
+    await store.post(mail(BOILER, "more"))
+    assert store.peek(BOILER, Boiler) is None
     assert await store.waiting() == (BOILER,)
     await store.close()
 

@@ -12,6 +12,8 @@ from threading import Event
 import pytest
 
 from openadr_ra.errors import InvalidData, SettingsError, StoreError
+from openadr_ra.protocol.parts import Quality
+from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
 from openadr_ra.seams import Due, Step, Store
 from openadr_ra.store import SqliteStore, open_store
@@ -54,6 +56,16 @@ class TestSqliteStore(Contract):
         store = await open_store(f"sqlite:{file}")
         yield store
         await store.close()
+
+
+ODD = Quality(Token("x-odd"))
+
+
+def watch(file: Path, query: str, awaited: str) -> None:
+    """Return when the file has `awaited` as its answer to the query."""
+    with closing(sqlite3.connect(file)) as other:
+        while other.execute(query).fetchone() != (awaited,):
+            pass
 
 
 def modes(folder: Path) -> dict[str, str]:
@@ -116,6 +128,45 @@ async def test_everything_is_there_when_the_file_is_opened_again(file: Path) -> 
     assert (await poured(store), await poured(store, OTHER)) == (("a", "b"), ("1", "2"))
     assert await store.waiting() == ()
     await store.close()
+
+
+async def test_readings_longer_than_any_since_reopening_are_found(file: Path) -> None:
+    """How far back a search begins outlives the process."""
+    store = await SqliteStore.open(file)
+    await store.record((reading(1, span=HALF_HOUR),))
+    await store.close()
+    store = await SqliteStore.open(file)
+    await store.record((reading(2, start=NOON + MINUTE, span=MINUTE),))
+    found = await store.readings(["ven-1/power"], NOON + 2 * MINUTE, NOON + 3 * MINUTE)
+    assert [each.value for each in found] == [1]
+    await store.close()
+
+
+async def test_alias_that_moves_while_it_is_looked_up_is_found_where_it_is(file: Path) -> None:
+    """An answer that was under way does not outlast the change."""
+    store = await SqliteStore.open(file)
+    named = pour(effects=(Record(aliases=("fingerprint",)),))
+    await store.update(TANK, Tank, named)
+    await store.close()
+    store = await SqliteStore.open(file)
+    asked = asyncio.ensure_future(store.resolve("fingerprint"))
+    moved = asyncio.ensure_future(store.update(OTHER, Tank, named))
+    await asyncio.sleep(0)
+    # Keep the loop until both threads are done, so that it hears of both at once.
+    watch(file, "SELECT key FROM aliases", OTHER)
+    assert await asked in (TANK, OTHER)
+    await moved
+    assert await store.resolve("fingerprint") == OTHER
+    await store.close()
+
+
+async def test_expired_nonces_leave_the_file(store: SqliteStore, file: Path) -> None:
+    """It does not grow with every message for ever."""
+    for number in range(20):
+        now = NOON + number * MINUTE
+        assert await store.remember(f"{number}", now + 2 * MINUTE, now)
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("SELECT nonce FROM nonces ORDER BY until").fetchall() == [("17",), ("18",), ("19",)]
 
 
 async def test_mail_read_before_is_not_read_after_reopening(file: Path) -> None:
@@ -256,14 +307,16 @@ async def test_what_cannot_be_stored_harms_its_caller_alone(store: SqliteStore) 
         store.update(TANK, Tank, pour("a")),
         store.record((reading(series="\ud800"),)),
         store.update(TANK, Tank, pour("b")),
-        store.record((reading(revision=2**63),)),
+        store.record((reading(revision=2**63, quality=ODD),)),
         store.post(mail(OTHER, "\ud800")),
-        store.record((reading(revision=2**63 - 1),)),
+        store.record((reading(revision=2**63 - 1, quality=ODD),)),
         return_exceptions=True,
     )
     assert [type(each) for each in done] == [Outcome, StoreError, Outcome, StoreError, StoreError, type(None)]
     assert await poured(store) == ("a", "b")
     assert await store.series("") == ("ven-1/power",)
+    kept = (reading(revision=2**63 - 1, quality=ODD),)
+    assert await store.readings(["ven-1/power"], NOON, NOON + MINUTE) == kept
     assert await store.waiting() == ()
 
 

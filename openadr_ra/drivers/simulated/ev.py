@@ -159,10 +159,11 @@ class EvPhysics(Device, frozen=True, kw_only=True, gc=False):
         return self.capacity_kwh * 1e-8
 
     def _slack_kwh(self, state: State) -> float:
-        """What the stay could still charge beyond what is missing; the time to ramp up does not count."""
+        """What the stay could still charge beyond what is missing, should it have to ramp up from its lowest power."""
         ramp_s = (self.max_kw - self.min_kw) / self.ramp_kw_per_s
         possible_kwh = self.charge_efficiency * self.max_kw * (self.departs_s - state.t_s - ramp_s) / HOUR_S
-        return possible_kwh - max(self.target_kwh - state.stored_kwh, 0.0)
+        lost_kwh = self.min_kw**2 / self.ramp_kw_per_s / 2 / self.discharge_efficiency / HOUR_S
+        return possible_kwh - lost_kwh - max(self.target_kwh - state.stored_kwh, 0.0)
 
     def _slack_s(self, state: State, slope_kw_per_s: float) -> float:
         """Seconds until there is no slack any more: time takes it, charging gives it back."""

@@ -1,0 +1,269 @@
+"""The operator's local JSON API on a running node: instruct, look, enrol. Loopback and a token by default.
+
+| request | answer |
+|---|---|
+| `GET /events` | every event, soonest first |
+| `POST /events` an `Order` | 201, the event |
+| `GET /events/ID` | the event with opts and journal |
+| `PUT /events/ID` an `Order` | the event, changed: its VENs are told and answer anew |
+| `DELETE /events/ID` | the event, cancelled |
+| `GET /events/ID/opts?within_s=N` | opt by venID; waits up to N seconds for those that have not answered |
+| `GET /events/ID/response` | the band and the rows of the response |
+| `GET /events/ID/response/stream` | the rows as they become known, one JSON object a line; ends with the event |
+| `GET /vens` | every VEN: last seen, opts, unacknowledged |
+| `PUT /vens/ID` an `Enrolment` | the VEN may come with these certificates and no others |
+| `PUT /opts/ID` an `OwnOpt` | at a VEN: the operator's own opt for an event from above |
+| `GET /health`, `GET /ready` | it runs; it can serve (else 503). Without a token |
+
+An error is `{"error": sentence}`: 400 what was said is wrong, 401 no token, 403 sent by a web page, 404 unknown, 409 it
+cannot be done any more, 503 it could not be stored.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from openadr_ra.console.gate import MAX_BODY_BYTES, Gate, Refusal, explained, own_token, reply
+from openadr_ra.run.node import Node
+from openadr_ra.run.orders import (
+    Enrolled,
+    Enrolment,
+    EventId,
+    InvalidData,
+    InvalidId,
+    OadrRaError,
+    Order,
+    OwnOpt,
+    SettingsError,
+    VenId,
+    VenName,
+    changed,
+    chosen,
+    detail,
+    full,
+    instruction,
+    report,
+    view,
+)
+from openadr_ra.run.vtn import Vtn
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+MAX_WITHIN_S = 600
+"""The longest wait for opts; proxies and clients give up before that anyway."""
+
+SHUTDOWN_S = 1.0
+"""For requests under way when the node stops; streams of responses end here."""
+
+MAX_PORT = 65535
+
+_JSON = "application/json"
+
+
+@asynccontextmanager
+async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[str]:
+    """Answers at the URL that is yielded until the block is left; port 0 takes a free one. `node` is running.
+
+    Raises SettingsError if it cannot listen there, or if the token cannot be read or made.
+    """
+    host, port = _address(listen)
+    gate = Gate(own_token(token_file), host)
+    app = web.Application(middlewares=[gate.guard], client_max_size=MAX_BODY_BYTES)
+    app.add_routes(_Api(node).routes())
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise SettingsError(_listen_fault(error, listen)) from error
+        if not _is_loopback(host):
+            log.warning("! the console listens on %s in plain HTTP: its token can be read on the way", listen)
+        bound = runner.addresses[0][1]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+        log.info("= console listens on %s", url)
+        yield url
+    finally:
+        await runner.cleanup()
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
+        raise SettingsError(f"console.listen: {listen!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
+
+
+def _listen_fault(error: OSError, listen: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"console.listen: {listen} is in use; stop the other program or choose another port"
+    return f"console.listen: cannot listen on {listen}: {error.strerror or error}; choose another address"
+
+
+class _Api:
+    """The handlers. Each says yes with a value, or raises."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/health", self.health),
+            web.get("/ready", self.ready),
+            web.get("/events", self.list_events),
+            web.post("/events", self.create_event),
+            web.get("/events/{id}", self.show_event),
+            web.put("/events/{id}", self.change_event),
+            web.delete("/events/{id}", self.cancel_event),
+            web.get("/events/{id}/opts", self.opts),
+            web.get("/events/{id}/response", self.response),
+            web.get("/events/{id}/response/stream", self.stream),
+            web.get("/vens", self.list_vens),
+            web.put("/vens/{id}", self.enrol_ven),
+            web.put("/opts/{id}", self.opt),
+        ]
+
+    @property
+    def _vtn(self) -> Vtn:
+        if self._node.vtn is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "this node is no VTN: its settings have no [downstream]")
+        return self._node.vtn
+
+    async def health(self, request: web.Request) -> web.Response:
+        return reply({"healthy": True})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        missing = await self._node.missing()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
+        return reply({"ready": not missing, "missing": missing}, status)
+
+    async def list_events(self, request: web.Request) -> web.Response:
+        now = self._node.clock.now()
+        return reply([view(held, now) for held in await self._vtn.events()])
+
+    async def create_event(self, request: web.Request) -> web.Response:
+        vtn = self._vtn
+        event_id = await vtn.publish(instruction(await _body(request, Order)))
+        log.info("< console orders event %s", event_id)
+        return reply(view(await vtn.event(event_id), self._node.clock.now()), HTTPStatus.CREATED)
+
+    async def show_event(self, request: web.Request) -> web.Response:
+        event_id = await self._known(request)
+        opts = await self._vtn.opts(event_id)
+        journal = await self._vtn.journal(f"event/{event_id}")
+        return reply(detail(await self._vtn.event(event_id), self._node.clock.now(), opts, journal))
+
+    async def change_event(self, request: web.Request) -> web.Response:
+        event_id = await self._known(request)
+        order = await _body(request, Order)
+        try:
+            await self._vtn.change(event_id, changed(await self._vtn.event(event_id), order))
+        except InvalidData as error:
+            if (await self._vtn.event(event_id)).cancelled:
+                raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
+            raise
+        log.info("< console changes event %s", event_id)
+        return reply(view(await self._vtn.event(event_id), self._node.clock.now()))
+
+    async def cancel_event(self, request: web.Request) -> web.Response:
+        event_id = await self._known(request)
+        await self._vtn.cancel(event_id)
+        log.info("< console cancels event %s", event_id)
+        return reply(view(await self._vtn.event(event_id), self._node.clock.now()))
+
+    async def opts(self, request: web.Request) -> web.Response:
+        event_id = await self._known(request)
+        return reply(await self._vtn.opts(event_id, within=timedelta(seconds=_within_s(request))))
+
+    async def response(self, request: web.Request) -> web.Response:
+        event_id = await self._known(request)
+        down = self._node.settings.downstream
+        rows = await self._vtn.report(event_id)
+        return reply(report(event_id, rows, band=down.band if down is not None else 0.0))
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        event_id = await self._known(request)
+        response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store"})
+        response.content_type = "application/x-ndjson"
+        await response.prepare(request)
+        try:
+            async for row in self._vtn.response(event_id):
+                await response.write(msgspec.json.encode(full(row)) + b"\n")
+        except OadrRaError as error:
+            # The status has gone out long ago; a line of another kind tells the reader that this is not the end.
+            await response.write(msgspec.json.encode({"error": str(error)}) + b"\n")
+        return response
+
+    async def list_vens(self, request: web.Request) -> web.Response:
+        return reply(await self._vtn.vens())
+
+    async def enrol_ven(self, request: web.Request) -> web.Response:
+        vtn, ven_id = self._vtn, _ven_id(request)
+        enrolment = await _body(request, Enrolment)
+        await vtn.enrol(ven_id, enrolment.fingerprints)
+        log.info("< console enrols %s", ven_id)
+        return reply(Enrolled(ven_id=ven_id, fingerprints=enrolment.fingerprints))
+
+    async def opt(self, request: web.Request) -> web.Response:
+        word = await _body(request, OwnOpt)
+        try:
+            await self._node.opt(request.match_info["id"], chosen(word))
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        return reply(word)
+
+    async def _known(self, request: web.Request) -> EventId:
+        """The event that the path names. An unknown one is 404, while an unknown VEN inside an order is 400."""
+        event_id = EventId(request.match_info["id"])
+        try:
+            await self._vtn.event(event_id)
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        return event_id
+
+
+async def _body(request: web.Request, kind: type[T]) -> T:
+    """What was sent, as `kind`. A form of a web page is never JSON, so it does not get this far."""
+    if request.content_type != _JSON:
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {_JSON}")
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.DecodeError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error)) from error
+    except UnicodeDecodeError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
+
+
+def _ven_id(request: web.Request) -> VenId:
+    try:
+        return VenId(msgspec.convert(request.match_info["id"], VenName))
+    except msgspec.ValidationError as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"venID: {explained(error)}") from error
+
+
+def _within_s(request: web.Request) -> int:
+    text = request.query.get("within_s", "0")
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MAX_WITHIN_S:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"within_s: {text!r:.20} is no whole number from 0 to {MAX_WITHIN_S}")
+    return int(text)

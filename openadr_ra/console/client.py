@@ -1,0 +1,164 @@
+"""Speaks to a running node's console. The standard library's HTTP: a command must answer at once, not load a server."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from openadr_ra.run.orders import (
+    Enrolled,
+    Enrolment,
+    EventDetail,
+    EventView,
+    Order,
+    OwnOpt,
+    Report,
+    Row,
+    SettingsError,
+    TransportError,
+    VenSummary,
+)
+
+T = TypeVar("T")
+
+ANSWER_S = 30.0
+"""Beyond what a call waits for by itself; a console answers within milliseconds."""
+
+Opts = dict[str, str | None]
+"""By venID; None has not answered yet."""
+
+
+class _Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    error: str
+
+
+class Client:
+    """One call is one connection. Raises SettingsError for what the node finds wrong with a call, and TransportError
+    if there is no node or it could not do what it should."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._host, self._port = _address(url)
+        self._url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+        self._token = token
+
+    def events(self) -> tuple[EventView, ...]:
+        """Every event, soonest first."""
+        return self._call("GET", "/events", tuple[EventView, ...])
+
+    def create(self, order: Order) -> EventView:
+        """Give the event to its VENs."""
+        return self._call("POST", "/events", EventView, order)
+
+    def event(self, event_id: str) -> EventDetail:
+        """The event with its opts and what happened to it."""
+        return self._call("GET", f"/events/{_quoted(event_id)}", EventDetail)
+
+    def change(self, event_id: str, order: Order) -> EventView:
+        """Replace what the event asks for."""
+        return self._call("PUT", f"/events/{_quoted(event_id)}", EventView, order)
+
+    def cancel(self, event_id: str) -> EventView:
+        """Withdraw the event."""
+        return self._call("DELETE", f"/events/{_quoted(event_id)}", EventView)
+
+    def opts(self, event_id: str, within_s: int) -> Opts:
+        """Each VEN's opt; waits up to `within_s` for those that have not answered."""
+        path = f"/events/{_quoted(event_id)}/opts?within_s={within_s}"
+        return self._call("GET", path, Opts, patience_s=ANSWER_S + within_s)
+
+    def response(self, event_id: str) -> Report:
+        """The rows of the response as they are known now."""
+        return self._call("GET", f"/events/{_quoted(event_id)}/response", Report)
+
+    def follow(self, event_id: str) -> Iterator[Row]:
+        """Each row as it becomes known; ends with the event."""
+        with self._asked("GET", f"/events/{_quoted(event_id)}/response/stream", None, None) as answer:
+            try:
+                for line in answer:
+                    yield self._row(line)
+            except (OSError, http.client.HTTPException) as error:
+                raise TransportError(f"{self._url} stopped before the event was over; ask again") from error
+
+    def vens(self) -> tuple[VenSummary, ...]:
+        """Every VEN with its state."""
+        return self._call("GET", "/vens", tuple[VenSummary, ...])
+
+    def enrol(self, ven_id: str, fingerprints: tuple[str, ...]) -> Enrolled:
+        """Admit a VEN with these certificates and no others."""
+        return self._call("PUT", f"/vens/{_quoted(ven_id)}", Enrolled, Enrolment(fingerprints=fingerprints))
+
+    def opt(self, event_id: str, word: OwnOpt) -> OwnOpt:
+        """At a VEN: the operator's own word on an event from above."""
+        return self._call("PUT", f"/opts/{_quoted(event_id)}", OwnOpt, word)
+
+    def _call(
+        self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None, *, patience_s: float = ANSWER_S
+    ) -> T:
+        with self._asked(method, path, body, patience_s) as answer:
+            octets = answer.read()
+        try:
+            return msgspec.json.decode(octets, type=kind)
+        except msgspec.DecodeError as error:
+            raise TransportError(f"{self._url} answered {method} {path} with something unusable: {error}") from error
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: msgspec.Struct | None, patience_s: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer, if it is a good one. `patience_s` None waits for ever for what follows its head."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        octets = None if body is None else msgspec.json.encode(body)
+        with closing(http.client.HTTPConnection(self._host, self._port, timeout=patience_s or ANSWER_S)) as connection:
+            try:
+                connection.request(method, path, octets, headers)
+                answer = connection.getresponse()
+                if patience_s is None and connection.sock is not None:
+                    connection.sock.settimeout(None)
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise self._fault(answer.status, answer.read())
+            except TimeoutError as error:
+                raise TransportError(f"{self._url} does not answer; is it a console, and is the node well?") from error
+            except (OSError, http.client.HTTPException) as error:
+                raise TransportError(
+                    f"no console at {self._url} ({_reason(error)}); start the node with `openadr-ra run node.toml`, with"
+                    " [console] in its settings, or name another by --console"
+                ) from error
+            yield answer
+
+    def _fault(self, status: int, octets: bytes) -> SettingsError | TransportError:
+        try:
+            sentence = msgspec.json.decode(octets, type=_Fault).error
+        except msgspec.DecodeError:
+            sentence = f"{self._url} answered with HTTP status {status}; its log says why"
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return SettingsError(sentence)
+        return TransportError(sentence, status=status)
+
+    def _row(self, line: bytes) -> Row:
+        if line.startswith(b'{"error"'):
+            raise self._fault(HTTPStatus.INTERNAL_SERVER_ERROR, line)
+        return msgspec.json.decode(line, type=Row)
+
+
+def _address(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
+        if parts.scheme == "http" and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass
+    raise SettingsError(f"{url!r} is no console; write http://127.0.0.1:PORT as the node said at its start")
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

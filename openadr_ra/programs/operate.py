@@ -1,0 +1,280 @@
+"""What the event, ven and report commands show: the console's answers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from openadr_ra.console.client import Client
+from openadr_ra.errors import SettingsError
+from openadr_ra.programs.tables import NOTHING, clock, moment, number, percent, printable, table, yes, zone
+from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row, VenSummary
+
+DEFAULT_CONFIG = Path("node.toml")
+
+ALL = "*"
+"""How rows name all VENs, and a VEN as a whole."""
+
+_SHOWN_VALUES = 6
+"""In a list; `event show` has all of them."""
+
+_LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+
+Opts = dict[str, str | None]
+
+
+def connect(config: Path | None, url: str | None, token_file: Path | None) -> Client:
+    """The console that the options name; what they leave open is in the node's settings.
+
+    Raises SettingsError if it cannot be found or its token cannot be read.
+    """
+    if url is None or token_file is None:
+        known_url, known_file = _configured(config or DEFAULT_CONFIG, is_default=config is None)
+        url = url or known_url
+        token_file = token_file or known_file
+    return Client(url, _token(token_file))
+
+
+def _configured(config: Path, *, is_default: bool) -> tuple[str, Path]:
+    """URL and token file of the node with these settings."""
+    # Only those who leave the question open pay for loading the settings.
+    from openadr_ra.settings import read
+
+    if is_default and not config.exists():
+        raise SettingsError(f"there is no {config} here; give --config FILE, or --console URL with --token-file FILE")
+    console = read(config).console
+    if console is None:
+        raise SettingsError(f"{config}: console: is missing; add a [console] table and start the node again")
+    host, _, port = console.listen.rpartition(":")
+    host = host.strip("[]")
+    host = _LISTENS_EVERYWHERE.get(host, host)
+    if port == "0":
+        raise SettingsError(
+            f"{config}: console.listen takes any free port; give --console URL as the node said at its start"
+        )
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}", Path(console.token_file)
+
+
+def _token(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot read the token in {file}: {error.strerror}; the node makes it at its first start, for its own user"
+        ) from error
+    except UnicodeDecodeError:
+        token = ""
+    if not token or not token.isprintable():
+        raise SettingsError(f"{file} holds no token; give the console's token_file")
+    return token
+
+
+def event_list(views: Iterable[EventView]) -> str:
+    """One line an event."""
+    found = tuple(views)
+    if not found:
+        return "there are no events; `openadr-ra event create --help` says how to make one"
+    return table(
+        (
+            "event",
+            f"start ({zone(found[0].order.start)})",
+            "every",
+            "status",
+            "VENs",
+            "asked 指令値, in sum",
+            "comment",
+        ),
+        (
+            (
+                view.id,
+                moment(view.order.start),
+                _span(view.order.every_s),
+                _status(view),
+                str(len(view.order.asks)),
+                _asked(view.order),
+                view.order.comment,
+            )
+            for view in found
+        ),
+    )
+
+
+def _status(view: EventView) -> str:
+    words = [str(view.status)]
+    if view.modification:
+        words.append(f"(modification {view.modification})")
+    if view.order.test:
+        words.append("TEST")
+    return " ".join(words)
+
+
+def _span(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{seconds} s" if rest else f"{minutes} min"
+
+
+def _asked(order: Order) -> str:
+    """The figures of each interval: kW of all VENs in sum, else those of the first VEN."""
+    series = list(order.asks.values())
+    totals = [sum(values) for values in zip(*series, strict=False)] if _is_power(order) else list(series[0])
+    shown = ", ".join(_figure(order, total) for total in totals[:_SHOWN_VALUES])
+    more = ", …" if len(totals) > _SHOWN_VALUES else ""
+    return f"{shown}{more} {_unit(order)}"
+
+
+def _is_power(order: Order) -> bool:
+    return order.kind in ("delta", "setpoint")
+
+
+def _figure(order: Order, value: float) -> str:
+    return number(value) if _is_power(order) else f"{value:g}"
+
+
+def _unit(order: Order) -> str:
+    match order.kind:
+        case "delta":
+            return "kW against the baseline 基準値"
+        case "setpoint":
+            return "kW at the measuring point"
+        case "price":
+            return f"{order.currency}/kWh"
+        case "level":
+            return "(SIMPLE level)"
+
+
+def event_text(detail: EventDetail, opts: Opts) -> str:
+    """All of an event: what is asked, what was answered, what happened."""
+    order = detail.order
+    here = zone(order.start)
+    count = max(len(values) for values in order.asks.values())
+    lines = [
+        f"event {detail.id}: {_status(detail)}",
+        f"from {moment(order.start)} to {moment(detail.end)} {here}, {count} × {_span(order.every_s)}",
+        f"{_unit(order)}{'; import +, export −' if _is_power(order) else ''}",
+    ]
+    if order.priority:
+        lines.append(f"priority {order.priority}")
+    if order.market_context:
+        lines.append(f"market context {printable(order.market_context)}")
+    if order.comment:
+        lines.append(f"comment: {printable(order.comment)}")
+    asked = table(
+        ("VEN", "opt 受託", "asked 指令値"),
+        (
+            (ven, opts.get(ven) or NOTHING, ", ".join(_figure(order, value) for value in values))
+            for ven, values in order.asks.items()
+        ),
+    )
+    history = table(
+        (f"at ({here})", "by", "what", "detail"),
+        ((moment(entry.at), entry.by, entry.what, entry.detail) for entry in detail.journal),
+    )
+    return "\n".join((*lines, "", asked, "", history))
+
+
+def event_said(view: EventView, did: str) -> str:
+    """One line after a change."""
+    order = view.order
+    vens = ", ".join(order.asks)
+    return printable(
+        f"event {view.id} {did}: {_asked(order)}, every {_span(order.every_s)} from"
+        f" {moment(order.start)} {zone(order.start)}, to {vens}"
+    )
+
+
+def ven_list(vens: Iterable[VenSummary]) -> str:
+    """One line a VEN."""
+    found = tuple(vens)
+    if not found:
+        return "no VEN is known yet; `openadr-ra ven enrol ID FINGERPRINT` admits one"
+    seen = next((ven.last_seen for ven in found if ven.last_seen is not None), None)
+    return table(
+        (
+            "VEN",
+            "name",
+            "registered",
+            f"last seen ({zone(seen)})" if seen else "last seen",
+            "opt 受託",
+            "unacknowledged 未応答",
+        ),
+        (
+            (
+                ven.ven_id,
+                ven.name or NOTHING,
+                yes(ven.registered),
+                moment(ven.last_seen),
+                ", ".join(f"{event} {opt}" for event, opt in ven.opts.items() if opt is not None) or NOTHING,
+                ", ".join(ven.unacknowledged) or NOTHING,
+            )
+            for ven in found
+        ),
+    )
+
+
+def report_text(report: Report) -> str:
+    """One line an interval and resource; a VEN and all together stand after their parts."""
+    if not report.rows:
+        return f"event {report.event_id} asks for no power, so it has no response"
+    band = _band(report.band)
+    head = (
+        f"event {report.event_id}: response value 応動値 in each interval, time {zone(report.rows[0].start)};"
+        " power is load: import +, export −"
+    )
+    heads = (
+        "interval", "VEN", "resource", "accepted 受託", "asked 指令値 kW", "baseline 基準値 kW",
+        "response 応動値 kW", "deviation 偏差 kW", f"in {band}", "coverage %", "state",
+    )  # fmt: skip
+    rows = (
+        (
+            interval(row),
+            _ven(row),
+            _resource(row),
+            row.accepted or NOTHING,
+            number(row.asked_kw),
+            number(row.baseline_kw),
+            number(row.delivered_kw),
+            number(row.deviation_kw),
+            yes(row.in_band),
+            percent(row.coverage_percent),
+            _state(row),
+        )
+        for row in report.rows
+    )
+    return f"{head}\n{table(heads, rows, right=(4, 5, 6, 7, 9))}"
+
+
+def row_text(row: Row, band: float) -> str:
+    """One row of a response as it comes."""
+    return printable(
+        f"{interval(row)} {_ven(row)} {_resource(row)}: asked 指令値 {number(row.asked_kw)}, response 応動値"
+        f" {number(row.delivered_kw)}, deviation 偏差 {number(row.deviation_kw)} kW,"
+        f" in {_band(band)}: {yes(row.in_band)}, {_state(row)}"
+    )
+
+
+def interval(row: Row) -> str:
+    """When, here: date and time of its start, time of its end."""
+    end = row.start + timedelta(seconds=row.duration_s)
+    return f"{moment(row.start)[:10]} {clock(row.start)}–{clock(end)}"
+
+
+def _band(fraction: float) -> str:
+    return f"±{fraction * 100:g} %"
+
+
+def _ven(row: Row) -> str:
+    return "all 合計" if row.ven == ALL else row.ven
+
+
+def _resource(row: Row) -> str:
+    return "sum 計" if row.resource == ALL else row.resource
+
+
+def _state(row: Row) -> str:
+    words = ["final 確定" if row.final else "provisional 速報", str(row.quality)]
+    if row.revision:
+        words.append(f"revision {row.revision}")
+    if not row.counted:
+        words.append("not counted")
+    return ", ".join(words)

@@ -1,0 +1,116 @@
+"""From the words of `openadr-ra event create | change` to an order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from openadr_ra.errors import SettingsError
+from openadr_ra.programs.spelling import ask, figures, span, start
+from openadr_ra.run.orders import Kind, Order
+
+Asks = dict[str, tuple[float, ...]]
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """The options as they were written; None was not."""
+
+    start: str | None = None
+    every: str | None = None
+    kw: str | None = None
+    price: str | None = None
+    level: str | None = None
+    ask: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    each: bool = False
+    power: Kind | None = None
+    """delta or setpoint: what kw and ask mean."""
+    currency: str | None = None
+    market_context: str | None = None
+    priority: int | None = None
+    comment: str | None = None
+    test: bool | None = None
+
+
+def ordered(wish: Wish, now: datetime) -> Order:
+    """A new order. Raises SettingsError for what is missing, doubtful or misspelt."""
+    if wish.start is None or wish.every is None:
+        raise SettingsError("--start and --every are needed, like --start +15m --every 30m")
+    kind, asks = _asked(wish, ())
+    if not asks:
+        raise SettingsError(
+            "say what is asked: --kw, --price or --level with --to VEN, or --ask VEN=-5,-8 for each VEN"
+        )
+    order = Order(start=start(wish.start, now), every_s=_seconds(wish.every), kind=kind or "delta", asks=asks)
+    return _with_the_rest(order, wish)
+
+
+def amended(held: Order, wish: Wish, now: datetime) -> Order:
+    """`held` with what was written in its place; figures go to the VENs it has if none are named. Raises as `ordered`."""
+    kind, asks = _asked(wish, tuple(held.asks))
+    if wish.power is not None and not asks:
+        raise SettingsError(f"--{wish.power} says what --kw or --ask mean; give one of them too")
+    if wish.to and not asks:
+        raise SettingsError("--to needs the figures for those VENs too: --kw, --price or --level")
+    powers = held.kind in ("delta", "setpoint")
+    order = replace(
+        held,
+        start=held.start if wish.start is None else start(wish.start, now),
+        every_s=held.every_s if wish.every is None else _seconds(wish.every),
+        kind=kind or (held.kind if powers or not asks else "delta"),
+        asks=asks or held.asks,
+    )
+    return _with_the_rest(order, wish)
+
+
+def _with_the_rest(order: Order, wish: Wish) -> Order:
+    return replace(
+        order,
+        currency=order.currency if wish.currency is None else wish.currency,
+        market_context=order.market_context if wish.market_context is None else wish.market_context,
+        priority=order.priority if wish.priority is None else wish.priority,
+        comment=order.comment if wish.comment is None else wish.comment,
+        test=order.test if wish.test is None else wish.test,
+    )
+
+
+def _seconds(text: str) -> int:
+    return int(span(text).total_seconds())
+
+
+def _asked(wish: Wish, known: tuple[str, ...]) -> tuple[Kind | None, Asks]:
+    """What is asked of whom; `known` VENs if none are named. The kind is None where only kW was said."""
+    figured = {"--kw": wish.kw, "--price": wish.price, "--level": wish.level}
+    given = [(option, text) for option, text in figured.items() if text is not None]
+    if len(given) + bool(wish.ask) > 1:
+        raise SettingsError("--kw, --price, --level and --ask exclude one another; give one of them")
+    if wish.power is not None and (wish.price is not None or wish.level is not None):
+        raise SettingsError(f"--{wish.power} belongs to --kw and --ask")
+    if wish.ask:
+        return wish.power, _by_ven(wish)
+    if not given:
+        return None, {}
+    vens = wish.to or known
+    if not vens:
+        raise SettingsError("name at least one VEN: --to VEN; `openadr-ra ven list` shows those there are")
+    option, text = given[0]
+    if option == "--kw" and len(vens) > 1 and not wish.each:
+        # Twice the power is a costly misunderstanding, in either direction.
+        raise SettingsError(
+            f"is --kw for each of the {len(vens)} VENs? Then add --each; else give every VEN its own by --ask VEN=KW,KW"
+        )
+    kinds: dict[str, Kind | None] = {"--kw": wish.power, "--price": "price", "--level": "level"}
+    return kinds[option], dict.fromkeys(vens, figures(text))
+
+
+def _by_ven(wish: Wish) -> Asks:
+    if wish.to:
+        raise SettingsError("--ask names its VEN itself; leave --to out")
+    asks: Asks = {}
+    for ven, values in map(ask, wish.ask):
+        if ven in asks:
+            raise SettingsError(f"--ask {ven}=… is there twice; give one with a figure for each interval")
+        asks[ven] = values
+    return asks
