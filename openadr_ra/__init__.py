@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from openadr_ra.drivers.contract import check_driver
     from openadr_ra.errors import OadrRaError, SettingsError
     from openadr_ra.protocol.makers import dispatch, level, price
-    from openadr_ra.protocol.model import OPT_IN, OPT_OUT
+    from openadr_ra.protocol.model import OPT_IN, OPT_OUT, ResourceId
     from openadr_ra.protocol.parts import Event
+    from openadr_ra.protocol.schedule import Slot
     from openadr_ra.run.node import Node
     from openadr_ra.run.responses import ResponseRow
     from openadr_ra.run.upstream import Choice
@@ -40,9 +41,11 @@ _HOMES = {
     "Measurement": "seams",
     "Node": "run.node",
     "OadrRaError": "errors",
+    "ResourceId": "protocol.model",
     "ResponseRow": "run.responses",
     "Setpoint": "seams",
     "SettingsError": "errors",
+    "Slot": "protocol.schedule",
     "Ven": "run.ven",
     "Vtn": "run.vtn",
     "check_driver": "drivers.contract",
@@ -66,9 +69,11 @@ __all__ = [
     "Measurement",
     "Node",
     "OadrRaError",
+    "ResourceId",
     "ResponseRow",
     "Setpoint",
     "SettingsError",
+    "Slot",
     "Ven",
     "Vtn",
     "check_driver",

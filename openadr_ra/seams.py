@@ -105,7 +105,6 @@ class Store(Protocol):
         ...
 
 
-
 class Energy(Value, frozen=True, kw_only=True, gc=False):
     """What a resource that stores energy can hold. Efficiencies are fractions (0, 1]."""
 

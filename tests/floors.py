@@ -37,7 +37,11 @@ ROOMS = (
     Room(0, "step", ("protocol/step",)),
     Room(0, "seams", ("seams",)),
     Room(1, "registration", ("protocol/registration",)),
-    Room(1, "event", ("protocol/event", "protocol/instruction", "protocol/makers", "protocol/distribution", "protocol/agenda")),
+    Room(
+        1,
+        "event",
+        ("protocol/event", "protocol/instruction", "protocol/makers", "protocol/distribution", "protocol/agenda"),
+    ),
     Room(1, "report", ("protocol/report", "protocol/producer", "protocol/delivery", "protocol/requester")),
     Room(1, "opt", ("protocol/opt",)),
     Room(2, "vtn", ("protocol/vtn",)),
@@ -92,7 +96,7 @@ TIMERS = ("asyncio.sleep", "time.")
 CATCH_ALLS = (
     ("run/", None, "the top of each loop: one failure must not end the service"),
     ("drivers/guard", None, "a driver is foreign code: whatever it raises becomes bad quality"),
-    ("net/server", 1, "the outermost handler: no traceback to the peer"),
+    ("store/writer", 1, "a step's error belongs to its caller; the writer's thread must live"),
 )
 """Path, how many it may have (None: any number), and why."""
 

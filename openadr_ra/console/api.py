@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from openadr_ra.console.gate import MAX_BODY_BYTES, Gate, Refusal, explained, own_token, reply
+from openadr_ra.console.gate import HEADERS, MAX_BODY_BYTES, Gate, Refusal, explained, own_token, reply
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import (
     Enrolled,
@@ -204,7 +204,7 @@ class _Api:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         event_id = await self._known(request)
-        response = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-store"})
+        response = web.StreamResponse(headers=HEADERS)
         response.content_type = "application/x-ndjson"
         await response.prepare(request)
         try:

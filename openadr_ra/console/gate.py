@@ -31,6 +31,9 @@ MIN_TOKEN_CHARACTERS = 16
 OPEN_PATHS = ("/health", "/ready")
 """For supervisors, which have no token; they tell nothing that could be used."""
 
+HEADERS = {hdrs.CACHE_CONTROL: "no-store", hdrs.SERVER: "openadr-ra", "X-Content-Type-Options": "nosniff"}
+"""Nothing here is for a cache, nor to be taken for a page."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _AT = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`")
@@ -158,7 +161,7 @@ def reply(value: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
         status=status,
         body=msgspec.json.encode(value),
         content_type="application/json",
-        headers={hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"},
+        headers=HEADERS,
     )
 
 

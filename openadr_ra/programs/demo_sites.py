@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from openadr_ra.errors import SettingsError
-from openadr_ra.net.ca import KEY_KINDS, KeyKind, ca_files
+from openadr_ra.net.ca import KEY_KINDS, KeyKind, Role, ca_files
 from openadr_ra.programs import certs
 
 STANDS_FOR_S = 1800
@@ -48,7 +48,7 @@ BATTERY = Site(
             id="battery",
             driver="simulated-battery",
             plan_kw=0.0,
-            settings={"power_kw": 60.0, "capacity_kwh": 200.0, "soc_percent": 60.0, "ramp_kw_per_s": 10.0},
+            settings={"power_kw": 60.0, "capacity_kwh": 200.0, "soc_percent": 60.0},
         ),
     ),
     at_first_kw=(-20.0, -20.0, -20.0),
@@ -73,7 +73,6 @@ DEPOT = Site(
                 "soc_percent": 20.0,
                 "need_kwh": 220.0,
                 "departs_after_h": 14.0,
-                "ramp_kw_per_s": 5.0,
             },
         ),
         Device(
@@ -104,7 +103,6 @@ PLANT = Site(
                 "minimum_kw": 40.0,
                 "start_up_s": 30.0,
                 "ramp_kw_per_min": 120.0,
-                "min_run_s": 600.0,
             },
         ),
         Device(
@@ -138,13 +136,16 @@ def make_certificates(folder: Path, names: Iterable[tuple[str, KeyKind]], now: d
         certs.init(folder, now=now)
     if any(check.problems for check in certs.check([trust], now=now, ca=trust)):
         raise SettingsError(f"the CA in {folder} can no longer be used; remove that directory and start again")
-    wanted = [("vtn-" + kind, kind, "vtn") for kind in KEY_KINDS] + [(name, kind, "ven") for name, kind in names]
-    for name, kind, role in wanted:
-        if _is_good(folder / f"{name}.pem", trust, now):
-            continue
-        hosts = certs.HOSTS if role == "vtn" else ()
-        certs.issue(folder, name, role="vtn" if role == "vtn" else "ven", key=kind, hosts=hosts, now=now, replace=True)
+    for kind in KEY_KINDS:
+        _provide(folder, f"vtn-{kind}", "vtn", kind, certs.HOSTS, now)
+    for name, kind in names:
+        _provide(folder, name, "ven", kind, (), now)
     return not fresh
+
+
+def _provide(folder: Path, name: str, role: Role, key: KeyKind, hosts: tuple[str, ...], now: datetime) -> None:
+    if not _is_good(folder / f"{name}.pem", ca_files(folder).trust, now):
+        certs.issue(folder, name, role=role, key=key, hosts=hosts, now=now, replace=True)
 
 
 def _is_good(certificate: Path, trust: Path, now: datetime) -> bool:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from openadr_ra.console.client import Client
 from openadr_ra.errors import SettingsError
-from openadr_ra.programs.tables import NOTHING, clock, moment, number, percent, printable, table, yes, zone
-from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row, VenSummary
+from openadr_ra.fleet.aggregate import EVERY_VEN
+from openadr_ra.programs.ordering import Wish, amended, ordered
+from openadr_ra.programs.spelling import span
+from openadr_ra.programs.tables import NOTHING, clock, day, moment, number, percent, printable, table, yes, zone
+from openadr_ra.protocol.parts import GOOD
+from openadr_ra.protocol.report import TOTAL
+from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.orders import EventDetail, EventView, Order, OwnOpt, Report, Row, VenId, VenSummary
 
 DEFAULT_CONFIG = Path("node.toml")
-
-ALL = "*"
-"""How rows name all VENs, and a VEN as a whole."""
 
 _SHOWN_VALUES = 6
 """In a list; `event show` has all of them."""
 
 _LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
-
-Opts = dict[str, str | None]
 
 
 def connect(config: Path | None, url: str | None, token_file: Path | None) -> Client:
@@ -68,6 +72,30 @@ def _token(file: Path) -> str:
     if not token or not token.isprintable():
         raise SettingsError(f"{file} holds no token; give the console's token_file")
     return token
+
+
+def create(client: Client, wish: Mapping[str, object]) -> EventView:
+    """Give the event that the options describe to its VENs."""
+    return client.create(ordered(msgspec.convert(wish, Wish), SystemClock().now()))
+
+
+def change(client: Client, event_id: str, wish: Mapping[str, object]) -> EventView:
+    """Change what the options say of an event."""
+    held = client.event(event_id).order
+    return client.change(event_id, amended(held, msgspec.convert(wish, Wish), SystemClock().now()))
+
+
+def show(client: Client, event_id: str, within: str) -> EventDetail:
+    """All of an event, after waiting for opts so long at most."""
+    within_s = int(span(within).total_seconds())
+    if within_s:
+        client.opts(event_id, within_s)
+    return client.event(event_id)
+
+
+def own_opt(word: Literal["optIn", "optOut", "none"]) -> OwnOpt:
+    """What a VEN's operator said."""
+    return OwnOpt(opt=None if word == "none" else word)
 
 
 def event_list(views: Iterable[EventView]) -> str:
@@ -143,15 +171,15 @@ def _unit(order: Order) -> str:
             return "(SIMPLE level)"
 
 
-def event_text(detail: EventDetail, opts: Opts) -> str:
+def event_text(detail: EventDetail) -> str:
     """All of an event: what is asked, what was answered, what happened."""
     order = detail.order
     here = zone(order.start)
     count = max(len(values) for values in order.asks.values())
     lines = [
         f"event {detail.id}: {_status(detail)}",
-        f"from {moment(order.start)} to {moment(detail.end)} {here}, {count} × {_span(order.every_s)}",
-        f"{_unit(order)}{'; import +, export −' if _is_power(order) else ''}",
+        f"from {moment(order.start)} to {moment(detail.end)} {here}, {count} intervals of {_span(order.every_s)}",
+        f"{_unit(order)}{'; import +, export -' if _is_power(order) else ''}",
     ]
     if order.priority:
         lines.append(f"priority {order.priority}")
@@ -162,7 +190,7 @@ def event_text(detail: EventDetail, opts: Opts) -> str:
     asked = table(
         ("VEN", "opt 受託", "asked 指令値"),
         (
-            (ven, opts.get(ven) or NOTHING, ", ".join(_figure(order, value) for value in values))
+            (ven, detail.opts.get(VenId(ven)) or NOTHING, ", ".join(_figure(order, value) for value in values))
             for ven, values in order.asks.items()
         ),
     )
@@ -219,7 +247,7 @@ def report_text(report: Report) -> str:
     band = _band(report.band)
     head = (
         f"event {report.event_id}: response value 応動値 in each interval, time {zone(report.rows[0].start)};"
-        " power is load: import +, export −"
+        " power is load: import +, export -"
     )
     heads = (
         "interval", "VEN", "resource", "accepted 受託", "asked 指令値 kW", "baseline 基準値 kW",
@@ -255,8 +283,7 @@ def row_text(row: Row, band: float) -> str:
 
 def interval(row: Row) -> str:
     """When, here: date and time of its start, time of its end."""
-    end = row.start + timedelta(seconds=row.duration_s)
-    return f"{moment(row.start)[:10]} {clock(row.start)}–{clock(end)}"
+    return f"{day(row.start)} {clock(row.start, row.start + timedelta(seconds=row.duration_s))}"
 
 
 def _band(fraction: float) -> str:
@@ -264,15 +291,19 @@ def _band(fraction: float) -> str:
 
 
 def _ven(row: Row) -> str:
-    return "all 合計" if row.ven == ALL else row.ven
+    return "all 合計" if row.ven == EVERY_VEN else row.ven
 
 
 def _resource(row: Row) -> str:
-    return "sum 計" if row.resource == ALL else row.resource
+    return "sum 計" if row.resource == TOTAL else row.resource
 
 
 def _state(row: Row) -> str:
-    words = ["final 確定" if row.final else "provisional 速報", str(row.quality)]
+    if row.mean_kw is None:
+        return "no value 値なし"
+    words = ["final 確定" if row.final else "provisional 速報"]
+    if row.quality != GOOD:
+        words.append(row.quality.removeprefix("Quality "))
     if row.revision:
         words.append(f"revision {row.revision}")
     if not row.counted:

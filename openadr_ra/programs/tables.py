@@ -48,10 +48,16 @@ def moment(when: datetime | None) -> str:
     return NOTHING if when is None else f"{_here(when):%Y-%m-%d %H:%M:%S}"
 
 
-def clock(when: datetime) -> str:
-    """Time of day here; seconds only where there are any."""
-    here = _here(when)
-    return f"{here:%H:%M:%S}" if here.second else f"{here:%H:%M}"
+def day(when: datetime) -> str:
+    """The date here."""
+    return f"{_here(when):%Y-%m-%d}"
+
+
+def clock(start: datetime, end: datetime) -> str:
+    """From when to when, here; seconds only where there are any."""
+    both = (_here(start), _here(end))
+    pattern = "%H:%M:%S" if any(when.second for when in both) else "%H:%M"
+    return "-".join(f"{when:{pattern}}" for when in both)
 
 
 def zone(when: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -26,13 +25,15 @@ from openadr_ra.protocol.model import (
     VenId,
 )
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
-from openadr_ra.protocol.schedule import Schedule
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Instruct, Key, Letter, Mail, Release, Verdict
 from openadr_ra.protocol.times import Duration, shift
 
 RETENTION = timedelta(hours=1)
 """How long an ended event stays known, so that a late repetition of it is not taken for a new one."""
+
+SKEW = timedelta(seconds=2)
+"""How far the VTN's clock may be ahead: an event that is missing this long before its end is over, not cancelled."""
 
 FLEET = Key("fleet")
 
@@ -51,7 +52,8 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     """An event as this VEN has it. `opt` None: not decided yet. `answered`: the newest modification acknowledged.
 
     `offset_s` is the randomised start within startafter, kept over modifications (rule 30). `consulted`: the embedding
-    program has been heard, or need not be. `local_opt`: an operator's word, given again to each modification.
+    program has been heard, or need not be. `opinion`: what it said of this version. `local_opt`: an operator's word, given
+    again to each modification; it beats the opinion.
     """
 
     event: Event
@@ -63,11 +65,22 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     answered: int = -1
     offset_s: int = 0
     consulted: bool = True
+    opinion: OptType | None = None
     local_opt: OptType | None = None
+
+    @property
+    def word(self) -> OptType | None:
+        """What people here say of the event, whatever the fleet can do."""
+        return self.local_opt or self.opinion
 
     @property
     def offset(self) -> timedelta:
         return timedelta(seconds=self.offset_s)
+
+    @property
+    def refused(self) -> bool:
+        """Is there something wrong with the event itself, so that nobody here was asked to follow it?"""
+        return self.code != OK and self.word is None
 
     @property
     def owed(self) -> bool:
@@ -126,9 +139,11 @@ def _hear_one(
     held = heard.agenda.get(item.event.id)
     if held is not None and item.event.modification < held.event.modification:
         return _stale(heard, held, item, request_id)
-    if held is not None and item.event.modification == held.event.modification:
+    stops = item.event.status == CANCELLED and (held is None or held.event.status != CANCELLED)
+    if held is not None and item.event.modification == held.event.modification and not stops:
         return _repeated(heard, held, item, request_id)
     if item.event.status == CANCELLED:
+        # Rule 5 wants a higher number; a VTN that forgets to count means to stop the event all the same.
         return _cancelled(heard, held, item, request_id, now)
     return _new(heard, held, item, request_id, now, scope, consult, dice)
 
@@ -192,18 +207,18 @@ def _new(
         events.check(item.event)
         _check_scope(item.event, scope)
         base = replace(base, offset_s=_offset(item.event, held, dice))
-        asked = events.schedule(item.event, base.offset)
     except OadrError as problem:
         refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
         letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, refused, *letters)
     if base.local_opt == OPT_OUT:
         return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
-    if asked is None or events.is_test(item.event) or events.status(item.event, now) == COMPLETED:
+    letter = instruct(base, now)
+    if letter is None:
         # An earlier version may have been promised; this one asks for nothing.
         ended = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, replace(base, opt=OPT_IN), *ended)
-    return _keep(heard, base, _instruct(asked, item.event.modification))
+    return _keep(heard, base, letter)
 
 
 def _offset(event: Event, held: Known | None, dice: float) -> int:
@@ -227,14 +242,12 @@ def _check_scope(event: Event, scope: Scope) -> None:
     raise TargetMismatch(f"the target of event {event.id} names nothing of {scope.ven_id}")
 
 
-def again(held: Known) -> Letter | None:
-    """The instruction of an event once more, for a decision that was taken back; None if it asks for no power."""
+def instruct(held: Known, now: datetime) -> Letter | None:
+    """What the fleet is asked for a sound event; None if it asks for no power, is a test (rule 6) or is over."""
     asked = events.schedule(held.event, held.offset)
-    return _instruct(asked, held.event.modification) if asked is not None else None
-
-
-def _instruct(asked: Schedule, modification: int) -> Letter:
-    return Instruct(schedule=asked, modification=modification, reply_to=Key(""))
+    if asked is None or events.is_test(held.event) or events.status(held.event, now) == COMPLETED:
+        return None
+    return Instruct(schedule=asked, modification=held.event.modification, reply_to=Key(""))
 
 
 def release(held: Known, modification: int, now: datetime) -> Letter:
@@ -244,15 +257,18 @@ def release(held: Known, modification: int, now: datetime) -> Letter:
 
 def _stop(held: Known, now: datetime) -> datetime:
     """A running event with startafter ends a random time later (rule 65), else at once."""
+    if not held.offset_s or held.refused:
+        return now
     running = events.schedule(held.event, held.offset)
-    if held.offset_s and running is not None and running.start <= now < running.end:
+    if running is not None and running.start <= now < running.end:
         return shift(now, held.offset)
     return now
 
 
 def _drop(heard: Heard, name: EventId, now: datetime) -> Heard:
     held = heard.agenda[name]
-    over = held.event.status == CANCELLED or now >= events.listed_until_or_never(held.event)
+    end = events.listed_until_or_never(held.event)
+    over = held.event.status == CANCELLED or now >= shift(end, -SKEW)
     rest = {key: item for key, item in heard.agenda.items() if key != name}
     if over:
         return replace(heard, agenda=rest)
@@ -269,7 +285,7 @@ def decide(agenda: Agenda, verdict: Verdict) -> Agenda:
     held = agenda.get(verdict.event_id)
     if held is None or held.event.modification != verdict.modification:
         return agenda
-    if held.code != OK or held.local_opt == OPT_OUT:
+    if held.refused or held.word == OPT_OUT or held.event.status == CANCELLED:
         return agenda
     changed = held.opt != verdict.opt
     item = replace(
@@ -279,12 +295,6 @@ def decide(agenda: Agenda, verdict: Verdict) -> Agenda:
         answered=-1 if changed else held.answered,
     )
     return agenda | {verdict.event_id: item}
-
-
-def override(agenda: Agenda, event_id: EventId, change: Callable[[Known], Known]) -> Agenda:
-    """The agenda with one event's decision changed; the answer is owed anew."""
-    held = agenda.get(event_id)
-    return agenda if held is None else agenda | {event_id: replace(change(held), answered=-1)}
 
 
 def owed(agenda: Agenda) -> tuple[Known, ...]:

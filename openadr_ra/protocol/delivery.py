@@ -19,7 +19,7 @@ from openadr_ra.protocol.parts import (
     ResourceStatus,
 )
 from openadr_ra.protocol.producer import Span, Standing
-from openadr_ra.protocol.report import STATUS_QUANTITIES, is_bad, live_series, value
+from openadr_ra.protocol.report import STATUS_QUANTITIES, is_bad, live_series, register_at, value
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.times import duration
 
@@ -110,14 +110,22 @@ def _point(
         return _status(point, end, by_series)
     series = by_series.get(f"live/{point}", [])
     if point.endswith(".kwh"):
-        last = _last(series, end)
-        return None if last is None else ReportPayload(rid=point, value=last.value, quality=last.quality)
+        return _register(point, start, series)
     mean = value(start, end, power=series)
     if mean.kw is None:
         last = _last(series, end)
         number, quality = (last.value, COMM_FAILURE) if last is not None else (0.0, NO_VALUE)
         return ReportPayload(rid=point, confidence=0, value=number, quality=quality)
     return ReportPayload(rid=point, confidence=round(100 * mean.coverage), value=mean.kw, quality=mean.quality)
+
+
+def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPayload | None:
+    """The register at the interval's dtstart: what is said of one instant must not depend on the interval's length."""
+    number = register_at(start, [each for each in series if not is_bad(each.quality)], MARGIN)
+    if number is not None:
+        return ReportPayload(rid=point, value=number, quality=GOOD)
+    last = _last(series, start)
+    return None if last is None else ReportPayload(rid=point, value=last.value, quality=last.quality)
 
 
 def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload | None:

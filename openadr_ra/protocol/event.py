@@ -93,17 +93,6 @@ def at(event: Event, now: datetime) -> Event:
     return replace(event, status=stands, created=now, signals=signals)
 
 
-def same(one: Event, other: Event) -> bool:
-    """Equal but for what is a snapshot of a moment."""
-    return _timeless(one) == _timeless(other)
-
-
-def _timeless(event: Event) -> Event:
-    signals = tuple(replace(signal, current_value=None) for signal in event.signals)
-    kept = event.status if event.status == CANCELLED else FAR
-    return replace(event, status=kept, created=event.period.start, signals=signals)
-
-
 def _current(signal: Signal, event: Event, now: datetime) -> float:
     return next((value for slot, value in laid(signal, event) if slot[0] <= now < slot[1]), 0.0)
 

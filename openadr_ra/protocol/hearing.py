@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
 from openadr_ra.protocol import agenda, producer, registration
 from openadr_ra.protocol.agenda import Scope
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Register, Say, dice
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, dice
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
     CanceledReport,
@@ -43,9 +43,7 @@ POLL_JITTER = 0.05
 
 def replied(state: EndNode, request: Message, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
     """What our own message brought. An empty 200 counts as an acknowledgement."""
-    code = _code(answer)
-    unknown = code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll))
-    if unknown and not isinstance(request, CreatePartyRegistration):
+    if state.member.phase == "registered" and _disowned(request, answer):
         return _forgotten(state, moment)
     match request:
         case Poll():
@@ -62,10 +60,19 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
             state = _paid(state, request)
             state = replace(state, agenda=agenda.acknowledged(state.agenda, request))
             # What was decided while the answer travelled is owed still.
-            return Outcome(state=owe(state, Answer(), moment) if agenda.owed(state.agenda) else state)
+            still = agenda.owed(state.agenda) and not _answers(state)
+            return Outcome(state=owe(state, Answer(), moment) if still else state)
         case UpdateReport():
             return _updated(_paid(state, request), request, answer)
     return Outcome(state=_paid(state, request))
+
+
+def _disowned(request: Message, answer: Message | None) -> bool:
+    """Does the VTN say that it does not know us? To whoever registers or leaves that is no news."""
+    if isinstance(request, CreatePartyRegistration | CancelPartyRegistration):
+        return False
+    code = _code(answer)
+    return code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll))
 
 
 def _code(answer: Message | None) -> str:
@@ -79,25 +86,31 @@ def _paid(state: EndNode, request: Message) -> EndNode:
 
 
 def _pays(request: Message, debt: Debt) -> bool:
-    if isinstance(debt.work, Say):
-        return debt.work.message == request
-    if isinstance(debt.work, Answer):
-        return isinstance(request, CreatedEvent)
+    match debt.work:
+        case Say():
+            return debt.work.message == request
+        case Answer():
+            # The refusal of a whole oadrDistributeEvent is an oadrCreatedEvent, too.
+            answers = request.responses if isinstance(request, CreatedEvent) and request.result.code == OK else None
+            return answers is not None and all(stray in answers for stray in debt.work.strays)
     return getattr(request, "request_id", None) == debt.id
 
 
 def _forgotten(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     """The VTN does not know us (any more): register anew, a poll's time later so that two who disagree do not race."""
+    if any(isinstance(debt.work, Leave) for debt in state.debts):
+        return _gone(state, moment)
     member = state.member
-    if member.phase != "registered":
-        return Outcome(state=state)
-    fresh = registration.Membership(phase=registration.moved("registered", "forgotten"), poll_s=member.poll_s)
+    fresh = registration.Membership(phase=registration.moved(member.phase, "forgotten"), poll_s=member.poll_s)
     later = Moment(now=moment.now + timedelta(seconds=max(member.poll_s, 1)), token=moment.token)
     return Outcome(state=owe(replace(state, member=fresh, debts=()), Register(), later))
 
 
 def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
     """Rule 500: poll again at once until a plain oadrResponse; then not before the period is over."""
+    if state.poll_tries > 1 and not any(isinstance(debt.work, Fetch) for debt in state.debts):
+        # An event may have been lost with an earlier answer, and not every VTN sends it again.
+        state = owe(state, Fetch(), moment)
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
@@ -107,7 +120,7 @@ def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[E
 
 
 def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
-    if not isinstance(answer, CreatedPartyRegistration):
+    if not isinstance(answer, CreatedPartyRegistration) or state.member.phase == "ended":
         return Outcome(state=state)
     member, anew = registration.adopt(state.member, answer)
     if member.phase != "registered":
@@ -125,6 +138,8 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
 
 def _gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     """We cancelled, and the VTN knows it."""
+    if state.member.phase == "ended":
+        return Outcome(state=state)
     phase = registration.moved(state.member.phase, "cancelled by us")
     member = registration.Membership(phase=phase, poll_s=state.member.poll_s)
     return Outcome(state=_without_promises(replace(state, member=member, debts=())), mail=_releases(state, moment))
@@ -238,6 +253,9 @@ def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limit
         refused = Result(code=error.code, description=str(error), request_id=message.request_id)
         reply = CreatedEvent(result=refused, ven_id=state.member.ven_id or VenId(""))
         return Outcome(state=owe(state, Say(message=reply), moment))
+    if _code(message) != OK:
+        # A refusal of our request has no events; that does not cancel those we know.
+        return Outcome(state=state)
     identity = state.identity
     scope = Scope(
         ven_id=state.member.ven_id or VenId(""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -143,16 +143,13 @@ def _standing(producer: Producer, request: ReportRequest, now: datetime) -> Stan
     unknown = {point.rid for point in request.points} - {point.rid for point in points}
     if unknown:
         raise InvalidId(f"rID {min(unknown)} is not offered in {request.specifier_id}")
-    if request.granularity.length < timedelta(0) or request.report_back.length < timedelta(0):
+    lengths = (request.granularity, request.report_back, *((request.interval.duration,) if request.interval else ()))
+    if any(each.length < timedelta(0) for each in lengths):
         raise InvalidData(f"report request {request.id} has a negative period")
-    begin = max(request.interval.start, now - BUFFER) if request.interval else now
+    begin = request.interval.start if request.interval else now
     length = request.interval.duration.length if request.interval else timedelta(0)
-    return Standing(
-        request=request,
-        name=name,
-        sent_until=begin,
-        until=shift(begin, length) if length else FOREVER,
-    )
+    until = shift(begin, length) if length else FOREVER
+    return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
 
 
 def cancel(producer: Producer, ids: tuple[ReportRequestId, ...]) -> Producer:
@@ -176,46 +173,55 @@ class Span(Value, frozen=True, kw_only=True, gc=False):
     end: datetime
 
 
-def due(producer: Producer, now: datetime) -> tuple[Producer, tuple[Span, ...]]:
-    """The spans of periodic and one-shot usage and status reports that have ended, each handed out once.
+def due(producer: Producer, now: datetime, busy: Collection[ReportRequestId] = ()) -> tuple[Producer, tuple[Span, ...]]:
+    """The next span that has ended of each periodic or one-shot request; of `busy` requests none, for the one before is
+    still to be acknowledged. A request is over with its last span.
 
     x-RESPONSE has none: the fleet says when an interval of an event is over.
     """
     spans: list[Span] = []
     requests = dict(producer.requests)
-    for name, standing in producer.requests.items():
-        if standing.name == X_RESPONSE:
+    for name, standing in _timed(producer, busy):
+        span = _next(standing, now)
+        if span is None:
             continue
-        mine = tuple(_ended(standing, now))
-        spans.extend(mine)
-        if mine:
-            requests[name] = replace(standing, sent_until=mine[-1].end)
-        if mine and (not standing.back or mine[-1].end >= standing.until):
+        if span.end > span.start or not standing.back:
+            spans.append(span)
+        if standing.back and span.end < standing.until:
+            requests[name] = replace(standing, sent_until=span.end)
+        else:
             del requests[name]
-    return (replace(producer, requests=requests), tuple(spans)) if spans else (producer, ())
+    return (producer if requests == producer.requests else replace(producer, requests=requests)), tuple(spans)
 
 
-def _ended(standing: Standing, now: datetime) -> Iterator[Span]:
-    if not standing.back:
-        end = min(standing.until, now)
-        if now >= standing.sent_until and end >= standing.sent_until:
-            yield Span(request_id=standing.request.id, start=standing.sent_until, end=end)
-        return
-    start = max(standing.sent_until, _floor(standing, now))
-    while start + standing.back <= min(now, standing.until):
-        yield Span(request_id=standing.request.id, start=start, end=start + standing.back)
-        start += standing.back
+def _timed(producer: Producer, busy: Collection[ReportRequestId]) -> Iterator[tuple[ReportRequestId, Standing]]:
+    for name, standing in producer.requests.items():
+        if standing.name != X_RESPONSE and name not in busy:
+            yield name, standing
+
+
+def _next(standing: Standing, now: datetime) -> Span | None:
+    """The span after the last one, once it has ended; the last of all may be shorter, and after a gap some are left out."""
+    if now < _ends(standing):
+        return None
+    start = max(standing.sent_until, _floor(standing, now)) if standing.back else standing.sent_until
+    end = min(shift(start, standing.back) if standing.back else now, standing.until)
+    return Span(request_id=standing.request.id, start=start, end=end)
+
+
+def _ends(standing: Standing) -> datetime:
+    """When the next span ends. A one-shot without an end is due at its start."""
+    if standing.back:
+        return min(shift(standing.sent_until, standing.back), standing.until)
+    return standing.until if standing.until < FOREVER else standing.sent_until
 
 
 def _floor(standing: Standing, now: datetime) -> datetime:
     """Where the backlog begins, on the request's own grid."""
-    missed = (now - standing.sent_until) // standing.back
+    missed = (min(now, standing.until) - standing.sent_until) // standing.back
     return standing.sent_until + max(missed - MAX_BACKLOG, 0) * standing.back
 
 
-def next_due(producer: Producer, after: datetime) -> datetime | None:
-    """When the next span ends."""
-    times = (
-        standing.sent_until + standing.back for standing in producer.requests.values() if standing.name != X_RESPONSE
-    )
-    return min((when for when in times if when > after), default=None)
+def next_due(producer: Producer, busy: Collection[ReportRequestId] = ()) -> datetime | None:
+    """When `due` has something to hand out."""
+    return min((_ends(standing) for _, standing in _timed(producer, busy)), default=None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed
@@ -66,14 +66,13 @@ class Membership(Value, frozen=True, kw_only=True, gc=False):
 
 
 def request(
-    member: Membership, *, request_id: RequestId, ven_name: str, preassigned: VenId | None, report_only: bool = False
+    member: Membership, *, request_id: RequestId, ven_name: str, preassigned: VenId | None
 ) -> CreatePartyRegistration:
     """oadrCreatePartyRegistration: with both ids to register again, without registrationID for a new one (rule 406)."""
     return CreatePartyRegistration(
         request_id=request_id,
         registration_id=member.registration_id,
         ven_id=member.ven_id or preassigned,
-        report_only=report_only,
         ven_name=ven_name,
         pull=True,
     )
@@ -118,11 +117,17 @@ def cancelled(member: Membership, message: CancelPartyRegistration) -> tuple[Mem
     return ended, answer
 
 
+REPEAT = timedelta(minutes=1)
+"""How long a creation under the requestID of the one before is a repetition of it: a VEN that heard no answer tries
+again. Later it is a new one, for some VENs use one requestID for everything."""
+
+
 class Registration(Value, frozen=True, kw_only=True, gc=False):
-    """A VTN's record of a VEN's registration."""
+    """A VTN's record of a VEN's registration. `asked` is the requestID that it was created under, at `at`."""
 
     id: RegistrationId
     at: datetime
+    asked: RequestId = RequestId("")
     profile: Token = PROFILE_2_0B
     transport: Token = SIMPLE_HTTP
     pull: bool = True
@@ -138,7 +143,8 @@ def register(
     """The registration after oadrCreatePartyRegistration.
 
     With the ids of the one held it is renewed and keeps its id; without a registrationID it is a new one (forced new
-    registration). Raises InvalidId for a registrationID or a venID that is not this VEN's.
+    registration), unless it repeats the last creation. Raises InvalidId for a registrationID or a venID that is not this
+    VEN's, NotAllowed for a profile or a transport that is not offered.
     """
     if message.ven_id not in (None, ven_id):
         raise InvalidId(f"venID {message.ven_id} does not belong to this certificate")
@@ -148,9 +154,11 @@ def register(
         raise NotAllowed(f"profile {message.profile} is not offered here; register with 2.0b")
     if message.transport != SIMPLE_HTTP or message.pull is False:
         raise NotAllowed("only simpleHttp with oadrHttpPullModel true is offered here")
+    kept = held if held is not None and (message.registration_id or _repeats(held, message, now)) else None
     return Registration(
-        id=held.id if held is not None and message.registration_id is not None else fresh,
-        at=now,
+        id=kept.id if kept else fresh,
+        at=kept.at if kept else now,
+        asked=kept.asked if kept else message.request_id,
         profile=message.profile,
         transport=message.transport,
         report_only=message.report_only,
@@ -158,6 +166,10 @@ def register(
         address=message.address or "",
         ven_name=message.ven_name or "",
     )
+
+
+def _repeats(held: Registration, message: CreatePartyRegistration, now: datetime) -> bool:
+    return message.request_id == held.asked != "" and now - held.at <= REPEAT
 
 
 def confirmed(

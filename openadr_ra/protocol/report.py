@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Literal
 
 from openadr_ra.errors import InvalidData
@@ -62,7 +63,6 @@ revision (of the response) and final (1, or 0 while provisional).
 TOTAL = ResourceId("*")
 """Stands for all resources of a VEN together."""
 
-LIVE_QUANTITIES: tuple[Quantity, ...] = ("kw", "kwh")
 STATUS_QUANTITIES: tuple[Quantity, ...] = ("online", "override")
 RESPONSE_QUANTITIES: tuple[Quantity, ...] = (
     "asked", "kw", "baseline", "delta", "coverage", "soc", "frozen", "revision", "final",
@@ -102,12 +102,12 @@ def value(
 ) -> Mean:
     """The mean power over [start, end), from the best there is (architecture 4(b)).
 
-    A power reading of that very span; else the difference of the energy register, where it was read within `hold` of
+    A good power reading of that very span; else the difference of the energy register, where it was read within `hold` of
     both edges; else the time-weighted mean of power readings, a sample counting until the next one, for `hold` at most.
-    All readings in ascending order of start.
+    An instant (`end` is `start`) has the power that counts then. All readings in ascending order of start.
     """
     for reading in power:
-        if reading.start == start and reading.span == end - start:
+        if reading.start == start and reading.span == end - start and not is_bad(reading.quality):
             return Mean(kw=reading.value, coverage=1.0, quality=reading.quality)
     by_register = _register_mean(start, end, register, hold)
     if by_register is not None:
@@ -117,14 +117,17 @@ def value(
 
 def _register_mean(start: datetime, end: datetime, register: Sequence[Reading], hold: timedelta) -> Mean | None:
     good = [reading for reading in register if not is_bad(reading.quality)]
-    first, last = _register_at(start, good, hold), _register_at(end, good, hold)
+    first, last = register_at(start, good, hold), register_at(end, good, hold)
     if first is None or last is None or end <= start:
         return None
     return Mean(kw=(last - first) / ((end - start) / timedelta(hours=1)), coverage=1.0, quality=GOOD)
 
 
-def _register_at(when: datetime, register: Sequence[Reading], hold: timedelta) -> float | None:
-    """The register at `when`, between its two neighbours; None if they are more than `hold` apart."""
+def register_at(when: datetime, register: Sequence[Reading], hold: timedelta) -> float | None:
+    """The register at `when`, between its two neighbours; None if they are more than `hold` apart.
+
+    A register is read at an instant: with or without a span, a reading is the value at its start.
+    """
     index = bisect_right(register, when, key=lambda reading: reading.start)
     before = register[index - 1] if index else None
     if before is not None and before.start == when:
@@ -140,8 +143,12 @@ def _weighted_mean(start: datetime, end: datetime, power: Sequence[Reading], hol
     total, covered = 0.0, timedelta(0)
     quality = GOOD
     for reading, until in _covers(power, hold):
+        if is_bad(reading.quality):
+            continue
+        if end == start and reading.start <= start < until:
+            return Mean(kw=reading.value, coverage=1.0, quality=reading.quality)
         held = min(until, end) - max(reading.start, start)
-        if held <= timedelta(0) or is_bad(reading.quality):
+        if held <= timedelta(0):
             continue
         total += reading.value * (held / timedelta(seconds=1))
         covered += held
@@ -157,11 +164,12 @@ def _weighted_mean(start: datetime, end: datetime, power: Sequence[Reading], hol
 
 
 def _covers(power: Sequence[Reading], hold: timedelta) -> Iterator[tuple[Reading, datetime]]:
-    """Each reading and the time until which it counts."""
-    for index, reading in enumerate(power):
-        following = power[index + 1].start if index + 1 < len(power) else None
+    """Each reading and the time until which it counts; of those with one start the most detailed."""
+    finest = {reading.start: reading for reading in sorted(power, key=lambda each: each.span or hold, reverse=True)}
+    readings = sorted(finest.values(), key=lambda each: each.start)
+    for reading, following in zip_longest(readings, readings[1:]):
         until = shift(reading.start, reading.span or hold)
-        yield reading, min(until, following) if following is not None else until
+        yield reading, until if following is None else min(until, following.start)
 
 
 def is_bad(quality: Quality) -> bool:
@@ -173,7 +181,8 @@ def spans(report: Report) -> Iterator[tuple[datetime, timedelta, Interval]]:
     """Each interval of a report with the start and length that it has or inherits (3.4, rule 314).
 
     An interval without dtstart begins where its predecessor ended, the first one at the report's dtstart; one without
-    duration is a sample, or lasts as long as the report if it is the only one. Raises InvalidData if no start is known.
+    duration is a sample, or lasts as long as the report if it is the only one. Raises InvalidData if no start is known, or
+    if one lasts less than no time.
     """
     following = report.start
     for interval in report.intervals:
@@ -183,6 +192,8 @@ def spans(report: Report) -> Iterator[tuple[datetime, timedelta, Interval]]:
                 f"report {report.specifier_id}: an interval has no dtstart, nor has the report (rule 314)"
             )
         length = (interval.duration or _only(report) or Duration()).length
+        if length < timedelta(0):
+            raise InvalidData(f"report {report.specifier_id}: an interval has a negative duration")
         yield start, length, interval
         following = shift(start, length)
 

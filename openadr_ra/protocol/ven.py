@@ -6,13 +6,23 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, NotAllowed, NotRegistered, ResponseCode
+from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, delivery, producer, registration
 from openadr_ra.protocol.agenda import Agenda, Known
 from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update, backoff, dice
 from openadr_ra.protocol.hearing import replied
 from openadr_ra.protocol.messages import CancelPartyRegistration, Message, Poll, RequestEvent, UpdateReport
-from openadr_ra.protocol.model import OPT_OUT, EventId, OptType, RequestId, VenId
+from openadr_ra.protocol.model import (
+    CANCELLED,
+    OPT_IN,
+    OPT_OUT,
+    EventId,
+    OptType,
+    RegistrationId,
+    ReportRequestId,
+    RequestId,
+    VenId,
+)
 from openadr_ra.protocol.node import EndNode, Identity, owe
 from openadr_ra.protocol.parts import X_RESPONSE
 from openadr_ra.protocol.producer import Span
@@ -94,7 +104,7 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
         case Fetched():
             outcome = _fetched(state, given, moment)
         case Left():
-            outcome = Outcome(state=owe(state, Leave(), moment))
+            outcome = _left(state, moment)
         case _:
             raise NotAllowed(f"an end node takes no {type(given).__name__}")
     return outcome.with_due(deadline(outcome.state, moment.now))
@@ -116,6 +126,9 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
         if debt.due > moment.now or not _sayable(state, debt):
             debts.append(debt)
             continue
+        if isinstance(debt.work, Answer) and not debt.work.strays and not agenda.owed(state.agenda):
+            # What it was to answer was overtaken by a change on which nobody has decided yet.
+            continue
         effects.append(_said(state, debt, moment))
         tries = debt.tries + 1
         debts.append(replace(debt, tries=tries, due=moment.now + backoff(tries, dice(moment))))
@@ -135,7 +148,7 @@ def deadline(state: EndNode, after: datetime) -> datetime | None:
     times = [debt.due for debt in state.debts if _sayable(state, debt)]
     if state.member.phase == "registered":
         times.append(state.poll_due)
-        due = producer.next_due(state.producer, datetime.min.replace(tzinfo=after.tzinfo))
+        due = producer.next_due(state.producer, _busy(state))
         times += [due] if due is not None else []
     return max(min(times), after + SOON) if times else None
 
@@ -170,13 +183,20 @@ def _ven_id(state: EndNode) -> VenId:
 def _spans(state: EndNode, moment: Moment) -> EndNode:
     """Report periods that have ended become debts."""
     served = state.producer.requests
-    made, spans = producer.due(state.producer, moment.now)
-    if not spans:
-        return state
+    made, spans = producer.due(state.producer, moment.now, _busy(state))
     state = replace(state, producer=made)
     for number, span in enumerate(spans, 1):
         state = owe(state, Update(standing=served[span.request_id], span=span), moment, number)
     return state
+
+
+def _busy(state: EndNode) -> tuple[ReportRequestId, ...]:
+    """The requests whose last periodic update is not acknowledged: while the VTN is away they do not pile up."""
+    return tuple(
+        debt.work.span.request_id
+        for debt in state.debts
+        if isinstance(debt.work, Update) and debt.work.event_id is None
+    )
 
 
 def _said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
@@ -208,7 +228,10 @@ def _said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
         case Answer():
             return Send(message=agenda.created(agenda.owed(state.agenda), debt.work.strays, _ven_id(state)))
         case Leave():
-            return Send(message=_leaving(state, request_id))
+            held = state.member.registration_id or RegistrationId("")
+            return Send(
+                message=CancelPartyRegistration(request_id=request_id, registration_id=held, ven_id=_ven_id(state))
+            )
         case Update():
             span = debt.work.span
             return Read(
@@ -221,13 +244,6 @@ def _said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
             return Send(message=debt.work.message)
 
 
-def _leaving(state: EndNode, request_id: RequestId) -> CancelPartyRegistration:
-    held = state.member.registration_id
-    if held is None:
-        raise NotRegistered("there is no registration to cancel")
-    return CancelPartyRegistration(request_id=request_id, registration_id=held, ven_id=state.member.ven_id)
-
-
 def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
     """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
     debts = tuple(replace(debt, due=moment.now, tries=0) for debt in state.debts)
@@ -236,6 +252,17 @@ def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[En
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
     if state.member.phase == "registered" and not _owes(state, Fetch):
         state = owe(state, Fetch(), moment)
+    return Outcome(state=state)
+
+
+def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """What the VTN does not know of ends at once, else when it has been told."""
+    match state.member.phase:
+        case "new":
+            member = registration.Membership(phase=registration.moved("new", "cancelled by us"))
+            return Outcome(state=replace(state, member=member, debts=()))
+        case "registered" if not _owes(state, Leave):
+            return Outcome(state=owe(state, Leave(), moment))
     return Outcome(state=state)
 
 
@@ -252,8 +279,9 @@ def _opinion(state: EndNode, given: Opinion, moment: Moment) -> Outcome[EndNode]
         return Outcome(state=state)
     item = replace(held, consulted=True)
     mail: tuple[Mail, ...] = ()
-    if given.opt is not None:
-        item = replace(item, opt=given.opt, code=given.code, description=given.description, local_opt=given.opt)
+    if given.opt == OPT_OUT or (given.opt is not None and held.opt != OPT_OUT):
+        # Whichever comes first, opinion or verdict: what the fleet cannot follow is opted out.
+        item = replace(item, opt=given.opt, code=given.code, description=given.description, opinion=given.opt)
     if given.opt == OPT_OUT:
         mail = agenda.mailed((agenda.release(held, held.event.modification, moment.now),), state.key)
     state = _with(state, state.agenda | {given.event_id: item})
@@ -261,12 +289,15 @@ def _opinion(state: EndNode, given: Opinion, moment: Moment) -> Outcome[EndNode]
 
 
 def _chosen(state: EndNode, given: Chosen, moment: Moment) -> Outcome[EndNode]:
-    """An operator beats the event; taking it back asks the fleet anew."""
+    """An operator beats the event; taking it back asks the fleet anew. There is no word on a bad or cancelled event."""
     held = state.agenda.get(given.event_id)
-    if held is None:
+    if held is None or held.refused or held.event.status == CANCELLED:
         return Outcome(state=state)
-    item = replace(held, local_opt=given.opt, opt=given.opt, answered=-1)
-    letter = agenda.release(held, held.event.modification, moment.now) if given.opt == OPT_OUT else agenda.again(held)
+    item = replace(held, local_opt=given.opt, consulted=held.consulted or given.opt is not None)
+    out = item.word == OPT_OUT
+    letter = agenda.release(held, held.event.modification, moment.now) if out else agenda.instruct(held, moment.now)
+    opt = OPT_OUT if out else given.opt if letter is not None else OPT_IN
+    item = replace(item, opt=opt, code=OK, description="", answered=-1)
     mail = agenda.mailed((letter,), state.key) if letter is not None else ()
     what = given.opt or "opt withdrawn"
     entry = Entry(subject=f"event/{given.event_id}", at=moment.now, by=given.by, what=what, detail="by the operator")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from openadr_ra.errors import InvalidId, SettingsError
 from openadr_ra.protocol.model import OptType
@@ -14,10 +14,12 @@ from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.upstream import Handler
 from openadr_ra.run.ven import Ven
-from openadr_ra.run.vtn import Vtn
 from openadr_ra.seams import Clock, DriverFactory, Store
 from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
+
+if TYPE_CHECKING:
+    from openadr_ra.run.vtn import Vtn
 
 
 class Node:
@@ -112,6 +114,9 @@ class Node:
     async def _enter(self, stack: AsyncExitStack, store: Store) -> None:
         """The VTN first: a port that is in use is noticed before anything is said upward."""
         if self.settings.downstream is not None:
+            # A server is some MB of code that an edge VEN on a small gateway would carry for nothing.
+            from openadr_ra.run.vtn import Vtn
+
             vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap)
             self.vtn = await stack.enter_async_context(vtn.running())
         if self.settings.upstream:

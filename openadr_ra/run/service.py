@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -17,15 +16,13 @@ from openadr_ra.protocol.step import AnyLetter, Key, Outcome
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
+from openadr_ra.run.decoding import decoded
 from openadr_ra.run.row import chained
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Store
 from openadr_ra.wire import codec
 
 log = logging.getLogger(__name__)
-
-PARSE_IN_THREAD_BYTES = 64 * 1024
-"""Larger bodies are decoded in a thread, so that one VEN's report does not hold up the others."""
 
 
 class Service:
@@ -66,7 +63,7 @@ class Service:
 
     async def _answer(self, request: Request) -> tuple[str, Reply]:
         try:
-            message = await _decoded(request.body)
+            message = await decoded(request.body)
         except WireError as error:
             log.info("! refused %s from %s: %s", request.service, request.address, error)
             return "", Reply(status=error.status, body=self._refusal(error.code))
@@ -140,9 +137,3 @@ class Service:
         until = vtn.quiet_until(party, self._clock.now(), self._terms)
         if until is not None:
             self._idle[key] = (party, until, reply)
-
-
-async def _decoded(body: bytes) -> Message:
-    if len(body) > PARSE_IN_THREAD_BYTES:
-        return await asyncio.to_thread(codec.decode, body)
-    return codec.decode(body)

@@ -24,8 +24,8 @@ from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
 from openadr_ra.protocol.ven import Answered, Chosen, Configured, Input, Opinion
+from openadr_ra.run.decoding import decoded
 from openadr_ra.run.row import Row
-from openadr_ra.run.service import PARSE_IN_THREAD_BYTES
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Upstream
@@ -144,7 +144,8 @@ class UpstreamLink:
             return ()
         self._saw(service, body, answer.body, 200)
         try:
-            heard = await _decoded(answer.body)
+            # A VTN has nothing to say to an oadrResponse: its answer may be empty.
+            heard = await decoded(answer.body) if answer.body else None
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
             return ()
@@ -200,10 +201,3 @@ class UpstreamLink:
             log.exception("! the handler failed on event %s, which is opted out", known.event.id)
             return Choice(opt=OPT_OUT, description="the handler failed")
         return answer if isinstance(answer, Choice) else Choice()
-
-
-async def _decoded(body: bytes) -> Message | None:
-    """None for an empty answer, which a push VEN's VTN may give."""
-    if not body:
-        return None
-    return await asyncio.to_thread(codec.decode, body) if len(body) > PARSE_IN_THREAD_BYTES else codec.decode(body)

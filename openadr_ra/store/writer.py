@@ -9,8 +9,7 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -38,10 +37,12 @@ class Job:
 
     def run(self, batch: Batch) -> None:
         """Do it; what it raises is kept for who waits."""
-        with Caught() as caught:
-            self._tell = self._attempt(batch)
-        if caught.error is not None:
-            self.fail(caught.error)
+        error = raised(partial(self._try, batch))
+        if error is not None:
+            self.fail(error)
+
+    def _try(self, batch: Batch) -> None:
+        self._tell = self._attempt(batch)
 
     def fail(self, error: BaseException) -> None:
         """It raised, or what it did could not be stored."""
@@ -56,23 +57,17 @@ class Job:
             self._tell()
 
 
-class Caught:
-    """Keeps what is raised inside it.
+def raised(work: Callable[[], None]) -> BaseException | None:
+    """What `work` raises.
 
     A step may raise whatever it likes, and its caller alone shall hear of it: an error that ended the thread would
     leave everybody waiting for ever.
     """
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[True]:
-        self.error = error
-        return True
+    try:
+        work()
+    except BaseException as error:
+        return error
+    return None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,19 +122,18 @@ class Writer:
         batch = Batch(self._world)
         for job in jobs:
             job.run(batch)
-        with Caught() as caught:
-            self._commit(batch)
-        if caught.error is None:
+        error = raised(partial(self._commit, batch))
+        if error is None:
             batch.settle()
             idle = {key: self._world.idle(key) for key in batch.touched}
             self._tell(Committed(idle=idle, aliases=batch.aliases, jobs=jobs))
-        elif len(jobs) > 1 and not _is_storage(caught.error):
+        elif len(jobs) > 1 and not _is_storage(error):
             # One of them wants to store a value that cannot be stored: the others shall not suffer for it.
             for job in jobs:
                 self._do([job])
         else:
             for job in jobs:
-                job.fail(self._refusal(caught.error))
+                job.fail(self._refusal(error))
             self._tell(Committed(idle={}, aliases={}, jobs=jobs))
 
     def _commit(self, batch: Batch) -> None:

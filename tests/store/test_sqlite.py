@@ -103,6 +103,16 @@ async def test_unknown_url_is_refused(url: str) -> None:
         await open_store(url)
 
 
+@pytest.mark.parametrize("begun", ["", "PRAGMA journal_mode = WAL"])
+async def test_file_whose_making_was_interrupted_is_made(file: Path, begun: str) -> None:
+    """A process that dies in its first moments leaves nothing in the way of the next."""
+    with closing(sqlite3.connect(file)) as other:
+        other.execute(begun)
+    store = await SqliteStore.open(file)
+    await store.update(TANK, Tank, pour("a"))
+    await store.close()
+
+
 async def test_everything_is_there_when_the_file_is_opened_again(file: Path) -> None:
     """Rows and their deadlines, mail, aliases, readings, the journal, nonces."""
     store = await SqliteStore.open(file)

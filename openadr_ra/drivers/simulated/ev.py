@@ -166,13 +166,11 @@ class EvPhysics(Device, frozen=True, kw_only=True, gc=False):
         return possible_kwh - lost_kwh - max(self.target_kwh - state.stored_kwh, 0.0)
 
     def _slack_s(self, state: State, slope_kw_per_s: float) -> float:
-        """Seconds until there is no slack any more: time takes it, charging gives it back."""
+        """Seconds until there is no slack any more, at the earliest: time takes it, charging gives it back."""
         slack_kwh = self._slack_kwh(state)
         if slack_kwh <= self._rounding_kwh() or math.isinf(slack_kwh):
             return math.inf
         rate, slope = self._storing(state, slope_kw_per_s)
-        if state.stored_kwh > self.target_kwh:
-            rate, slope = 0.0, 0.0
         full_rate = self.charge_efficiency * self.max_kw
         return time_to(slack_kwh * HOUR_S, max(full_rate - rate, 0.0), -slope)
 

@@ -1,0 +1,90 @@
+"""The command `openadr-ra`: parses, calls what is in `programs`, prints. Nothing else is imported before it is needed."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from openadr_ra.cli_certs import certs
+from openadr_ra.cli_console import event, report, ven
+from openadr_ra.cli_options import FILE, as_json_option, node_options, serve
+from openadr_ra.errors import OadrRaError, SettingsError
+
+if TYPE_CHECKING:
+    from openadr_ra.programs.serve import Level
+
+FAILURE = 1
+USER_MISTAKE = 2
+
+DEMO_PACKAGES = ("rich", "matplotlib")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0, 1 for a failure, 2 for a user's mistake, with one line that names the cure."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a question mark; that is no reason to show nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        status = root.main(prog_name="openadr-ra", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(FAILURE)
+    except OadrRaError as error:
+        click.echo(f"openadr-ra: {' '.join(str(error).split())}", err=True)
+        sys.exit(USER_MISTAKE if isinstance(error, SettingsError) else FAILURE)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="openadr-ra")
+def root() -> None:
+    """OpenADR 2.0b for aggregation coordinators, resource aggregators and edge gateways."""
+
+
+@root.command(short_help="Run a node: a VTN, a VEN or both.")
+@node_options
+def run(settings: Path, log_level: Level, as_json: bool) -> None:
+    """Be whatever NODE.TOML describes: a VTN, a VEN or both.
+
+    One line on stdout says where it listens; the log goes to stderr. SIGTERM or Ctrl-C stop it.
+    """
+    serve(settings, "both", log_level, as_json)
+
+
+@root.command(short_help="Run a VTN.")
+@node_options
+def vtn(settings: Path, log_level: Level, as_json: bool) -> None:
+    """Be the VTN of NODE.TOML, without its VEN side."""
+    serve(settings, "vtn", log_level, as_json)
+
+
+@root.command(short_help="See the whole chain at work.")
+@click.option("--out", type=FILE, default=Path("out/demo"), show_default=True, help="Where the results go.")
+@click.option("--interval-s", type=click.IntRange(min=1), default=10, show_default=True, help="Length of an interval.")
+@as_json_option
+def demo(out: Path, interval_s: int, as_json: bool) -> int:
+    """A VTN, three edge VENs, two events: from the instruction to the response in each interval."""
+    try:
+        from openadr_ra.programs.demo import main as show
+
+        return show(out=out, interval_s=interval_s, json=as_json)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in DEMO_PACKAGES:
+            raise
+        raise SettingsError(
+            f'the demo needs {package}, which is not installed: pip install "openadr-ra[demo]"'
+        ) from error
+
+
+root.add_command(ven)
+root.add_command(event)
+root.add_command(report)
+root.add_command(certs)

@@ -1,0 +1,167 @@
+"""`openadr-ra event …`, `ven …`, `report …`: a running node's console from the command line."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from openadr_ra.cli_options import as_json_option, client, console_options, node_options, say, serve, wish_options
+
+if TYPE_CHECKING:
+    from openadr_ra.programs.serve import Level
+
+
+class Ven(click.Group):
+    """`openadr-ra ven node.toml` runs a VEN; `openadr-ra ven list` and the like speak to a console."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names and _is_for_run(args[0]):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def _is_for_run(word: str) -> bool:
+    """A misspelt command has neither a suffix nor a folder nor a dash."""
+    return word.startswith("-") or "." in word or "/" in word or "\\" in word
+
+
+@click.group(cls=Ven, short_help="Run a VEN, or see to the VENs of a VTN.")
+def ven() -> None:
+    """Be the VEN of NODE.TOML (`openadr-ra ven NODE.TOML`), or see to a VTN's VENs."""
+
+
+@ven.command("run")
+@node_options
+def ven_run(settings: Path, log_level: Level, as_json: bool) -> None:
+    """Be the VEN of NODE.TOML, without its VTN side."""
+    serve(settings, "ven", log_level, as_json)
+
+
+@ven.command("list")
+@console_options
+@as_json_option
+def ven_list(as_json: bool) -> None:
+    """Every VEN: last seen, opt, unacknowledged."""
+    from openadr_ra.programs import operate
+
+    vens = client().vens()
+    say(vens, lambda: operate.ven_list(vens), as_json)
+
+
+@ven.command("enrol")
+@click.argument("ven_id", metavar="ID")
+@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@console_options
+@as_json_option
+def ven_enrol(ven_id: str, fingerprints: tuple[str, ...], as_json: bool) -> None:
+    """Admit a VEN with these certificates, in place of those it had. `openadr-ra certs fingerprint` prints them."""
+    enrolled = client().enrol(ven_id, fingerprints)
+    say(enrolled, lambda: f"{ven_id} may come with {', '.join(fingerprints)}", as_json)
+
+
+@ven.command("opt")
+@click.argument("event_id", metavar="EVENT")
+@click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
+@console_options
+@as_json_option
+def ven_opt(event_id: str, word: Literal["optIn", "optOut", "none"], as_json: bool) -> None:
+    """At a VEN: say its operator's own word on an event from above; `none` takes it back."""
+    from openadr_ra.programs.operate import own_opt
+
+    said = client().opt(event_id, own_opt(word))
+    say(said, lambda: f"event {event_id}: {word}", as_json)
+
+
+@click.group()
+def event() -> None:
+    """Instruct VENs through a running VTN."""
+
+
+@event.command("create")
+@wish_options
+@console_options
+@as_json_option
+def event_create(as_json: bool, **wish: object) -> None:
+    """Give an event to its VENs.
+
+    openadr-ra event create --start +15m --every 30m --kw "-5,-8,-6" --to VEN1
+    """
+    from openadr_ra.programs import operate
+
+    view = operate.create(client(), wish)
+    say(view, lambda: operate.event_said(view, "published"), as_json)
+
+
+@event.command("change")
+@click.argument("event_id", metavar="EVENT")
+@wish_options
+@console_options
+@as_json_option
+def event_change(event_id: str, as_json: bool, **wish: object) -> None:
+    """Change an event; what is not written stays as it is. Its VENs are told and answer anew."""
+    from openadr_ra.programs import operate
+
+    view = operate.change(client(), event_id, wish)
+    say(view, lambda: operate.event_said(view, f"changed, modification {view.modification}"), as_json)
+
+
+@event.command("list")
+@console_options
+@as_json_option
+def event_list(as_json: bool) -> None:
+    """Every event, soonest first."""
+    from openadr_ra.programs import operate
+
+    views = client().events()
+    say(views, lambda: operate.event_list(views), as_json)
+
+
+@event.command("show")
+@click.argument("event_id", metavar="EVENT")
+@click.option("--within", metavar="SPAN", default="0s", help="Wait so long for VENs that have not answered.")
+@console_options
+@as_json_option
+def event_show(event_id: str, within: str, as_json: bool) -> None:
+    """What is asked, what was answered, what happened."""
+    from openadr_ra.programs import operate
+
+    detail = operate.show(client(), event_id, within)
+    say(detail, lambda: operate.event_text(detail), as_json)
+
+
+@event.command("cancel")
+@click.argument("event_id", metavar="EVENT")
+@console_options
+@as_json_option
+def event_cancel(event_id: str, as_json: bool) -> None:
+    """Withdraw an event from all of its VENs."""
+    from openadr_ra.programs import operate
+
+    view = client().cancel(event_id)
+    say(view, lambda: operate.event_said(view, "cancelled"), as_json)
+
+
+@click.group()
+def report() -> None:
+    """What VENs delivered."""
+
+
+@report.command("show")
+@click.argument("event_id", metavar="EVENT")
+@click.option("--follow", is_flag=True, help="Each row as it becomes known, until the event is over.")
+@console_options
+@as_json_option
+def report_show(event_id: str, follow: bool, as_json: bool) -> None:
+    """Asked, delivered, deviation, in the band or not: by interval, VEN and resource, and in sum."""
+    from openadr_ra.programs import operate
+
+    console = client()
+    known = console.response(event_id)
+    if not follow:
+        say(known, lambda: operate.report_text(known), as_json)
+        return
+    for row in console.follow(event_id):
+        say(row, partial(operate.row_text, row, known.band), as_json)

@@ -1,0 +1,102 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from openadr_ra.console.client import Client
+    from openadr_ra.programs.serve import Level, Side, Started
+
+C = TypeVar("C", bound=Callable[..., object])
+
+FILE = click.Path(path_type=Path)
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+def node_options(command: C) -> C:
+    for option in (
+        as_json_option,
+        click.option(
+            "--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+            default="INFO", show_default=True, help="What goes to stderr.",
+        ),
+        click.argument("settings", metavar="NODE.TOML", type=FILE),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _kept(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    ctx.meta[f"openadr_ra.{param.name}"] = value
+
+
+def console_options(command: C) -> C:
+    """Where the console is; `client` reads it."""
+    for option in (
+        click.option("--token-file", type=FILE, expose_value=False, callback=_kept, help="The console's token."),
+        click.option("--console", "url", expose_value=False, callback=_kept, help="As the node said at its start."),
+        click.option(
+            "--config", type=FILE, expose_value=False, callback=_kept,
+            help="The node's settings, which say where its console is.  [default: node.toml]",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def client() -> Client:
+    from openadr_ra.programs.operate import connect
+
+    meta = click.get_current_context().meta
+    return connect(meta["openadr_ra.config"], meta["openadr_ra.url"], meta["openadr_ra.token_file"])
+
+
+def wish_options(command: C) -> C:
+    """Their names are the fields of `programs.ordering.Wish`."""
+    for option in (
+        click.option("--test/--no-test", default=None, help="Nobody acts on a test.  [default: no test]"),
+        click.option("--comment", metavar="TEXT"),
+        click.option("--market-context", metavar="URI"),
+        click.option("--priority", type=click.IntRange(min=0), help="1 is the highest, 0 the lowest.  [default: 0]"),
+        click.option("--currency", metavar="CODE", help="Of --price.  [default: JPY]"),
+        click.option("--level", metavar="LEVELS", help="SIMPLE levels 0 to 3, for VENs that know nothing else."),
+        click.option("--price", metavar="PRICES", help="Per kWh, for each interval."),
+        click.option("--setpoint", "power", flag_value="setpoint", help="kW are absolute at the measuring point."),
+        click.option(
+            "--delta", "power", flag_value="delta", default=None, help="kW are against the baseline (default)."
+        ),
+        click.option("--ask", metavar="VEN=KW,KW", multiple=True, help="kW for this VEN alone; repeat it."),
+        click.option("--each", is_flag=True, help="--kw is for each of several VENs, not for all together."),
+        click.option("--to", metavar="VEN", multiple=True, help="Whom --kw, --price or --level concern; repeat it."),
+        click.option("--kw", metavar="KW,KW", help="kW for each interval, like -5,-8,-6: import +, export -."),
+        click.option("--every", metavar="SPAN", help="Length of an interval: 90s, 30m, 1h30m or PT30M."),
+        click.option("--start", metavar="TIME", help="2026-11-21T12:00+09:00, 2026-11-21T03:00Z, +15m or now."),
+    ):
+        command = option(command)
+    return command
+
+
+def say(value: object, text: Callable[[], str], as_json: bool) -> None:
+    """`value` as one line of JSON, or as text for people."""
+    if not as_json:
+        click.echo(text())
+        return
+    import msgspec
+
+    click.echo(msgspec.json.encode(value))
+
+
+def serve(settings: Path, side: Side, log_level: Level, as_json: bool) -> None:
+    from openadr_ra.programs.serve import log_to_stderr, main
+
+    def tell(started: Started) -> None:
+        say(started, started.line, as_json)
+
+    log_to_stderr(log_level)
+    main(settings, side=side, say=tell)
