@@ -7,7 +7,7 @@ counts is the median of the rounds. CPU time leaves out what others do meanwhile
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from time import process_time
 
@@ -48,7 +48,12 @@ def cpu_us(variants: Mapping[str, Callable[[], object]]) -> dict[str, Spread]:
         for name, call in variants.items():
             gc.collect()
             rounds[name].append(_seconds(call, calls[name]) / calls[name] * 1e6)
-    return {name: Spread(median=median(each), least=min(each), most=max(each)) for name, each in rounds.items()}
+    return {name: spread(each) for name, each in rounds.items()}
+
+
+def spread(rounds: Sequence[float]) -> Spread:
+    """What the rounds of one variant come to."""
+    return Spread(median=median(rounds), least=min(rounds), most=max(rounds))
 
 
 def against_floor(name: str, unit: str, spreads: Mapping[str, Spread], *, most: float) -> Figure:
@@ -65,6 +70,21 @@ def against_floor(name: str, unit: str, spreads: Mapping[str, Spread], *, most: 
         ratio_to_peer=None if peer is None else ours / peer,
         goal=f"at most {most:g} x floor",
         met=ours <= most * floor,
+    )
+
+
+def at_most(name: str, unit: str, most: float, *, ours: float, floor: float, peer: float) -> Figure:
+    """A figure with a goal in its own `unit`; floor and peer are there to compare."""
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours,
+        floor=floor,
+        peer=peer,
+        ratio_to_floor=ours / floor,
+        ratio_to_peer=ours / peer,
+        goal=f"at most {most:g} {unit}",
+        met=ours <= most,
     )
 
 

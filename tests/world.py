@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -36,7 +37,7 @@ from openadr_ra.protocol.model import (
     VtnId,
 )
 from openadr_ra.protocol.node import EndNode, Identity
-from openadr_ra.protocol.parts import DistributedEvent, Event
+from openadr_ra.protocol.parts import DistributedEvent, Event, Result
 from openadr_ra.protocol.producer import Producer, Rates, metadata, offer
 from openadr_ra.protocol.report import response_descriptions, status_description, usage_description
 from openadr_ra.protocol.schedule import Reading, Schedule
@@ -68,6 +69,7 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 VEN1 = VenId("VEN1")
 VTN1 = VtnId("Vtn1")
 BAT = ResourceId("bat")
+E1 = EventId("E1")
 TERMS = Terms(vtn_id=VTN1)
 IDENTITY = Identity(ven_name="edge", preassigned=VEN1, resources=(BAT,))
 FINGERPRINT = "0A:1B:2C:3D:4E:5F:60:71:82:93"
@@ -119,6 +121,12 @@ def reading(
     return Reading(series=series, start=start, span=span, value=value)
 
 
+def code_of(message: Message | None) -> str | None:
+    """The responseCode of an answer; None where there is none."""
+    result = getattr(message, "result", None)
+    return result.code if isinstance(result, Result) else None
+
+
 S = TypeVar("S", bound=State)
 
 
@@ -153,9 +161,13 @@ class Moments:
 
 
 class Site:
-    """What stands behind the VEN. It agrees to all that `refused` does not name, and follows what it agreed to."""
+    """What stands behind the VEN. It agrees to all that `refused` does not name, and follows what it agreed to.
+
+    While it is `silent` it answers nothing.
+    """
 
     def __init__(self) -> None:
+        self.silent = False
         self.refused: dict[str, str] = {}
         self.promised: dict[EventId, Schedule] = {}
 
@@ -179,7 +191,7 @@ class Site:
         """Every change of the load: the kW of each slot from its start, RELEASE where none follows."""
         slots = sorted((slot for held in self.promised.values() for slot in held.slots), key=lambda slot: slot.start)
         changes: list[tuple[datetime, float | str]] = []
-        for slot, following in zip(slots, [*slots[1:], None], strict=True):
+        for slot, following in zip_longest(slots, slots[1:]):
             changes.append((slot.start, slot.kw))
             if following is None or following.start > slot.end:
                 changes.append((slot.end, RELEASE))
@@ -338,7 +350,7 @@ class Pair:
         self.node = stored(outcome.state)
         for mail in outcome.mail:
             verdict = self.site.hears(mail.body)
-            if verdict is not None:
+            if verdict is not None and not self.site.silent:
                 self._stepped(ven.receive(self.node, verdict, self._moments.at(self.now)))
         self._effects.extend(outcome.effects)
 

@@ -250,7 +250,7 @@ async def _body(request: web.Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.DecodeError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error)) from error
+        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error, "the body")) from error
     except UnicodeDecodeError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
 
@@ -259,7 +259,7 @@ def _ven_id(request: web.Request) -> VenId:
     try:
         return VenId(msgspec.convert(request.match_info["id"], VenName))
     except msgspec.ValidationError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"venID: {explained(error)}") from error
+        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error, "venID")) from error
 
 
 def _within_s(request: web.Request) -> int:

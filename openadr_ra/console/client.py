@@ -100,7 +100,7 @@ class Client:
     def _call(
         self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None, *, patience_s: float = ANSWER_S
     ) -> T:
-        with self._asked(method, path, body, patience_s) as answer:
+        with self._asked(method, path, body, patience_s) as answer, self._plainly():
             octets = answer.read()
         try:
             return msgspec.json.decode(octets, type=kind)
@@ -115,21 +115,27 @@ class Client:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         octets = None if body is None else msgspec.json.encode(body)
         with closing(http.client.HTTPConnection(self._host, self._port, timeout=patience_s or ANSWER_S)) as connection:
-            try:
+            with self._plainly():
                 connection.request(method, path, octets, headers)
                 answer = connection.getresponse()
                 if patience_s is None and connection.sock is not None:
                     connection.sock.settimeout(None)
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise self._fault(answer.status, answer.read())
-            except TimeoutError as error:
-                raise TransportError(f"{self._url} does not answer; is it a console, and is the node well?") from error
-            except (OSError, http.client.HTTPException) as error:
-                raise TransportError(
-                    f"no console at {self._url} ({_reason(error)}); start the node with `openadr-ra run node.toml`, with"
-                    " [console] in its settings, or name another by --console"
-                ) from error
             yield answer
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        """What goes wrong with the connection, in a sentence with the cure."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise TransportError(f"{self._url} does not answer; is it a console, and is the node well?") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise TransportError(
+                f"no console at {self._url} ({_reason(error)}); start the node with `openadr-ra run node.toml`, with"
+                " [console] in its settings, or name another by --console"
+            ) from error
 
     def _fault(self, status: int, octets: bytes) -> SettingsError | TransportError:
         try:

@@ -165,16 +165,21 @@ def reply(value: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     )
 
 
-def explained(error: msgspec.DecodeError) -> str:
-    """msgspec's words with the path of the field first."""
+def explained(error: msgspec.DecodeError, whole: str) -> str:
+    """msgspec's words with the path of the field first; `whole` is what the value itself is called."""
     message = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return f"the body is no JSON: {message[:1].lower()}{message[1:]}"
+        return f"{whole} is no JSON ({message})"
     at = _AT.search(message)
     where = at["path"] if at else ""
     field = _FIELD.search(message)
-    if field is None:
-        plain = _AT.sub("", message)
-        return f"{where or 'the body'}: {plain[:1].lower()}{plain[1:]}"
-    path = f"{where}.{field['name']}".lstrip(".")
-    return f"{path}: there is no such field" if field["what"] == "unknown" else f"{path}: is missing"
+    if field is not None:
+        path = f"{where}.{field['name']}".lstrip(".")
+        return f"{path}: there is no such field" if field["what"] == "unknown" else f"{path}: is missing"
+    if "matching regex" in message:
+        return f"{where or whole}: has characters that cannot stand there"
+    return f"{where or whole}: {_lower(_AT.sub('', message))}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

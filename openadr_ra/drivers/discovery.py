@@ -17,8 +17,6 @@ from openadr_ra.seams import AnyDriver, Clock, Driver, DriverFactory, DriverSett
 GROUP = "openadr_ra.drivers"
 """The entry point group in which a distribution names its drivers."""
 
-DISTRIBUTION = "openadr-ra"
-
 _AT_KEY = re.compile(r"(?P<what>.*) - at `\$(?P<key>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<key>.*)`")
 
@@ -79,10 +77,10 @@ def _entry(name: str) -> EntryPoint | None:
 
 
 def _cure(entry: EntryPoint, error: ImportError) -> str:
-    if not entry.extras:
+    """What is missing, and where the entry point names an extra, how to install it."""
+    if not entry.extras or entry.dist is None:
         return str(error)
-    distribution = entry.dist.name if entry.dist is not None else DISTRIBUTION
-    return f"{error}; pip install {distribution}[{','.join(entry.extras)}]"
+    return f"{error}; pip install {entry.dist.name}[{','.join(entry.extras)}]"
 
 
 def _settings(factory: Callable[..., object], name: str, device: str, table: Mapping[str, object]) -> DriverSettings:

@@ -281,7 +281,6 @@ class Guard:
                     self._up.set()
                     await self._leave.wait()
             except Exception as error:
-                self._up.clear()
                 self._down = f"its driver ended: {told(error)}"
                 _log.warning("! %s: %s", self._name, self._down)
                 await self._pause()

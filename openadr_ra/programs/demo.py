@@ -8,21 +8,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from openadr_ra.errors import SettingsError
+from openadr_ra.fleet.aggregate import sums_agree
 from openadr_ra.programs.demo_edges import EdgeDied
 from openadr_ra.programs.demo_messages import Recorder, Written
+from openadr_ra.programs.demo_picture import draw
+from openadr_ra.programs.demo_screen import Screen
 from openadr_ra.programs.demo_sites import SITES
-
-if TYPE_CHECKING:
-    from openadr_ra.programs.demo_screen import Screen
-    from openadr_ra.programs.demo_story import Told
-    from openadr_ra.programs.demo_summary import Summary
+from openadr_ra.programs.demo_story import Failed, Told, perform
+from openadr_ra.programs.demo_summary import Summary, interval, missing
 
 SHORTEST_INTERVAL_S = 3
 """Live values come once a second, and between two events there is an interval to publish the second one."""
@@ -42,7 +40,7 @@ LEFT = (
     "response.png",
     "messages/*.request.xml",
     "messages/*.response.xml",
-    *(f"{node}{end}" for node in NODES for end in (".toml", ".log", ".sqlite", ".sqlite-wal", ".sqlite-shm")),
+    *(f"{node}{end}" for node in NODES for end in (".toml", ".log", ".sqlite*")),
 )
 """What this run makes anew. Certificates stay."""
 
@@ -54,10 +52,6 @@ def main(*, out: Path, interval_s: int, json: bool) -> int:
     """
     _check(interval_s)
     _make_room(out)
-    # They need rich and matplotlib, which are an extra.
-    from openadr_ra.programs.demo_picture import draw
-    from openadr_ra.programs.demo_screen import Screen
-
     screen = Screen(quiet=json)
     recorder = Recorder()
     told = _told(out, interval_s, screen, recorder)
@@ -65,7 +59,7 @@ def main(*, out: Path, interval_s: int, json: bool) -> int:
     if not isinstance(told, int):
         summary = _summary(told, written, interval_s)
         (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
-        draw(told.orders, told.rows, told.power, out / "response.png", interval_s)
+        draw(told.orders, told.versions, told.rows, told.power, out / "response.png")
         return _closed(summary, screen, out, json=json)
     return told
 
@@ -75,9 +69,6 @@ def _check(interval_s: int) -> None:
         raise SettingsError(
             f"an interval of {interval_s} s cannot be shown; give {SHORTEST_INTERVAL_S} to {LONGEST_INTERVAL_S}"
         )
-    for name in ("rich", "matplotlib"):
-        if find_spec(name) is None:
-            raise SettingsError(f"the demo needs {name}; pip install 'openadr-ra[demo]'")
 
 
 def _make_room(out: Path) -> None:
@@ -95,7 +86,6 @@ def _make_room(out: Path) -> None:
 
 def _told(out: Path, interval_s: int, screen: Screen, recorder: Recorder) -> Told | int:
     """What happened, or the exit status if that cannot be told."""
-    from openadr_ra.programs.demo_story import Failed, perform
 
     async def run() -> Told:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -119,9 +109,6 @@ def _told(out: Path, interval_s: int, screen: Screen, recorder: Recorder) -> Tol
 
 
 def _summary(told: Told, written: Written, interval_s: int) -> Summary:
-    from openadr_ra.fleet.aggregate import sums_agree
-    from openadr_ra.programs.demo_summary import Summary, interval, missing
-
     agree = sums_agree(told.rows)
     return Summary(
         intervals=tuple(interval(row) for row in told.rows),

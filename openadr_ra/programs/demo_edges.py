@@ -8,6 +8,7 @@ from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -18,12 +19,6 @@ END_S = 5.0
 
 TAIL_LINES = 12
 """What is shown of the log of an edge that died."""
-
-
-COMMAND = (
-    "-c",
-    "import asyncio, logging, sys; logging.basicConfig(level=logging.INFO); from openadr_ra import Ven; asyncio.run(Ven.from_toml(sys.argv[1]).run())",
-)
 
 
 class EdgeDied(OadrRaError):
@@ -59,7 +54,9 @@ async def _start(settings: Path) -> Edge:
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *COMMAND,
+            "-m",
+            "openadr_ra",
+            "ven",
             str(settings),
             stdin=DEVNULL,
             stdout=file,
@@ -89,7 +86,7 @@ async def _end(edges: Iterable[Edge]) -> None:
                 await edge.process.wait()
 
 
-async def death(edges: Iterable[Edge]) -> None:
+async def death(edges: Iterable[Edge]) -> NoReturn:
     """Raise EdgeDied as soon as one of them ends."""
     waiting = {asyncio.ensure_future(edge.process.wait()): edge for edge in edges}
     try:

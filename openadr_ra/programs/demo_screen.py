@@ -58,7 +58,7 @@ class Screen:
     def result(self, rows: Iterable[Interval]) -> None:
         """All that was asked and delivered."""
         table = Table(
-            title="The response: kW against the baseline, load convention (+ import, − export)", box=box.ROUNDED
+            title="The response: kW against the baseline, load convention (+ import, - export)", box=box.ROUNDED
         )
         for heading in ("event", "from (UTC)"):
             table.add_column(heading)
@@ -111,11 +111,11 @@ def _cells(gauge: Gauge) -> tuple[str | Text, ...]:
 
 
 def _kw(value: float | None) -> str:
-    """Signed, with a true minus sign; nothing is `·`, and what rounds to nothing has no sign."""
+    """Signed; nothing is `·`, and what rounds to nothing has no sign."""
     if value is None:
         return NOTHING
     rounded = round(value, 1)
-    return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
+    return f"{rounded:+.1f}" if rounded else "0.0"
 
 
 def _verdict(in_band: bool | None) -> Text:

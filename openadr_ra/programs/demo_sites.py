@@ -73,6 +73,7 @@ DEPOT = Site(
                 "soc_percent": 20.0,
                 "need_kwh": 220.0,
                 "departs_after_h": 14.0,
+                "latency_s": 20.0,
             },
         ),
         Device(
@@ -87,8 +88,8 @@ DEPOT = Site(
     raise_kw=(30.0, 20.0),
 )
 
-# The set starts within 30 s and takes up its load at 2 kW/s, as an emergency diesel does: of the first half hour it misses
-# less than a twentieth.
+# The set starts within 30 s and takes up its load at 2 kW/s, as an emergency diesel does, and the line is stopped by hand:
+# of the first half hour both miss less than a twentieth, and the response says so.
 PLANT = Site(
     name="edge-3",
     what="generator and production line",
@@ -109,7 +110,7 @@ PLANT = Site(
             id="line",
             driver="simulated-line",
             plan_kw=40.0,
-            settings={"levels_kw": (0.0, 40.0, 80.0), "plan_kw": 40.0},
+            settings={"levels_kw": (0.0, 40.0, 80.0), "plan_kw": 40.0, "latency_s": 45.0},
         ),
     ),
     at_first_kw=(-80.0, -80.0, -60.0),
@@ -180,7 +181,7 @@ def write_vtn(out: Path) -> Path:
 
 
 def write_ven(out: Path, site: Site, url: str, interval_s: int) -> Path:
-    """`edge-N.toml`: read four times a second, on the edges of intervals too; an interval is closed a second after."""
+    """`edge-N.toml`: read ten times a second, on the edges of intervals too; an interval is closed a second after."""
     lines = [
         f'name = "{site.name}"',
         "",
@@ -188,7 +189,7 @@ def write_ven(out: Path, site: Site, url: str, interval_s: int) -> Path:
         f'url = "sqlite:{site.name}.sqlite"',
         "",
         "[fleet]",
-        "read_every_s = 0.25",
+        "read_every_s = 0.1",
         "track_every_s = 1",
         "lease_s = 5",
         "settle_s = 1",

@@ -19,11 +19,12 @@ from openadr_ra.programs import demo_edges, demo_sites
 from openadr_ra.programs.demo_messages import Recorder
 from openadr_ra.programs.demo_screen import Screen
 from openadr_ra.programs.demo_sites import SITES, Site
-from openadr_ra.programs.demo_summary import EVERYONE, Version
+from openadr_ra.programs.demo_summary import EVERYONE, Version, interval, version
 from openadr_ra.programs.demo_watch import USAGE, look
 from openadr_ra.protocol.instruction import Instruction
 from openadr_ra.protocol.makers import dispatch
 from openadr_ra.protocol.model import EventId
+from openadr_ra.protocol.report import TOTAL
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.responses import ResponseRow
@@ -183,8 +184,10 @@ class _Story:
     async def _answered(self, event: EventId, what: str) -> Instruction:
         """The event as it is now; says, and keeps, what the VENs answered to this version until its start."""
         order = await self._vtn.event(event)
-        sums = ", ".join(f"{fsum(values):+.0f}" for values in zip(*(ask.values for ask in order.asks.values()), strict=True))
-        self._screen.say(f"event         {event} {what}: {sums.replace('-', '−')} kW from {order.start:%H:%M:%S} UTC on")
+        sums = ", ".join(
+            f"{fsum(values):+.0f}" for values in zip(*(ask.values for ask in order.asks.values()), strict=True)
+        )
+        self._screen.say(f"event         {event} {what}: {sums} kW from {order.start:%H:%M:%S} UTC on")
         opts = await self._vtn.opts(event, within=order.start - self._clock.now())
         self._versions.append(version(order, opts))
         given = ", ".join(f"{ven} {opt or 'no answer'}" for ven, opt in opts.items())

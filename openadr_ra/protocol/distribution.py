@@ -17,7 +17,7 @@ from openadr_ra.protocol.step import Entry, Publish
 from openadr_ra.protocol.times import shift
 
 RETENTION = timedelta(hours=1)
-"""How long after its end a version can still be acknowledged without 452."""
+"""How long after its end, or after its acknowledged cancellation, a version can still be answered without 452."""
 
 
 class Given(Value, frozen=True, kw_only=True, gc=False):
@@ -60,6 +60,8 @@ def forget(given: Distribution, now: datetime) -> Distribution:
 def _over(item: Given, now: datetime) -> bool:
     if item.event.status == CANCELLED and item.delivered < 0:
         return True
+    if item.delivered_at is not None and _withdrawn(item):
+        return now > shift(item.delivered_at, RETENTION)
     return now > shift(events.listed_until(item.event), RETENTION)
 
 
@@ -88,9 +90,12 @@ def next_wanting(given: Distribution, after: datetime, retry: timedelta) -> date
 
 def _listed(item: Given, now: datetime) -> bool:
     """Rules 50, 52 and 66: all that is far, near or active; a cancelled one until it is acknowledged or over."""
-    if item.event.status == CANCELLED and not item.unanswered and item.delivered >= item.event.modification:
-        return False
-    return now < events.listed_until(item.event)
+    return not _withdrawn(item) and now < events.listed_until(item.event)
+
+
+def _withdrawn(item: Given) -> bool:
+    """Does the VEN know of the cancellation, and has it said so if it had to?"""
+    return item.event.status == CANCELLED and not item.unanswered and item.delivered >= item.event.modification
 
 
 def distribute(

@@ -100,7 +100,7 @@ def _current(signal: Signal, event: Event, now: datetime) -> float:
 def laid(signal: Signal, event: Event) -> Iterator[tuple[tuple[datetime, datetime], float]]:
     """The signal laid on the clock: (start, end) and value of each interval, in order, without gaps.
 
-    A zero duration in the last interval of an open-ended event lasts for ever.
+    The one interval of an open-ended event lasts for ever. Raises InvalidData for an interval without a number.
     """
     start = event.period.start
     for interval in signal.intervals:
@@ -132,11 +132,11 @@ def _rank(event: Event, now: datetime) -> tuple[int, float, float]:
 
 
 def check(event: Event) -> None:
-    """Raise what is wrong with the event in itself: 454 for unusable lengths, 459 for contradictions, 460 for signals."""
+    """Raise what is wrong with the event in itself: 454 for unusable values, 459 for contradictions, 460 for signals."""
     length = event.period.duration.length
-    if length < timedelta(0):
+    if length < timedelta(0) or _startafter(event) < timedelta(0):
         raise InvalidData(f"event {event.id} has a negative duration")
-    _startafter(event), _ramp(event)
+    _ramp(event)
     names = [signal.id for signal in event.signals]
     if len(set(names)) < len(names):
         raise ComplianceError(f"event {event.id} uses a signalID twice")
@@ -148,18 +148,20 @@ def _check_signal(signal: Signal, event: Event, length: timedelta) -> None:
     uids = [interval.uid for interval in signal.intervals]
     if any(uid is not None for uid in uids) and uids != [str(n) for n in range(len(uids))]:
         raise ComplianceError(f"the interval uids of signal {signal.id} are not 0..{len(uids) - 1} (rule 2)")
-    total = sum(((interval.duration or Duration()).length for interval in signal.intervals), timedelta(0))
+    lengths = [(interval.duration or Duration()).length for interval in signal.intervals]
+    total = sum(lengths, timedelta(0))
     if total != length:
         raise ComplianceError(
             f"the intervals of signal {signal.id} add up to {total}, event {event.id} lasts {length} (rule 8)"
         )
+    if (length and min(lengths) <= timedelta(0)) or (not length and len(lengths) != 1):
+        raise ComplianceError(f"signal {signal.id} has an interval that never runs (rule 8)")
     if (str(signal.name).upper(), signal.type) not in SUPPORTED:
         raise SignalNotSupported(f"signal {signal.name}/{signal.type} is not supported (rule 109)")
     _check_unit(signal)
-    if signal.type == LEVEL and signal.name.upper() == SIMPLE:
-        for _, value in laid(signal, event):
-            if value not in range(MAX_LEVEL + 1):
-                raise InvalidData(f"SIMPLE level {value} is none of 0..{MAX_LEVEL} (rule 9)")
+    for _, value in laid(signal, event):
+        if signal.type == LEVEL and value not in range(MAX_LEVEL + 1):
+            raise InvalidData(f"SIMPLE level {value} is none of 0..{MAX_LEVEL} (rule 9)")
 
 
 def _check_unit(signal: Signal) -> None:

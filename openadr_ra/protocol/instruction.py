@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.protocol.event import MAX_LEVEL
 from openadr_ra.protocol.model import (
     ALWAYS,
     CANCELLED,
@@ -109,16 +110,28 @@ def party(ven_id: VenId) -> Key:
 
 
 def check(instruction: Instruction) -> None:
-    """Raise InvalidData for what cannot be sent: no VEN, no interval, lengths that differ or are no whole seconds."""
+    """Raise InvalidData for what cannot be sent: no VEN, no interval, lengths that differ or are no whole seconds, and
+    values that are no numbers or no levels."""
     if not instruction.asks:
         raise InvalidData(f"event {instruction.id} addresses no VEN; name at least one")
     if instruction.count == 0 or any(len(ask.values) != instruction.count for ask in instruction.asks.values()):
         raise InvalidData(f"event {instruction.id}: every VEN needs the same number of intervals, at least one")
     if instruction.every <= timedelta(0):
         raise InvalidData(f"event {instruction.id}: an interval must be longer than zero")
+    if instruction.startafter < timedelta(0):
+        raise InvalidData(f"event {instruction.id}: startafter must not be negative")
     duration(instruction.every), duration(instruction.startafter)
     if any(value != value or abs(value) == float("inf") for ask in instruction.asks.values() for value in ask.values):
         raise InvalidData(f"event {instruction.id}: a value is not a number")
+    if instruction.signal == SIMPLE:
+        _check_levels(instruction)
+
+
+def _check_levels(instruction: Instruction) -> None:
+    for ask in instruction.asks.values():
+        for value in ask.values:
+            if value not in range(MAX_LEVEL + 1):
+                raise InvalidData(f"event {instruction.id}: level {value:g} is none of 0..{MAX_LEVEL} (rule 9)")
 
 
 def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openadr_ra.errors import OadrError, ResponseCode
+from openadr_ra.errors import OK, OadrError, ResponseCode
 from openadr_ra.protocol.messages import (
     PROFILES,
     CanceledOpt,
@@ -63,6 +63,12 @@ def refusal(message: Message, error: OadrError, *, ven_id: VenId | None, vtn_id:
 def blank(error: OadrError, code: ResponseCode | None = None) -> Response:
     """The reply to something that could not be read, so that there is no requestID to quote."""
     return Response(result=Result(code=code or error.code, description=str(error)[:250]))
+
+
+def refused_with(reply: Message) -> Result | None:
+    """What a reply says where the answer is no; None where it is yes, or where a payload says neither."""
+    result = getattr(reply, "result", None)
+    return result if isinstance(result, Result) and result.code != OK else None
 
 
 def requested(message: Message) -> RequestId:

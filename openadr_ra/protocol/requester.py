@@ -65,10 +65,15 @@ def plain_name(report: Report) -> ReportName:
 def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Requester:
     """A new METADATA replaces the earlier one; the standing reports it allows are asked for, each once.
 
-    Requests whose specifier is no longer offered are dropped.
+    Requests whose specifier is no longer offered are dropped; those whose points have changed are made anew under their
+    ids.
     """
-    specifiers = {report.specifier_id for report in reports}
-    kept = {name: item for name, item in requester.requests.items() if item.request.specifier_id in specifiers}
+    offers = {report.specifier_id: report for report in reports}
+    kept = {
+        name: _renewed(item, offers[item.request.specifier_id], moment.now)
+        for name, item in requester.requests.items()
+        if item.request.specifier_id in offers
+    }
     have = {(item.request.specifier_id, item.request.granularity) for item in kept.values()}
     fresh = [
         item
@@ -76,6 +81,19 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
         if (item.request.specifier_id, item.request.granularity) not in have
     ]
     return Requester(offered=reports, requests=kept | {item.request.id: item for item in fresh})
+
+
+def _renewed(item: Requested, report: Report, now: datetime) -> Requested:
+    points = _asked_points(report)
+    if points == item.request.points:
+        return item
+    interval = Period(start=_aligned(now, item.request.granularity))
+    request = replace(item.request, points=points, interval=interval)
+    return Requested(request=request, name=item.name)
+
+
+def _asked_points(report: Report) -> tuple[SpecifierPayload, ...]:
+    return tuple(SpecifierPayload(rid=point.rid) for point in report.descriptions)
 
 
 def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Iterator[Requested]:
@@ -90,7 +108,7 @@ def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> It
                     granularity=granularity,
                     report_back=back,
                     interval=Period(start=_aligned(moment.now, granularity)),
-                    points=tuple(SpecifierPayload(rid=point.rid) for point in report.descriptions),
+                    points=_asked_points(report),
                 ),
                 name=plain_name(report),
             )

@@ -50,8 +50,6 @@ def duration(span: timedelta) -> Duration:
     return Duration(seconds=span.days * 86_400 + span.seconds)
 
 
-ZERO = Duration()
-
 FOREVER = datetime.max.replace(microsecond=0, tzinfo=UTC)
 """The end of what is open-ended."""
 

@@ -94,6 +94,10 @@ class Admission:
         name = _UNSAFE.sub("-", getattr(message, "ven_name", None) or "")[:30]
         return party(VenId(f"VEN-{name or secrets.token_hex(4)}"))
 
+    def knows(self, key: Key) -> bool:
+        """Is there a row of this party?"""
+        return key in self._rows
+
     def learned(self, key: Key, outcome: Outcome[Party]) -> None:
         """A step created or renewed this party's row."""
         self._rows.add(key)

@@ -12,6 +12,7 @@ from openadr_ra.errors import InvalidId, SettingsError
 from openadr_ra.protocol.model import OptType
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler
 from openadr_ra.run.ven import Ven
 from openadr_ra.seams import Clock, DriverFactory, Store
@@ -68,19 +69,13 @@ class Node:
     async def running(self) -> AsyncIterator[Self]:
         """Be both until the block is left. What one side raises ends the other too."""
         try:
-            async with AsyncExitStack() as stack:
+            async with unwrapped(), AsyncExitStack() as stack:
                 store = self._store
                 if store is None:
                     store = await open_store(self.settings.store.url)
                     stack.push_async_callback(store.close)
                 await self._enter(stack, store)
                 yield self
-        except BaseExceptionGroup as group:
-            # A task group wraps all that passes through it, also what the block itself raised.
-            alone = _alone(group)
-            if alone is None:
-                raise
-            raise alone from alone.__cause__
         finally:
             self.vtn = self.ven = None
 
@@ -129,12 +124,3 @@ class Node:
                 tap=self._tap,
             )
             self.ven = await stack.enter_async_context(ven.running())
-
-
-def _alone(error: BaseException) -> BaseException | None:
-    """The one exception in a group of groups; None if there are several."""
-    while isinstance(error, BaseExceptionGroup):
-        if len(error.exceptions) > 1:
-            return None
-        error = error.exceptions[0]
-    return error

@@ -98,7 +98,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     every_s: Annotated[int, Meta(ge=1, le=MAX_EVERY_S)]
     asks: Annotated[dict[VenName, Values], Meta(min_length=1)]
     kind: Kind = "delta"
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}\\Z")] = "JPY"
+    currency: Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]+\\Z")] = "JPY"
     market_context: Context = ""
     priority: Annotated[int, Meta(ge=0, le=events.LOWEST_PRIORITY)] | None = None
     comment: Comment = ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 from openadr_ra.errors import OadrRaError
@@ -22,6 +21,9 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
 """After a failure that nobody foresaw; the loop goes on."""
+
+START = datetime.min.replace(tzinfo=UTC)
+"""The deadline of a row that has not been woken in this life."""
 
 
 class Receive(Protocol[S, Given_contra]):
@@ -74,20 +76,27 @@ class Row(Generic[S, Given]):
         self._wake = wake
         self._tell = tell
         self._poked = asyncio.Event()
-        self._due: datetime | None = None
+        self._mail = False
+        self._due: datetime | None = START
 
     def poke(self) -> None:
-        """Mail has come, or something else that should not wait for the deadline."""
+        """Mail has come."""
+        self._mail = True
         self._poked.set()
 
     async def step(self, *inputs: Given, waking: bool = False) -> tuple[Effect, ...]:
-        """Apply waiting mail, then `inputs`, then wake if `waking`: one transaction. What is left to carry out."""
+        """Apply waiting mail, then `inputs`, then wake if `waking` or if there was neither: one transaction.
+
+        What is left to carry out.
+        """
 
         def step(state: S | None, letters: tuple[AnyLetter, ...]) -> Outcome[S]:
             moments = Moments(self._clock)
             held = self._new() if state is None else state
             outcome = chained(held, self._receive, (*letters, *inputs), moments)
-            return _joined(outcome, self._wake(outcome.state, moments.next())) if waking else outcome
+            if waking or not (letters or inputs):
+                return _joined(outcome, self._wake(outcome.state, moments.next()))
+            return outcome
 
         outcome = await self._store.update(self.key, self._kind, step)
         self._due = outcome.due
@@ -98,18 +107,18 @@ class Row(Generic[S, Given]):
     async def give(self, *inputs: Given) -> tuple[Effect, ...]:
         """Step with inputs and let the loop look at the new deadline at once."""
         effects = await self.step(*inputs)
-        self.poke()
+        self._poked.set()
         return effects
 
     async def state(self) -> S | None:
         return await self._store.load(self.key, self._kind)
 
     async def run(self, carry: Carry) -> None:
-        """Wake at each deadline or poke, and carry out what comes of it, until cancelled."""
+        """Wake at the start and at each deadline, take mail as it comes, and carry out what follows, until cancelled."""
         while True:
             self._poked.clear()
             try:
-                for effect in await self.step(waking=True):
+                for effect in await self._look():
                     await carry(effect)
             except OadrRaError as error:
                 log.warning("! %s: %s", self.key, error)
@@ -119,8 +128,17 @@ class Row(Generic[S, Given]):
                 await self._rest(PAUSE_S)
             await self._wait()
 
+    async def _look(self) -> tuple[Effect, ...]:
+        """What there is to carry out now; nothing where only a deadline has moved."""
+        waking = self._due is not None and self._clock.now() >= self._due
+        if not waking and not self._mail:
+            return ()
+        self._mail = False
+        return await self.step(waking=waking)
+
     async def _rest(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+        self.poke()
 
     async def _wait(self) -> None:
         if self._due is None:
@@ -131,7 +149,7 @@ class Row(Generic[S, Given]):
         try:
             await asyncio.wait((sleeping, poked), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sleeping, poked):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            sleeping.cancel()
+            poked.cancel()
+            # Awaited one by one, their cancellation could not be told from our own, which must not be lost.
+            await asyncio.wait((sleeping, poked))

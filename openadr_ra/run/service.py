@@ -11,7 +11,7 @@ from openadr_ra.net.server import Reply, Request
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
-from openadr_ra.protocol.refusal import blank, refusal
+from openadr_ra.protocol.refusal import blank, refusal, refused_with
 from openadr_ra.protocol.step import AnyLetter, Key, Outcome
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
@@ -19,7 +19,7 @@ from openadr_ra.run.clock import Moments
 from openadr_ra.run.decoding import decoded
 from openadr_ra.run.row import chained
 from openadr_ra.run.traffic import Exchange, Tap
-from openadr_ra.seams import Clock, Store
+from openadr_ra.seams import Clock, Step, Store
 from openadr_ra.wire import codec
 
 log = logging.getLogger(__name__)
@@ -65,18 +65,18 @@ class Service:
         try:
             message = await decoded(request.body)
         except WireError as error:
-            log.info("! refused %s from %s: %s", request.service, request.address, error)
+            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
             return "", Reply(status=error.status, body=self._refusal(error.code))
         except OadrError as error:
-            log.info("! refused %s from %s: %s", request.service, request.address, error)
+            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
             return "", Reply(body=codec.encode(blank(error)))
         try:
             return await self._step(request, message)
         except OadrError as error:
-            log.info("! refused %s from %s: %s", message, request.address, error)
+            log.info("! refused %s %s from %s: %s", error.code, message, _who(request), error)
             return "", self._refused(message, error)
         except StoreError as error:
-            log.error("! not stored: %s from %s: %s", message, request.address, error)
+            log.error("! not stored: %s from %s: %s", message, _who(request), error)
             return "", Reply(status=503)
 
     def _refusal(self, code: ResponseCode) -> bytes:
@@ -94,22 +94,33 @@ class Service:
         key = await self._admission.party(message, request.fingerprint)
         ven = VenId(key.partition("/")[2])
         self.last_seen[ven] = self._clock.now()
-        if vtn.is_poll(message) and (idle := self._still_idle(key, request.fingerprint)) is not None:
+        polls = vtn.is_poll(message) and getattr(message, "ven_id", None) == ven
+        if polls and (idle := self._still_idle(key, request.fingerprint)) is not None:
             return ven, idle
-        outcome = await self._store.update(key, Party, self._stepping(key, message, request.fingerprint))
-        self._heard(outcome)
-        self._admission.learned(key, outcome)
+        outcome = await self._stepped(key, self._stepping(key, message, request.fingerprint))
         said = outcome.replies[-1]
+        reply = Reply(body=codec.encode(said))
+        if (refused := refused_with(said)) is not None:
+            log.info("! refused %s %s from %s %s: %s", refused.code, message, ven, _who(request), refused.description)
+            return ven, reply
         log.info("< %s %s", ven, message)
         log.info("> %s %s", ven, said)
-        reply = Reply(body=codec.encode(said))
-        if vtn.is_poll(message) and vtn.is_plain(said):
+        if polls and vtn.is_plain(said):
             self._rest(key, reply)
         return ven, reply
 
-    def _stepping(
-        self, key: Key, message: Message, fingerprint: str | None
-    ) -> Callable[[Party | None, tuple[AnyLetter, ...]], Outcome[Party]]:
+    async def _stepped(self, key: Key, step: Step[Party]) -> Outcome[Party]:
+        """The step's outcome, stored; but nobody is remembered for a mere question, or for a registration refused."""
+        if not self._admission.knows(key):
+            outcome = step(None, ())
+            if outcome.state == Party(ven_id=outcome.state.ven_id):
+                return outcome
+        outcome = await self._store.update(key, Party, step)
+        self._heard(outcome)
+        self._admission.learned(key, outcome)
+        return outcome
+
+    def _stepping(self, key: Key, message: Message, fingerprint: str | None) -> Step[Party]:
         def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
             heard = Heard(message=message, fingerprint=fingerprint, terms=self._terms)
             held = Party(ven_id=VenId(key.partition("/")[2])) if state is None else state
@@ -137,3 +148,8 @@ class Service:
         until = vtn.quiet_until(party, self._clock.now(), self._terms)
         if until is not None:
             self._idle[key] = (party, until, reply)
+
+
+def _who(request: Request) -> str:
+    """The peer, for a log line."""
+    return f"{request.address} {request.fingerprint or 'without certificate'}"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -24,12 +24,15 @@ from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler, UpstreamLink
 from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 log = logging.getLogger(__name__)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ven:
@@ -77,7 +80,7 @@ class Ven:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Register and serve events until the block is left; then every device gets its own plan back."""
-        async with AsyncExitStack() as stack:
+        async with unwrapped(), AsyncExitStack() as stack:
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)
@@ -195,7 +198,6 @@ class Ven:
     async def _read_for_ever(self, fleet: Row[Fleet, fleets.Input]) -> None:
         """Every device is read at each tick; the fleet and the reports live on it."""
         every = timedelta(seconds=self._settings.fleet.read_every_s)
-        due = self._clock.now()
         while True:
             names = tuple(self._guards)
             measured = await asyncio.gather(*(self._guards[name].read() for name in names))
@@ -205,5 +207,6 @@ class Ven:
                     await self._carry(effect)
             except OadrRaError as error:
                 log.warning("! readings not stored: %s", error)
-            due = max(due + every, self._clock.now())
-            await self._clock.sleep_until(due)
+            # On the clock's own grid: intervals begin and end there, and a register read at the edge need not be guessed.
+            now = self._clock.now()
+            await self._clock.sleep_until(now + every - (now - EPOCH) % every)

@@ -29,6 +29,7 @@ from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
+from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Downstream, NodeSettings, read
 from openadr_ra.store import open_store
@@ -75,7 +76,7 @@ class Vtn:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Listen and serve until the block is left."""
-        async with AsyncExitStack() as stack:
+        async with unwrapped(), AsyncExitStack() as stack:
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +17,7 @@ from openadr_ra.seams import Ack, Descriptor, Measurement, Setpoint
 from tests.drivers.makers import after, descriptor, reading, setpoint
 from tests.drivers.rig import ACCEPTED, VERBS, Rig, hang, stubborn
 
-SHORT_S = 0.02
+SHORT_S = 0.1
 
 
 async def ask(guard: Guard, verb: str) -> Ack | Measurement | Descriptor | None:
@@ -237,6 +240,31 @@ def test_a_thread_that_hangs_does_not_outlive_the_loop_noisily() -> None:
     assert not plain.threads[0].is_alive()
 
 
+HUNG = """
+import asyncio, threading
+from openadr_ra.drivers import Guard, VirtualClock
+from tests.drivers.test_guard import Plain
+
+async def serve():
+    clock = VirtualClock()
+    plain = Plain(clock)
+    plain.gate.clear()
+    async with Guard(plain, clock, timeout_s=0.01) as guard:
+        await guard.read()
+
+asyncio.run(serve())
+print("over", threading.active_count())
+"""
+
+
+def test_a_hung_thread_does_not_keep_the_program_from_ending() -> None:
+    root = Path(__file__).parent.parent.parent
+
+    run = subprocess.run([sys.executable, "-c", HUNG], cwd=root, capture_output=True, text=True, check=True, timeout=30)
+
+    assert run.stdout == "over 2\n"
+
+
 class Lively(Rig):
     """A driver with a life of its own: `start` is what it does when it is entered, `stop` when it is left."""
 
@@ -244,6 +272,7 @@ class Lively(Rig):
         super().__init__(clock)
         self.entered = 0
         self.left = 0
+        self.ended = False
         self.start: Callable[[], object] | BaseException | None = None
         self.stop: Callable[[], object] | None = None
         self.work = asyncio.Event()
@@ -260,8 +289,11 @@ class Lively(Rig):
 
     async def __aexit__(self, *reason: object) -> None:
         self.left += 1
-        if self.stop is hang:
-            await hang()
+        try:
+            if self.stop is hang:
+                await hang()
+        finally:
+            self.ended = True
         self.task.cancel()
         await self.group.__aexit__(None, None, None)
 
@@ -316,7 +348,7 @@ async def test_a_driver_that_dies_is_unreachable_and_is_started_again() -> None:
         assert (await guard.apply(setpoint())).outcome == "accepted"
 
 
-async def test_a_driver_that_does_not_end_is_left_behind() -> None:
+async def test_a_driver_that_does_not_end_is_made_to() -> None:
     clock = VirtualClock()
     lively = Lively(clock)
     lively.stop = hang
@@ -324,7 +356,7 @@ async def test_a_driver_that_does_not_end_is_left_behind() -> None:
     async with asyncio.timeout(5), Guard(lively, clock, timeout_s=SHORT_S) as guard:
         await guard.read()
 
-    assert lively.left == 1
+    assert (lively.left, lively.ended) == (1, True)
 
 
 async def test_a_guard_serves_one_owner_at_a_time() -> None:

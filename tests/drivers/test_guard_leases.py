@@ -65,7 +65,7 @@ async def test_a_release_is_tried_until_it_works(failure: object) -> None:
     clock = VirtualClock()
     rig = Rig(clock, release=failure)
 
-    async with Guard(rig, clock, timeout_s=0.01) as guard:
+    async with Guard(rig, clock, timeout_s=0.1) as guard:
         await guard.apply(setpoint(until_s=60))
         await clock.advance(after(60))
         await released(rig, 1)
@@ -135,6 +135,21 @@ async def test_a_fail_safe_of_hold_keeps_the_last_set_point() -> None:
         assert not rig.heard("release")
 
     assert rig.heard("release") == ["shutdown"]
+
+
+async def test_a_release_that_was_asked_for_is_owed_until_a_set_point_is_taken() -> None:
+    """One whose answer was lost does not pay it, whatever the fail-safe says."""
+    clock = VirtualClock()
+    rig = Rig(clock, describe=descriptor(failsafe="hold"), release=UNREACHABLE, apply=UNREACHABLE)
+
+    async with Guard(rig, clock) as guard:
+        await guard.describe()
+        await guard.release("operator")
+        await guard.apply(setpoint())
+        rig.answers.clear()
+        await clock.advance(after(RETRY_S))
+
+        assert rig.heard("release") == ["operator", "operator"]
 
 
 async def test_a_set_point_whose_answer_was_lost_counts_as_applied() -> None:
@@ -273,7 +288,7 @@ async def test_a_shutdown_does_not_wait_for_a_device_that_is_gone(
     clock = VirtualClock()
     rig = Rig(clock, release=failure)
 
-    async with asyncio.timeout(5), Guard(rig, clock, timeout_s=0.01) as guard:
+    async with asyncio.timeout(5), Guard(rig, clock, timeout_s=0.1) as guard:
         await guard.describe()
         await guard.apply(setpoint())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from openadr_ra.drivers import Guard, VirtualClock
@@ -20,7 +21,7 @@ from openadr_ra.protocol.parts import (
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.seams import Ack, Energy
 from tests.drivers.makers import after, descriptor, reading, setpoint
-from tests.drivers.rig import Rig
+from tests.drivers.rig import ACCEPTED, Rig
 
 GONE = OSError("no route to host")
 
@@ -264,7 +265,10 @@ async def test_a_description_at_the_edge_of_the_possible_is_believed(right: dict
         assert await guard.describe() == descriptor(**right)
 
 
-@pytest.mark.parametrize("wrong", [Ack(outcome="clamped", effective_kw=math.nan), "fine"])
+@pytest.mark.parametrize(
+    "wrong",
+    [Ack(outcome="clamped", effective_kw=math.nan), msgspec.structs.replace(ACCEPTED, outcome="fine"), "fine"],
+)
 async def test_an_acknowledgement_without_sense_is_none(wrong: object) -> None:
     clock = VirtualClock()
 

@@ -19,10 +19,11 @@ from openadr_ra.protocol.messages import (
     Response,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId
+from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.times import Duration
-from openadr_ra.protocol.vtn import Heard, Terms, belongs, is_plain, is_poll, is_registering, receive
-from tests.world import FINGERPRINT, METADATA, NOON, SECOND, VEN1, VTN1, Moments, Pair, shed
+from openadr_ra.protocol.vtn import Terms, belongs, is_plain, is_poll, is_registering
+from tests.world import E1, FINGERPRINT, HOUR, METADATA, NOON, SECOND, VEN1, VTN1, Pair, code_of, shed
 
 QUERY = QueryRegistration(request_id=RequestId("q1"))
 CREATE = CreatePartyRegistration(request_id=RequestId("c1"), ven_name="edge", pull=True)
@@ -106,7 +107,7 @@ def test_rule_406_a_forced_new_registration_drops_reports_and_hands_out_events_a
     assert isinstance(delivery, DistributeEvent)
     assert [item.event.id for item in delivery.events] == ["E1"]
     assert isinstance(pair.vtn_is_polled(), RegisterReport)
-    assert pair.party.events["E1"].opt is None
+    assert pair.party.events[E1].opt is None
 
 
 def test_a_creation_that_is_repeated_is_the_same_registration() -> None:
@@ -240,24 +241,19 @@ def test_an_event_for_a_ven_that_is_not_registered_waits_for_it() -> None:
 
     pair.ven_starts()
 
-    assert pair.site.applied == [(NOON, -2.0), (NOON + 3600 * SECOND, "release")]
+    assert pair.site.applied == [(NOON, -2.0), (NOON + HOUR, "release")]
 
 
 def test_a_message_is_taken_at_its_own_service_only() -> None:
     """An oadrResponse goes where its VEN thinks fit."""
+    answered = Response(result=Result())
     assert belongs(Poll(ven_id=VEN1), "OadrPoll")
     assert not belongs(Poll(ven_id=VEN1), "EiEvent")
-    assert all(belongs(Response(result=METADATA_ANSWERED), service) for service in ("EiRegisterParty", "OadrPoll"))
+    assert all(belongs(answered, service) for service in ("EiRegisterParty", "OadrPoll"))
 
 
 def test_what_a_vtn_wants_to_know_of_a_message_before_it_steps() -> None:
+    answered = Response(result=Result())
     assert [is_registering(message) for message in (QUERY, CREATE, METADATA)] == [True, True, False]
     assert [is_poll(message) for message in (Poll(ven_id=VEN1), QUERY)] == [True, False]
-    assert [is_plain(message) for message in (Response(result=METADATA_ANSWERED), QUERY)] == [True, False]
-
-
-def code_of(reply: Message) -> str:
-    """The responseCode of an answer."""
-    result = getattr(reply, "result", None)
-    assert result is not None
-    return str(result.code)
+    assert [is_plain(message) for message in (answered, QUERY)] == [True, False]

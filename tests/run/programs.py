@@ -106,4 +106,6 @@ PROGRAMS = {"vtn": vtn, "ven": ven}
 
 if __name__ == "__main__":
     _path = Path(sys.argv[2])
-    asyncio.run(PROGRAMS[sys.argv[1]](from_table(msgspec.json.decode(_path.read_bytes(), type=dict[str, object]), _path)))
+    asyncio.run(
+        PROGRAMS[sys.argv[1]](from_table(msgspec.json.decode(_path.read_bytes(), type=dict[str, object]), _path))
+    )

@@ -1,0 +1,89 @@
+"""What the figures of processes stand on. The figures themselves are measured by `make bench`, not here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.child import child, cpu_us, resident_mib, resident_mib_of
+from benchmarks.figure_poll import distinct
+from benchmarks.measure import at_most
+from openadr_ra.protocol.messages import Poll
+from openadr_ra.protocol.model import VenId
+from openadr_ra.wire.codec import decode, encode
+
+BURNT_US = 50_000
+BURNS = f"""
+import time, threading
+burn = threading.Thread(target=lambda: [None for _ in iter(lambda: time.thread_time() < {BURNT_US / 1e6}, False)])
+burn.start(), burn.join(), print('burnt', flush=True), threading.Event().wait()
+"""
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are measured through /proc")
+
+
+def test_an_edge_ven_loads_no_server() -> None:
+    """Its memory is a figure with a goal; the server's code would be a part of it that is never used."""
+    code = (
+        "import sys, openadr_ra.programs.serve, openadr_ra.drivers.simulated\n"
+        "print(*(name for name in sys.modules if name.startswith(('aiohttp.web_', 'openadr_ra.', 'openleadr'))))"
+    )
+    loaded = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True).stdout.split()
+
+    assert "openadr_ra.run.ven" in loaded
+    unwanted = ("aiohttp.web_", "openleadr", "openadr_ra.net.server", "openadr_ra.net.ca", "openadr_ra.run.vtn")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
+@on_linux
+def test_the_cpu_time_of_all_threads_of_another_process_is_counted_and_its_idle_time_is_not() -> None:
+    """A server spends its time in more threads than one, and waits for most of a round."""
+    with child("-c", BURNS) as (pid, said):
+        spent = cpu_us(pid)
+
+    assert said == "burnt"
+    assert BURNT_US <= spent < BURNT_US + 5_000_000
+
+
+@on_linux
+def test_the_memory_of_another_process_is_read_from_outside() -> None:
+    """A process that holds 64 MiB more than another shows them."""
+    says = "print('ready', flush=True); import threading; threading.Event().wait()"
+    with child("-c", says) as (small, _), child("-c", f"held = b'x' * 2**26; {says}") as (large, _):
+        assert 60 < resident_mib_of(large) - resident_mib_of(small) < 68
+
+
+def test_resident_memory_is_in_mib() -> None:
+    """The kernel's kB are of 1024 bytes."""
+    assert resident_mib("Name:\tpython\nVmHWM:\t   99999 kB\nVmRSS:\t   66560 kB\n") == 65.0
+
+
+def test_every_poll_of_a_round_has_bytes_of_its_own_and_means_the_same() -> None:
+    """What a server has seen before it could answer without parsing."""
+    poll = Poll(ven_id=VenId("ven-1"))
+    bodies = distinct(encode(poll), 100)
+
+    assert len(set(bodies)) == 100
+    assert {decode(body) for body in bodies} == {poll}
+
+
+def test_a_goal_is_met_up_to_its_limit_and_not_beyond() -> None:
+    """The goal's own unit counts, not the floor."""
+    at, above = (at_most("memory", "MiB", 65.0, ours=ours, floor=40.0, peer=58.0) for ours in (65.0, 65.1))
+
+    assert at.met
+    assert not above.met
+    assert at.goal == "at most 65 MiB"
+    assert at.ratio_to_floor == 65.0 / 40.0
+
+
+def test_a_server_that_ends_at_once_is_an_error_and_no_figure(tmp_path: Path) -> None:
+    """A typo in a benchmark must not come out as a very fast server."""
+    script = tmp_path / "ends.py"
+    script.write_text("")
+
+    with pytest.raises(AssertionError, match="ended before it said anything"), child(str(script)):
+        pass

@@ -1,0 +1,140 @@
+"""From the options of `event create` and `event change` to an order, and every doubt that is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from openadr_ra.errors import SettingsError
+from openadr_ra.programs.ordering import Wish, amended, ordered
+from openadr_ra.run.orders import Order
+
+NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+HELD = Order(
+    start=NOW,
+    every_s=1800,
+    asks={"VEN1": (-5.0, -8.0)},
+    kind="setpoint",
+    market_context="http://example.org",
+    priority=2,
+    comment="first",
+    test=True,
+)
+PRICED = replace(HELD, kind="price", asks={"VEN1": (12.0, 8.0)}, currency="EUR")
+TWO = replace(HELD, asks={"VEN1": (-5.0,), "VEN2": (-1.0,)})
+
+
+def wish(**given: object) -> Wish:
+    """A wish for half hours from now on."""
+    return replace(Wish(start="now", every="30m"), **given)
+
+
+def test_operator_orders_power_of_one_ven() -> None:
+    """Against the baseline, unless something else is said."""
+    order = ordered(wish(kw="-5,-8,-6", to=("VEN1",)), NOW)
+
+    assert order == Order(start=NOW, every_s=1800, asks={"VEN1": (-5.0, -8.0, -6.0)}, kind="delta")
+
+
+def test_operator_orders_the_same_of_each_of_several_vens() -> None:
+    order = ordered(wish(kw="3", to=("VEN1", "VEN2"), each=True, power="setpoint"), NOW)
+
+    assert (order.kind, order.asks) == ("setpoint", {"VEN1": (3.0,), "VEN2": (3.0,)})
+
+
+def test_operator_orders_of_each_ven_its_own() -> None:
+    order = ordered(wish(ask=("VEN1=-5,-8", "VEN2=-1,0")), NOW)
+
+    assert (order.kind, order.asks) == ("delta", {"VEN1": (-5.0, -8.0), "VEN2": (-1.0, 0.0)})
+
+
+@pytest.mark.parametrize("kind", ["price", "level"])
+def test_prices_and_levels_are_for_each_ven_by_their_nature(kind: str) -> None:
+    order = ordered(wish(**{kind: "1,2"}, to=("VEN1", "VEN2")), NOW)
+
+    assert (order.kind, order.asks) == (kind, {"VEN1": (1.0, 2.0), "VEN2": (1.0, 2.0)})
+
+
+def test_an_order_carries_all_that_was_said() -> None:
+    said = wish(
+        kw="1",
+        to=("VEN1",),
+        market_context="http://example.org",
+        priority=2,
+        comment="first",
+        test=True,
+        currency="USD",
+    )
+    order = ordered(said, NOW)
+
+    assert (order.market_context, order.priority, order.comment) == ("http://example.org", 2, "first")
+    assert (order.test, order.currency) == (True, "USD")
+
+
+DOUBTS: list[tuple[dict[str, object], str]] = [
+    ({"start": None}, "--start and --every are needed"),
+    ({"every": None}, "--start and --every are needed"),
+    ({"kw": None}, "say what is asked: --kw, --price or --level with --to VEN, or --ask"),
+    ({"to": ()}, "name at least one VEN: --to VEN; `openadr-ra ven list` shows those there are"),
+    ({"to": ("VEN1", "VEN2")}, "is --kw for each of the 2 VENs? Then add --each; else give every VEN its own by --ask"),
+    ({"price": "1"}, "--kw, --price, --level and --ask exclude one another"),
+    ({"ask": ("VEN1=1",)}, "--kw, --price, --level and --ask exclude one another"),
+    ({"kw": None, "ask": ("VEN1=1",)}, "--ask names its VEN itself; leave --to out"),
+    ({"kw": None, "to": (), "ask": ("VEN1=1", "VEN1=2")}, "--ask VEN1=… is there twice"),
+    ({"kw": None, "price": "1", "power": "delta"}, "--delta belongs to --kw and --ask"),
+    ({"kw": None, "level": "1", "power": "setpoint"}, "--setpoint belongs to --kw and --ask"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), DOUBTS, ids=range(len(DOUBTS)))
+def test_a_doubtful_order_is_refused(change: dict[str, object], sentence: str) -> None:
+    """Twice the power, or half of it, costs more than a second try."""
+    with pytest.raises(SettingsError) as refused:
+        ordered(replace(wish(kw="-5", to=("VEN1",)), **change), NOW)
+
+    assert sentence in str(refused.value)
+
+
+def test_a_change_without_words_changes_nothing() -> None:
+    assert amended(HELD, Wish(), NOW) == HELD
+
+
+def test_a_change_keeps_what_was_not_said() -> None:
+    changed = amended(HELD, Wish(start="+1h", comment="", test=False), NOW)
+
+    assert changed == replace(HELD, start=NOW + timedelta(hours=1), comment="", test=False)
+
+
+def test_changed_figures_go_to_the_vens_that_the_event_has() -> None:
+    """In the sense that they had, unless another one is said."""
+    assert amended(HELD, Wish(kw="1,2,3"), NOW) == replace(HELD, asks={"VEN1": (1.0, 2.0, 3.0)})
+    assert amended(HELD, Wish(kw="1", power="delta"), NOW).kind == "delta"
+    assert amended(TWO, Wish(kw="1", each=True), NOW).asks == {"VEN1": (1.0,), "VEN2": (1.0,)}
+
+
+def test_changed_figures_may_go_to_other_vens() -> None:
+    assert amended(HELD, Wish(kw="1", to=("VEN2",)), NOW).asks == {"VEN2": (1.0,)}
+    assert amended(HELD, Wish(ask=("VEN3=4",)), NOW).asks == {"VEN3": (4.0,)}
+
+
+def test_a_price_may_become_an_order_of_power_and_the_reverse() -> None:
+    assert amended(PRICED, Wish(kw="1"), NOW).kind == "delta"
+    assert amended(PRICED, Wish(every="1h"), NOW).kind == "price"
+    assert amended(HELD, Wish(price="9"), NOW).kind == "price"
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "sentence"),
+    [
+        (TWO, Wish(kw="1"), "is --kw for each of the 2 VENs?"),
+        (HELD, Wish(to=("VEN2",)), "--to needs the figures for those VENs too"),
+        (HELD, Wish(power="delta"), "--delta says what --kw or --ask mean; give one of them too"),
+    ],
+)
+def test_a_doubtful_change_is_refused(held: Order, said: Wish, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        amended(held, said, NOW)
+
+    assert sentence in str(refused.value)
