@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from openadr_ra.errors import SettingsError
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+"""A period of this node's own; a day at most."""
+
+WholeSeconds = Annotated[int, Meta(ge=1, le=86_400)]
+"""A period that goes over the wire, where there are no fractions of a second."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,18 +41,22 @@ class Upstream(Table, frozen=True, kw_only=True):
     market_contexts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()
-    shortest_report_s: int = 1
+    shortest_report_s: WholeSeconds = 1
 
 
 class FleetSettings(Table, frozen=True, kw_only=True):
-    """How the fleet is led: `[fleet]`."""
+    """How the fleet is led: `[fleet]`.
 
-    read_every_s: float = 1.0
-    track_every_s: float = 10.0
-    lease_s: float = 30.0
-    min_cover: float = 0.9
-    settle_s: float = 3.0
-    driver_timeout_s: float = 5.0
+    A set-point is given again every `track_every_s` and lets go of its device after `lease_s` without that. An interval
+    is answered for `settle_s` after its end, when the devices have been read once more.
+    """
+
+    read_every_s: Seconds = 1.0
+    track_every_s: Seconds = 10.0
+    lease_s: Seconds = 30.0
+    min_cover: Annotated[float, Meta(ge=0, le=1)] = 0.9
+    settle_s: Seconds = 3.0
+    driver_timeout_s: Seconds = 5.0
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):
@@ -69,12 +80,12 @@ class Downstream(Table, frozen=True, kw_only=True):
     client_ca: str = ""
     admit: Literal["listed", "ca"] = "listed"
     ven: tuple[AdmittedVen, ...] = ()
-    poll_s: int = 10
-    live_s: int = 60
-    slot_s: int = 1800
-    band: float = 0.1
+    poll_s: WholeSeconds = 10
+    live_s: WholeSeconds = 60
+    slot_s: Annotated[int, Meta(ge=0, le=86_400)] = 1800
+    band: Annotated[float, Meta(ge=0, le=1)] = 0.1
     strict_content_type: bool = False
-    max_body_bytes: int = 4 * 1024 * 1024
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024
 
     @property
     def chains(self) -> tuple[tuple[str, str], ...]:
@@ -129,10 +140,22 @@ def from_table(table: Mapping[str, object], path: Path) -> NodeSettings:
         found = msgspec.convert(table, NodeSettings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {_explained(str(error))}") from error
-    names = [upstream.name for upstream in found.upstream]
-    if len(set(names)) < len(names):
-        raise SettingsError(f"{path}: upstream.name: two upstreams are called {names[0]!r}; give each its own name")
+    for fault in _faults(found):
+        raise SettingsError(f"{path}: {fault}")
     return _absolute(found, path.resolve().parent)
+
+
+def _faults(found: NodeSettings) -> Iterator[str]:
+    """What is wrong between one setting and another."""
+    names = [upstream.name for upstream in found.upstream]
+    for name in names:
+        if names.count(name) > 1:
+            yield f"upstream.name: two upstreams are called {name!r}; give each its own name"
+    fleet = found.fleet
+    if fleet.lease_s <= fleet.track_every_s:
+        yield f"fleet.lease_s: must be longer than track_every_s, {fleet.track_every_s:g}, at which set-points are renewed"
+    if fleet.settle_s <= fleet.read_every_s:
+        yield f"fleet.settle_s: must be longer than read_every_s, {fleet.read_every_s:g}, at which devices are read"
 
 
 _AT = re.compile(r" - at `\$\.?(?P<at>[^`]*)`")
@@ -150,6 +173,8 @@ def _explained(message: str) -> str:
         return f"{key}: there is no such setting; see README for those there are"
     if field:
         return f"{where}.{field['field']}: is missing".lstrip(".")
+    if "Expected `array`, got `object`" in plain:
+        return f"{where}: there can be several, so it is written [[{where}]]"
     return f"{where}: {plain[0].lower()}{plain[1:]}" if where else plain
 
 

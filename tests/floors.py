@@ -44,7 +44,7 @@ ROOMS = (
     ),
     Room(1, "report", ("protocol/report", "protocol/producer", "protocol/delivery", "protocol/requester")),
     Room(1, "opt", ("protocol/opt",)),
-    Room(2, "vtn", ("protocol/vtn",)),
+    Room(2, "vtn", ("protocol/vtn", "protocol/party", "protocol/outbox")),
     Room(2, "ven", ("protocol/ven", "protocol/hearing", "protocol/node", "protocol/debts")),
     Room(2, "fleet", ("fleet",)),
     Room(2, "market", ("market",)),

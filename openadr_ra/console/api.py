@@ -55,6 +55,7 @@ from openadr_ra.run.orders import (
     full,
     instruction,
     report,
+    ven_view,
     view,
 )
 from openadr_ra.run.vtn import Vtn
@@ -216,7 +217,7 @@ class _Api:
         return response
 
     async def list_vens(self, request: web.Request) -> web.Response:
-        return reply(await self._vtn.vens())
+        return reply([ven_view(known) for known in await self._vtn.vens()])
 
     async def enrol_ven(self, request: web.Request) -> web.Response:
         vtn, ven_id = self._vtn, _ven_id(request)

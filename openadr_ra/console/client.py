@@ -22,13 +22,13 @@ from openadr_ra.run.orders import (
     Row,
     SettingsError,
     TransportError,
-    VenSummary,
+    VenView,
 )
 
 T = TypeVar("T")
 
 ANSWER_S = 30.0
-"""Beyond what a call waits for by itself; a console answers within milliseconds."""
+"""A console answers within milliseconds; a busy machine takes longer."""
 
 Opts = dict[str, str | None]
 """By venID; None has not answered yet."""
@@ -39,13 +39,17 @@ class _Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Client:
-    """One call is one connection. Raises SettingsError for what the node finds wrong with a call, and TransportError
-    if there is no node or it could not do what it should."""
+    """One call is one connection; an answer takes at most `answer_s`, and what the call itself waits for.
 
-    def __init__(self, url: str, token: str) -> None:
+    Raises SettingsError for what the node finds wrong with a call, and TransportError if there is no node or it could not
+    do what it should.
+    """
+
+    def __init__(self, url: str, token: str, *, answer_s: float = ANSWER_S) -> None:
         self._host, self._port = _address(url)
         self._url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
         self._token = token
+        self._answer_s = answer_s
 
     def events(self) -> tuple[EventView, ...]:
         """Every event, soonest first."""
@@ -70,7 +74,7 @@ class Client:
     def opts(self, event_id: str, within_s: int) -> Opts:
         """Each VEN's opt; waits up to `within_s` for those that have not answered."""
         path = f"/events/{_quoted(event_id)}/opts?within_s={within_s}"
-        return self._call("GET", path, Opts, patience_s=ANSWER_S + within_s)
+        return self._call("GET", path, Opts, wait_s=within_s)
 
     def response(self, event_id: str) -> Report:
         """The rows of the response as they are known now."""
@@ -78,16 +82,16 @@ class Client:
 
     def follow(self, event_id: str) -> Iterator[Row]:
         """Each row as it becomes known; ends with the event."""
-        with self._asked("GET", f"/events/{_quoted(event_id)}/response/stream", None, None) as answer:
+        with self._asked("GET", f"/events/{_quoted(event_id)}/response/stream", None, wait_s=None) as answer:
             try:
                 for line in answer:
                     yield self._row(line)
             except (OSError, http.client.HTTPException) as error:
                 raise TransportError(f"{self._url} stopped before the event was over; ask again") from error
 
-    def vens(self) -> tuple[VenSummary, ...]:
+    def vens(self) -> tuple[VenView, ...]:
         """Every VEN with its state."""
-        return self._call("GET", "/vens", tuple[VenSummary, ...])
+        return self._call("GET", "/vens", tuple[VenView, ...])
 
     def enrol(self, ven_id: str, fingerprints: tuple[str, ...]) -> Enrolled:
         """Admit a VEN with these certificates and no others."""
@@ -98,9 +102,9 @@ class Client:
         return self._call("PUT", f"/opts/{_quoted(event_id)}", OwnOpt, word)
 
     def _call(
-        self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None, *, patience_s: float = ANSWER_S
+        self, method: str, path: str, kind: type[T], body: msgspec.Struct | None = None, *, wait_s: float = 0
     ) -> T:
-        with self._asked(method, path, body, patience_s) as answer, self._plainly():
+        with self._asked(method, path, body, wait_s=wait_s) as answer, self._plainly():
             octets = answer.read()
         try:
             return msgspec.json.decode(octets, type=kind)
@@ -109,16 +113,17 @@ class Client:
 
     @contextmanager
     def _asked(
-        self, method: str, path: str, body: msgspec.Struct | None, patience_s: float | None
+        self, method: str, path: str, body: msgspec.Struct | None, *, wait_s: float | None
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer, if it is a good one. `patience_s` None waits for ever for what follows its head."""
+        """The answer, if it is a good one. `wait_s` None waits for ever for what follows its head."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         octets = None if body is None else msgspec.json.encode(body)
-        with closing(http.client.HTTPConnection(self._host, self._port, timeout=patience_s or ANSWER_S)) as connection:
+        patience_s = self._answer_s + (wait_s or 0)
+        with closing(http.client.HTTPConnection(self._host, self._port, timeout=patience_s)) as connection:
             with self._plainly():
                 connection.request(method, path, octets, headers)
                 answer = connection.getresponse()
-                if patience_s is None and connection.sock is not None:
+                if wait_s is None and connection.sock is not None:
                     connection.sock.settimeout(None)
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise self._fault(answer.status, answer.read())

@@ -50,7 +50,7 @@ def main(*, out: Path, interval_s: int, json: bool) -> int:
 
     `json`: stdout gets the summary and nothing else. Raises SettingsError for a directory or an interval that cannot be.
     """
-    _check(interval_s)
+    check_interval(interval_s)
     _make_room(out)
     screen = Screen(quiet=json)
     recorder = Recorder()
@@ -64,7 +64,8 @@ def main(*, out: Path, interval_s: int, json: bool) -> int:
     return told
 
 
-def _check(interval_s: int) -> None:
+def check_interval(interval_s: int) -> None:
+    """Raise SettingsError for an interval that the demo cannot show."""
     if not SHORTEST_INTERVAL_S <= interval_s <= LONGEST_INTERVAL_S:
         raise SettingsError(
             f"an interval of {interval_s} s cannot be shown; give {SHORTEST_INTERVAL_S} to {LONGEST_INTERVAL_S}"

@@ -65,7 +65,8 @@ def draw(
             _devices(axes, sites[name], COLOURS[name])
     _first_asked(panels[0], versions)
     _name_panels(panels)
-    _words(figure, panels, orders)
+    until = max((reading.start + reading.span for reading in power), default=orders[-1].end)
+    _words(figure, panels, orders, until)
     figure.savefig(path, format="png")
 
 
@@ -186,7 +187,7 @@ def _name_panels(panels: Iterable[Axes]) -> None:
         axes.set_title("asked → delivered, kW", loc="right", color=FAINT, fontsize=11, pad=10)
 
 
-def _words(figure: Figure, panels: Iterable[Axes], orders: tuple[Instruction, ...]) -> None:
+def _words(figure: Figure, panels: Iterable[Axes], orders: tuple[Instruction, ...], until: datetime) -> None:
     first, *_, last = panels
     length_s = orders[0].every.total_seconds()
     figure.suptitle(
@@ -195,14 +196,21 @@ def _words(figure: Figure, panels: Iterable[Axes], orders: tuple[Instruction, ..
     )  # fmt: skip
     for order in orders:
         changed = ", changed while pending" if order.modification else ""
+        # On the side of zero where nothing is drawn.
+        reducing = fsum(ask.values[0] for ask in order.asks.values()) < 0
         first.annotate(
             f"event “{order.id}”{changed}",
-            (_at(order.start), 1.0), xycoords=("data", "axes fraction"), xytext=(4, -4), textcoords="offset points",
-            ha="left", va="top", color=FAINT, fontsize=11, style="italic",
-        )  # fmt: skip
+            (_at(order.start), 0),
+            xytext=(5, 5 if reducing else -5),
+            textcoords="offset points",
+            va="bottom" if reducing else "top",
+            color=FAINT,
+            fontsize=12,
+            style="italic",
+        )
     edges = [edge for order in orders for edge in _edges(order)]
     last.set_xticks(edges, [f"{datetime.fromtimestamp(edge, UTC):%H:%M:%S}" for edge in edges])
-    last.set_xlim(_at(orders[0].start - orders[0].every / 2), _at(orders[-1].end + timedelta(seconds=3)))
+    last.set_xlim(_at(orders[0].start - orders[0].every / 2), _at(until))
     last.set_xlabel(
         f"time, UTC, {orders[0].start:%Y-%m-%d}; an interval of {length_s:.0f} s stands for {STANDS_FOR_S // 60} min\n"
         f"change of power against each site's plan, load convention: {MINUS} less import or more export, + the reverse",

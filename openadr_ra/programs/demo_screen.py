@@ -86,22 +86,19 @@ class Screen:
 
 def _live_table(view: View) -> Table:
     table = Table(title=view.words, box=box.ROUNDED, caption="kW against the plan, load convention")
-    table.add_column("VEN, resource", min_width=16)
-    table.add_column("", style="dim", min_width=30)
+    table.add_column("VEN, resource", min_width=14)
     for heading in ("asked\n要求", "now", "mean\n応動"):
         table.add_column(heading, justify="right", min_width=7)
     table.add_column("in ±10 %", justify="center")
-    table.add_column("last seen", justify="right")
+    table.add_column("last seen", justify="right", min_width=10)
     for gauge in view.gauges:
-        table.add_row(*_cells(gauge), style="bold" if gauge.name == "all" else "")
+        table.add_row(*_cells(gauge), style="dim" if gauge.part else "")
     return table
 
 
 def _cells(gauge: Gauge) -> tuple[str | Text, ...]:
-    resource = gauge.seen_s is None and gauge.name != "all"
     return (
-        f"  {gauge.name}" if resource else gauge.name,
-        "" if resource else gauge.of,
+        f"  {gauge.name}" if gauge.part else gauge.name,
         _kw(gauge.asked_kw),
         _kw(gauge.now_kw),
         _kw(gauge.mean_kw),

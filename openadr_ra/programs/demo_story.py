@@ -42,7 +42,7 @@ LEAD = timedelta(seconds=8)
 GRACE = timedelta(seconds=20)
 """How long after an event its last response is waited for; it takes a second or two."""
 
-AFTER = timedelta(seconds=3)
+AFTER = timedelta(seconds=2)
 """Until when devices are watched after the last event, to be seen returning to their plans."""
 
 LOOK_EVERY = timedelta(seconds=0.5)

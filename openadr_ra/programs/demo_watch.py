@@ -27,11 +27,11 @@ RECENT = timedelta(seconds=10)
 class Gauge(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the live table; kW against the plan, load convention. None: not known, or nothing is asked.
 
-    What a resource is asked its VEN decides; the VTN learns it with the response.
+    `part`: a resource of the VEN above. What it is asked its VEN decides; the VTN learns it with the response.
     """
 
     name: str
-    of: str = ""
+    part: bool = False
     asked_kw: float | None = None
     now_kw: float | None = None
     mean_kw: float | None = None
@@ -68,15 +68,14 @@ async def look(vtn: Vtn, now: datetime) -> View:
     totals: list[Gauge] = []
     for site in SITES:
         slot, last = running[site.name], seen.get(VenId(site.name))
-        devices = [
-            _device(site, device, found.get(usage_series(site, device), []), slot, now) for device in site.devices
-        ]
-        age_s = None if last is None else (now - last).total_seconds()
-        whole = _together(site.name, site.what, devices, None if slot is None else slot.kw, age_s)
+        devices = [_device(device, found.get(usage_series(site, device), []), slot, now) for device in site.devices]
+        # It may have been seen since `now`.
+        age_s = None if last is None else max((now - last).total_seconds(), 0.0)
+        whole = _together(site.name, devices, None if slot is None else slot.kw, age_s)
         totals.append(whole)
         gauges += [whole, *devices]
     asked_kw = _sum(one.asked_kw for one in totals)
-    gauges.append(_together("all", f"{len(SITES)} VENs", totals, asked_kw, None))
+    gauges.append(_together("all", totals, asked_kw, None))
     return View(words=_words(orders, now), gauges=tuple(gauges))
 
 
@@ -85,29 +84,25 @@ def _running(orders: Iterable[Instruction], site: Site, now: datetime) -> Slot |
     return next((slot for slot in slots if slot.start <= now < slot.end), None)
 
 
-def _device(site: Site, device: Device, power: list[Reading], slot: Slot | None, now: datetime) -> Gauge:
+def _device(device: Device, power: list[Reading], slot: Slot | None, now: datetime) -> Gauge:
     newest = power[-1] if power and power[-1].start > now - RECENT else None
     mean = value(slot.start, now, power=power) if slot is not None else None
     return Gauge(
         name=device.id,
-        of=site.name,
+        part=True,
         now_kw=None if newest is None else newest.value - device.plan_kw,
         mean_kw=None if mean is None or mean.kw is None else mean.kw - device.plan_kw,
     )
 
 
-def _together(name: str, of: str, parts: list[Gauge], asked_kw: float | None, seen_s: float | None) -> Gauge:
+def _together(name: str, parts: list[Gauge], asked_kw: float | None, seen_s: float | None) -> Gauge:
     mean_kw = _sum(one.mean_kw for one in parts)
-    judged = mean_kw is not None and asked_kw is not None
     return Gauge(
         name=name,
-        of=of,
         asked_kw=asked_kw,
         now_kw=_sum(one.now_kw for one in parts),
         mean_kw=mean_kw,
-        in_band=is_in_band(mean_kw, asked_kw, BAND)
-        if judged and mean_kw is not None and asked_kw is not None
-        else None,
+        in_band=None if mean_kw is None or asked_kw is None else is_in_band(mean_kw, asked_kw, BAND),
         seen_s=seen_s,
     )
 

@@ -18,7 +18,7 @@ from openadr_ra.programs.tables import NOTHING, clock, day, moment, number, perc
 from openadr_ra.protocol.parts import GOOD
 from openadr_ra.protocol.report import TOTAL
 from openadr_ra.run.clock import SystemClock
-from openadr_ra.run.orders import EventDetail, EventView, Order, OwnOpt, Report, Row, VenId, VenSummary
+from openadr_ra.run.orders import EventDetail, EventView, Order, OwnOpt, Report, Row, VenId, VenView
 
 DEFAULT_CONFIG = Path("node.toml")
 
@@ -211,7 +211,7 @@ def event_said(view: EventView, did: str) -> str:
     )
 
 
-def ven_list(vens: Iterable[VenSummary]) -> str:
+def ven_list(vens: Iterable[VenView]) -> str:
     """One line a VEN."""
     found = tuple(vens)
     if not found:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence
 from openadr_ra.protocol import event as events
-from openadr_ra.protocol.messages import CreatedEvent, DistributeEvent
+from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent
 from openadr_ra.protocol.model import ALWAYS, CANCELLED, EventId, OptType, RequestId, ResponseRequired, VtnId
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
@@ -21,7 +21,10 @@ RETENTION = timedelta(hours=1)
 
 
 class Given(Value, frozen=True, kw_only=True, gc=False):
-    """An event in its newest version, and how far the VEN is with it. -1: no version yet."""
+    """An event in its newest version, and how far the VEN is with it. -1: no version yet.
+
+    `by_opt`: the opt was given by oadrCreateOpt and stands against later oadrCreatedEvents (rule 206).
+    """
 
     event: Event
     response_required: ResponseRequired = ALWAYS
@@ -30,6 +33,7 @@ class Given(Value, frozen=True, kw_only=True, gc=False):
     answered: int = -1
     opt: OptType | None = None
     code: str = ""
+    by_opt: bool = False
 
     @property
     def unanswered(self) -> bool:
@@ -176,4 +180,30 @@ def _take(given: Distribution, item: EventResponse) -> Given:
         raise OutOfSequence(
             f"modification {item.event.modification} of event {held.event.id} was overtaken by {held.event.modification}"
         )
+    if held.by_opt:
+        return replace(held, answered=item.event.modification)
     return replace(held, answered=item.event.modification, opt=item.opt, code=item.code)
+
+
+def qualify(given: Distribution, message: CreateOpt, now: datetime) -> tuple[Distribution, Entry]:
+    """The opt that oadrCreateOpt gives one event. Raises InvalidId for an event or a modification that is not held."""
+    if message.event is None:
+        raise InvalidId("the opt names no event")
+    held = given.get(message.event.event_id)
+    if held is None or held.event.modification != message.event.modification:
+        raise InvalidId(f"event {message.event.event_id} has no modification {message.event.modification} here")
+    item = replace(held, answered=held.event.modification, opt=message.opt, code=OK, by_opt=True)
+    entry = Entry(
+        subject=f"event/{held.event.id}",
+        at=now,
+        by=message.ven_id,
+        what=message.opt,
+        detail=f"modification {held.event.modification} by oadrCreateOpt, {message.reason}",
+    )
+    return given | {held.event.id: item}, entry
+
+
+def unqualify(given: Distribution, event_id: EventId) -> Distribution:
+    """The opt stays as it is, but a later oadrCreatedEvent counts again."""
+    held = given.get(event_id)
+    return given if held is None else given | {event_id: replace(held, by_opt=False)}

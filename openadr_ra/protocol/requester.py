@@ -30,6 +30,9 @@ from openadr_ra.protocol.step import Moment
 from openadr_ra.protocol.times import Duration, duration
 
 METADATA = "METADATA_"
+METADATA_SPECIFIER = SpecifierId("METADATA")
+"""The reportSpecifierID that asks for capabilities (rule 306)."""
+
 SLOT = timedelta(minutes=30)
 """The Japanese market's slot, on :00 and :30 (architecture 4(b))."""
 
@@ -42,10 +45,14 @@ class Wanted(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Requested(Value, frozen=True, kw_only=True, gc=False):
-    """A request of ours. Asked again through the poll until the other side lists or serves it."""
+    """A request of ours. Asked again through the poll until the other side lists or serves it.
+
+    `standing`: every VEN is asked for it; else an operator wants it of this one.
+    """
 
     request: ReportRequest
     name: ReportName
+    standing: bool = True
     asked_at: datetime | None = None
     running: bool = False
 
@@ -65,35 +72,29 @@ def plain_name(report: Report) -> ReportName:
 def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Requester:
     """A new METADATA replaces the earlier one; the standing reports it allows are asked for, each once.
 
-    Requests whose specifier is no longer offered are dropped; those whose points have changed are made anew under their
-    ids.
+    Requests that it does not allow any more are dropped; one whose points have changed is made anew under its id.
     """
-    offers = {report.specifier_id: report for report in reports}
-    kept = {
-        name: _renewed(item, offers[item.request.specifier_id], moment.now)
+    specifiers = {report.specifier_id for report in reports}
+    own = {
+        name: item
         for name, item in requester.requests.items()
-        if item.request.specifier_id in offers
+        if not item.standing and item.request.specifier_id in specifiers
     }
-    have = {(item.request.specifier_id, item.request.granularity) for item in kept.values()}
-    fresh = [
-        item
-        for item in _standing(reports, wanted, moment)
-        if (item.request.specifier_id, item.request.granularity) not in have
-    ]
-    return Requester(offered=reports, requests=kept | {item.request.id: item for item in fresh})
+    held = {_key(item): item for item in requester.requests.values() if item.standing}
+    standing = (_kept(held.get(_key(item)), item) for item in _standing(reports, wanted, moment))
+    return Requester(offered=reports, requests=own | {item.request.id: item for item in standing})
 
 
-def _renewed(item: Requested, report: Report, now: datetime) -> Requested:
-    points = _asked_points(report)
-    if points == item.request.points:
-        return item
-    interval = Period(start=_aligned(now, item.request.granularity))
-    request = replace(item.request, points=points, interval=interval)
-    return Requested(request=request, name=item.name)
+def _key(item: Requested) -> tuple[SpecifierId, Duration]:
+    return item.request.specifier_id, item.request.granularity
 
 
-def _asked_points(report: Report) -> tuple[SpecifierPayload, ...]:
-    return tuple(SpecifierPayload(rid=point.rid) for point in report.descriptions)
+def _kept(held: Requested | None, fresh: Requested) -> Requested:
+    if held is None:
+        return fresh
+    if held.request.points == fresh.request.points:
+        return held
+    return replace(fresh, request=replace(fresh.request, id=held.request.id))
 
 
 def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Iterator[Requested]:
@@ -108,7 +109,7 @@ def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> It
                     granularity=granularity,
                     report_back=back,
                     interval=Period(start=_aligned(moment.now, granularity)),
-                    points=_asked_points(report),
+                    points=tuple(SpecifierPayload(rid=point.rid) for point in report.descriptions),
                 ),
                 name=plain_name(report),
             )
@@ -142,6 +143,22 @@ def _aligned(now: datetime, granularity: Duration) -> datetime:
     step = int(granularity.length.total_seconds()) or 1
     past = int(now.timestamp()) % step
     return now.replace(microsecond=0) - timedelta(seconds=past)
+
+
+def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
+    """With the operator's own requests; one of a known id replaces that one. What is not offered is left out."""
+    names = {report.specifier_id: plain_name(report) for report in requester.offered}
+    added = {
+        request.id: Requested(request=request, name=names[request.specifier_id], standing=False)
+        for request in requests
+        if request.specifier_id in names
+    }
+    return replace(requester, requests=requester.requests | added)
+
+
+def stopped(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
+    """Without those requests. One last report of theirs may still come; it is then unknown, and refused with 452."""
+    return replace(requester, requests={k: v for k, v in requester.requests.items() if k not in ids})
 
 
 def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[ReportRequest, ...]:

@@ -13,8 +13,8 @@ from typing import ClassVar, Generic, NewType, Self, TypeVar
 import msgspec
 
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.model import EventId, OptType, ResourceId, ResponseRequired
-from openadr_ra.protocol.parts import Event, ReportDescription
+from openadr_ra.protocol.model import EventId, OptType, ReportRequestId, ResourceId, ResponseRequired
+from openadr_ra.protocol.parts import Event, ReportDescription, ReportRequest
 from openadr_ra.protocol.schedule import Reading, Schedule
 from openadr_ra.protocol.shape import Value
 
@@ -56,6 +56,27 @@ class Publish(Letter, frozen=True, kw_only=True, gc=False):
 
     event: Event
     response_required: ResponseRequired
+
+
+class AskReports(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: request these reports, beside the standing ones."""
+
+    requests: tuple[ReportRequest, ...]
+
+
+class StopReports(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: these requests end; with `to_follow` after one last report (rule 345)."""
+
+    ids: tuple[ReportRequestId, ...]
+    to_follow: bool = False
+
+
+class Reregister(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: our registration data changed; the VEN shall register again."""
+
+
+class EndRegistration(Letter, frozen=True, kw_only=True, gc=False):
+    """Operator → party: the VEN's registration ends."""
 
 
 class Instruct(Letter, frozen=True, kw_only=True, gc=False):
@@ -102,7 +123,10 @@ class Delivered(Letter, frozen=True, kw_only=True, gc=False):
     revision: int = 0
 
 
-AnyLetter = Publish | Instruct | Release | Verdict | Offer | Delivered
+ToParty = Publish | AskReports | StopReports | Reregister | EndRegistration
+ToNode = Verdict | Offer | Delivered
+ToFleet = Instruct | Release
+AnyLetter = ToParty | ToNode | ToFleet
 
 
 class Mail(Value, frozen=True, kw_only=True, gc=False):

@@ -1,20 +1,24 @@
-"""Party: a VTN's knowledge of one VEN. Routes each message to its service; decides what a poll returns next."""
+"""A VTN towards one VEN: each message is routed to its service, and answered by its natural reply."""
 
 from __future__ import annotations
-
-from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import distribution, registration, requester
+from openadr_ra.protocol import distribution, opt, registration, requester
 from openadr_ra.protocol.distribution import Distribution
 from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.messages import (
+    CanceledOpt,
     CanceledPartyRegistration,
+    CanceledReport,
+    CancelOpt,
     CancelPartyRegistration,
+    CancelReport,
     CreatedEvent,
+    CreatedOpt,
     CreatedReport,
+    CreateOpt,
     CreatePartyRegistration,
     CreateReport,
     Message,
@@ -27,47 +31,29 @@ from openadr_ra.protocol.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
+from openadr_ra.protocol.model import RegistrationId, RequestId, ResourceId
+from openadr_ra.protocol.outbox import distributed, next_payload, quiet_until
 from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.party import Again, End, Metadata, Party, Stop, Terms, owe, paid
 from openadr_ra.protocol.refusal import refusal
-from openadr_ra.protocol.registration import Registration
-from openadr_ra.protocol.requester import Requester, Wanted
+from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import AnyLetter, Entry, Moment, Outcome, Publish, Record, State
+from openadr_ra.protocol.step import (
+    AnyLetter,
+    AskReports,
+    EndRegistration,
+    Entry,
+    Moment,
+    Outcome,
+    Publish,
+    Record,
+    Reregister,
+    StopReports,
+)
 
-MIN_RETRY = timedelta(seconds=10)
-"""A delivery counts as lost after two polls without an answer, but never sooner than this."""
-
-
-METADATA = "metadata"
-"""The debt of our own oadrRegisterReport, due once after each new registration (rule 301)."""
-
-
-class Terms(Value, frozen=True, kw_only=True, gc=False):
-    """What a VTN holds for all of its VENs; settings, so handed in with each message."""
-
-    vtn_id: VtnId
-    poll_s: int = 10
-    wanted: Wanted = Wanted()
-
-
-class Debt(Value, frozen=True, kw_only=True, gc=False):
-    """A message the VTN owes this VEN besides events and report requests; written when it is sent."""
-
-    kind: str
-    sent_at: datetime | None = None
-
-
-class Party(State, frozen=True, kw_only=True, gc=False):
-    """One VEN. `fingerprints`: the certificates it may come with, several while one is being renewed; empty: any."""
-
-    ven_id: VenId
-    name: str = ""
-    fingerprints: tuple[str, ...] = ()
-    registration: Registration | None = None
-    events: Distribution = {}
-    reports: Requester = Requester()
-    debts: tuple[Debt, ...] = ()
+__all__ = [
+    "Heard", "Party", "Terms", "belongs", "filed", "is_plain", "is_poll", "is_registering", "quiet_until", "receive",
+]  # fmt: skip
 
 
 class Heard(Value, frozen=True, kw_only=True, gc=False):
@@ -98,20 +84,30 @@ def is_plain(message: Message) -> bool:
     return isinstance(message, Response)
 
 
-def filed(state: Party, letters: tuple[AnyLetter, ...]) -> Party:
-    """The party with the events that came by mail."""
+def filed(state: Party, letters: tuple[AnyLetter, ...], moment: Moment) -> Party:
+    """The party with what came by mail."""
     for letter in letters:
-        if isinstance(letter, Publish):
-            state = replace(state, events=distribution.publish(state.events, letter))
+        match letter:
+            case Publish():
+                state = replace(state, events=distribution.publish(state.events, letter))
+            case AskReports(requests=requests):
+                state = replace(state, reports=requester.ask(state.reports, requests))
+            case StopReports(ids=ids, to_follow=to_follow):
+                known = tuple(name for name in ids if name in state.reports.requests)
+                state = owe(state, Stop(ids=known, to_follow=to_follow), moment) if known else state
+            case Reregister():
+                state = owe(state, Again(), moment)
+            case EndRegistration():
+                state = owe(state, End(), moment) if state.registration is not None else state
+            case _:
+                raise NotAllowed(f"a party takes no {type(letter).__name__}")
     return state
 
 
 def receive(state: Party, given: Heard | AnyLetter, moment: Moment) -> Outcome[Party]:
     """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code."""
-    if isinstance(given, Publish):
-        return Outcome(state=filed(state, (given,)))
     if not isinstance(given, Heard):
-        raise NotAllowed(f"a party takes no {type(given).__name__}")
+        return Outcome(state=filed(state, (given,), moment))
     try:
         _admit(state, given)
         return _route(state, given, moment)
@@ -131,6 +127,8 @@ def _admit(state: Party, given: Heard) -> None:
         raise InvalidId(f"venID {named} is unknown here")
     if state.registration is None and not creating:
         raise NotRegistered("there is no registration; send oadrCreatePartyRegistration first")
+    if state.report_only and isinstance(given.message, RequestEvent | CreatedEvent | CreateOpt | CancelOpt):
+        raise NotAllowed("a report-only VEN uses neither EiEvent nor EiOpt")
 
 
 def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
@@ -154,18 +152,29 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
             return _created_event(state, message, terms, moment)
         case RegisterReport():
             return _register_report(state, message, terms, moment)
+        case CreateOpt():
+            return _create_opt(state, message, moment)
+        case CancelOpt():
+            return _cancel_opt(state, message, moment)
         case RegisteredReport():
-            return _acknowledged(state, message.result.request_id, METADATA)
+            return _acknowledged(paid(state, Metadata, message.result.request_id), message.result.request_id)
         case CreatedReport():
             reports = requester.running(state.reports, message.pending)
             return _acknowledged(replace(state, reports=reports), message.result.request_id)
         case UpdateReport():
-            reports, readings = requester.readings(state.reports, message, state.ven_id)
-            answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
-            outcome = _says(replace(state, reports=reports), answer)
-            return replace(outcome, effects=(Record(readings=readings),) if readings else ())
-        case Response() | CanceledPartyRegistration():
-            return _acknowledged(state, RequestId(""))
+            return _updated(state, message)
+        case CreateReport():
+            return _create_report(state, message, moment)
+        case CancelReport():
+            raise InvalidId(f"report request {message.report_request_ids[0]} is unknown here")
+        case CanceledReport():
+            return _canceled_report(state, message)
+        case CanceledPartyRegistration():
+            return _ended(state, moment)
+        case Response():
+            return _acknowledged(paid(state, Again, message.result.request_id), message.result.request_id)
+        case UpdatedReport():
+            return _acknowledged(state, message.result.request_id)
     raise NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VEN sends here")
 
 
@@ -173,10 +182,8 @@ def _says(state: Party, reply: Message) -> Outcome[Party]:
     return Outcome(state=state, replies=(reply,))
 
 
-def _acknowledged(state: Party, request_id: RequestId, kind: str = "") -> Outcome[Party]:
+def _acknowledged(state: Party, request_id: RequestId) -> Outcome[Party]:
     """A pull VEN's answer to something it got with a poll is itself answered by oadrResponse."""
-    if kind:
-        state = replace(state, debts=tuple(debt for debt in state.debts if debt.kind != kind))
     return _says(state, Response(result=Result(request_id=request_id), ven_id=state.ven_id))
 
 
@@ -187,8 +194,10 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
     fingerprints = state.fingerprints or ((given.fingerprint,) if given.fingerprint else ())
     state = replace(state, registration=held, name=held.ven_name or state.name, fingerprints=fingerprints)
     if anew:
-        # Rules 301 and 406: reports begin anew with METADATA from both sides; events are still its own.
-        state = replace(state, reports=Requester(), debts=(Debt(kind=METADATA),), events=_undelivered(state.events))
+        # Rules 301 and 406: reports begin anew with METADATA from both sides, opts are gone; events are still its own.
+        state = replace(state, reports=Requester(), opts={}, debts=(), events=_undelivered(state.events))
+        state = owe(state, Metadata(), moment)
+    state = paid(state, Again, "")
     reply = registration.confirmed(
         held,
         request_id=message.request_id,
@@ -204,7 +213,8 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
 def _undelivered(events: Distribution) -> Distribution:
     """Whatever the VEN was given under its former registration, it has forgotten."""
     return {
-        name: replace(item, delivered=-1, delivered_at=None, answered=-1, opt=None) for name, item in events.items()
+        name: replace(item, delivered=-1, delivered_at=None, answered=-1, opt=None, by_opt=False)
+        for name, item in events.items()
     }
 
 
@@ -215,29 +225,26 @@ def _cancel_registration(state: Party, message: CancelPartyRegistration, moment:
     reply = CanceledPartyRegistration(
         result=Result(request_id=message.request_id), registration_id=held.id, ven_id=state.ven_id
     )
-    entry = Entry(subject=party(state.ven_id), at=moment.now, by=state.ven_id, what="cancelled its registration")
-    ended = replace(state, registration=None, events={}, reports=Requester(), debts=())
-    return Outcome(state=ended, replies=(reply,), effects=(Record(entries=(entry,)),))
+    return replace(_without_registration(state, moment, state.ven_id), replies=(reply,))
+
+
+def _ended(state: Party, moment: Moment) -> Outcome[Party]:
+    """The VEN confirms that we cancelled its registration. Unasked for, it changes nothing."""
+    if not any(isinstance(debt.work, End) for debt in state.debts):
+        return _acknowledged(state, RequestId(""))
+    answer = _acknowledged(state, RequestId(""))
+    return replace(_without_registration(state, moment, "operator"), replies=answer.replies)
+
+
+def _without_registration(state: Party, moment: Moment, by: str) -> Outcome[Party]:
+    """Nothing is due to a VEN without registration, and nothing of it holds; its certificates stay admitted."""
+    entry = Entry(subject=party(state.ven_id), at=moment.now, by=by, what="registration cancelled")
+    ended = replace(state, registration=None, events={}, reports=Requester(), opts={}, debts=())
+    return Outcome(state=ended, effects=(Record(entries=(entry,)),))
 
 
 def _request_event(state: Party, message: RequestEvent, terms: Terms, moment: Moment) -> Outcome[Party]:
-    return _distribute(state, terms, moment, message.request_id, message.reply_limit)
-
-
-def _distribute(
-    state: Party, terms: Terms, moment: Moment, answers: RequestId, limit: int | None = None
-) -> Outcome[Party]:
-    reply, given = distribution.distribute(
-        distribution.forget(state.events, moment.now),
-        moment.now,
-        vtn_id=terms.vtn_id,
-        request_id=RequestId(moment.fresh("ev")),
-        result=Result(request_id=answers),
-        limit=limit,
-    )
-    entries = tuple(distribution.delivered(state.events, given, state.ven_id, moment.now))
-    effects = (Record(entries=entries),) if entries else ()
-    return Outcome(state=replace(state, events=given), replies=(reply,), effects=effects)
+    return distributed(state, terms, moment, answers=message.request_id, limit=message.reply_limit)
 
 
 def _created_event(state: Party, message: CreatedEvent, terms: Terms, moment: Moment) -> Outcome[Party]:
@@ -249,63 +256,72 @@ def _created_event(state: Party, message: CreatedEvent, terms: Terms, moment: Mo
     return Outcome(state=replace(state, events=events), replies=(reply,), effects=effects)
 
 
+def _create_opt(state: Party, message: CreateOpt, moment: Moment) -> Outcome[Party]:
+    opt.check(message, _resources(state))
+    entries: tuple[Entry, ...] = ()
+    if message.event is not None:
+        events, entry = distribution.qualify(state.events, message, moment.now)
+        state, entries = replace(state, events=events), (entry,)
+    state = replace(state, opts=opt.create(opt.forget(state.opts, moment.now), message))
+    reply = CreatedOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)
+    return Outcome(state=state, replies=(reply,), effects=(Record(entries=entries),) if entries else ())
+
+
+def _resources(state: Party) -> tuple[ResourceId, ...]:
+    """Those that the VEN's METADATA names."""
+    points = (point for report in state.reports.offered for point in report.descriptions)
+    return tuple(name for point in points if point.source is not None for name in point.source.resources)
+
+
+def _cancel_opt(state: Party, message: CancelOpt, moment: Moment) -> Outcome[Party]:
+    gone = state.opts.get(message.opt_id)
+    state = replace(state, opts=opt.cancel(state.opts, message.opt_id))
+    if gone is not None and gone.event is not None:
+        state = replace(state, events=distribution.unqualify(state.events, gone.event.event_id))
+    reply = CanceledOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)
+    return _says(state, reply)
+
+
 def _register_report(state: Party, message: RegisterReport, terms: Terms, moment: Moment) -> Outcome[Party]:
     reports = requester.offered(state.reports, message.reports, terms.wanted, moment)
-    requests = requester.unasked(reports, moment.now, _retry(terms))
+    requests = requester.unasked(reports, moment.now, terms.retry)
     reports = requester.asked(reports, requests, moment.now)
     reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
     return _says(replace(state, reports=reports), reply)
 
 
-def _retry(terms: Terms) -> timedelta:
-    return max(MIN_RETRY, 2 * timedelta(seconds=terms.poll_s))
+def _updated(state: Party, message: UpdateReport) -> Outcome[Party]:
+    reports, readings = requester.readings(state.reports, message, state.ven_id)
+    answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
+    outcome = _says(replace(state, reports=reports), answer)
+    return replace(outcome, effects=(Record(readings=readings),) if readings else ())
+
+
+def _create_report(state: Party, message: CreateReport, moment: Moment) -> Outcome[Party]:
+    """We offer no data, but our METADATA, which is empty, can be asked for (rule 306)."""
+    for request in message.requests:
+        if request.specifier_id != requester.METADATA_SPECIFIER:
+            raise InvalidId(f"reportSpecifierID {request.specifier_id} is not offered here")
+        state = owe(state, Metadata(asked_by=request.id), moment)
+    pending = tuple(request.id for request in message.requests)
+    reply = CreatedReport(result=Result(request_id=message.request_id), pending=pending, ven_id=state.ven_id)
+    return _says(state, reply)
+
+
+def _canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
+    """The VEN stopped what it no longer lists."""
+    ended = tuple(
+        name
+        for debt in state.debts
+        if isinstance(debt.work, Stop) and debt.id == message.result.request_id
+        for name in debt.work.ids
+    )
+    state = paid(state, Stop, message.result.request_id)
+    reports = requester.stopped(state.reports, tuple(name for name in ended if name not in message.pending))
+    return _acknowledged(replace(state, reports=reports), message.result.request_id)
 
 
 def _poll(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
-    """The next payload, one per poll (rule 500): events, our METADATA, report requests; else oadrResponse."""
-    for offer in (_offer_events, _offer_metadata, _offer_requests):
-        outcome = offer(state, terms, moment)
-        if outcome is not None:
-            return outcome
-    return _says(state, Response(result=Result(), ven_id=state.ven_id))
-
-
-def _offer_events(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    if not distribution.wanting(state.events, moment.now, _retry(terms)):
-        return None
-    return _distribute(state, terms, moment, RequestId(""))
-
-
-def _offer_metadata(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    for debt in state.debts:
-        if debt.sent_at is None or moment.now >= debt.sent_at + _retry(terms):
-            others = tuple(other for other in state.debts if other != debt)
-            # A VTN without reports of its own registers none, but it registers (rule 301).
-            message = RegisterReport(request_id=RequestId(moment.fresh("md")), ven_id=state.ven_id)
-            return _says(replace(state, debts=(*others, replace(debt, sent_at=moment.now))), message)
-    return None
-
-
-def _offer_requests(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    requests = requester.unasked(state.reports, moment.now, _retry(terms))
-    if not requests:
-        return None
-    message = CreateReport(request_id=RequestId(moment.fresh("cr")), requests=requests, ven_id=state.ven_id)
-    return _says(replace(state, reports=requester.asked(state.reports, requests, moment.now)), message)
-
-
-def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
-    """Until when a poll of this VEN is answered by a plain oadrResponse if nothing else happens; None: not even now.
-
-    Beyond it lies the next repetition of something unanswered. A VEN that owes us nothing is quiet for a day.
-    """
-    retry = _retry(terms)
-    if state.registration is None or distribution.wanting(state.events, now, retry):
-        return None
-    if requester.unasked(state.reports, now, retry):
-        return None
-    waits: list[datetime | None] = [debt.sent_at + retry if debt.sent_at else now for debt in state.debts]
-    waits.append(distribution.next_wanting(state.events, now, retry))
-    waits.append(requester.next_unasked(state.reports, now, retry))
-    until = min((when for when in waits if when is not None), default=now + timedelta(days=1))
-    return until if until > now else None
+    """The next payload, else a plain oadrResponse (rule 500)."""
+    outcome = next_payload(state, terms, moment)
+    return outcome or _says(state, Response(result=Result(), ven_id=state.ven_id))

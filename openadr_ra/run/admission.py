@@ -16,6 +16,7 @@ from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party
+from openadr_ra.run.clock import Moments
 from openadr_ra.seams import Clock, Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -46,7 +47,7 @@ class Admission:
 
         def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
             held = state or Party(ven_id=ven_id)
-            held = replace(held, events=vtn.filed(held, letters).events)
+            held = vtn.filed(held, letters, Moments(self._clock).next())
             if state is not None and held.fingerprints == named:
                 return Outcome(state=held, effects=(Record(aliases=named),))
             held = replace(held, fingerprints=named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,7 @@ from openadr_ra.errors import (
     StoreError,
     TransportError,
 )
+from openadr_ra.fleet.aggregate import ResponseRow
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.instruction import Ask, Instruction
@@ -25,8 +26,10 @@ from openadr_ra.protocol.makers import dispatch, level, price
 from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, EventStatus, OptType, SignalType, VenId
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.responses import ResponseRow
-from openadr_ra.run.vtn import VenSummary
+
+if TYPE_CHECKING:
+    # A command that only reads views shall not load a server for it.
+    from openadr_ra.run.vtn import VenSummary
 
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
@@ -47,13 +50,14 @@ __all__ = [
     "TransportError",
     "VenId",
     "VenName",
-    "VenSummary",
+    "VenView",
     "changed",
     "chosen",
     "detail",
     "full",
     "instruction",
     "report",
+    "ven_view",
     "view",
 ]
 
@@ -122,6 +126,18 @@ class EventDetail(EventView, frozen=True, kw_only=True):
 
     opts: dict[VenId, OptType | None]
     journal: tuple[Entry, ...]
+
+
+class VenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A VEN as its operator sees it. `unacknowledged`: events it has not answered."""
+
+    ven_id: VenId
+    name: str
+    registered: bool
+    last_seen: datetime | None
+    fingerprints: tuple[str, ...]
+    opts: dict[EventId, OptType | None]
+    unacknowledged: tuple[EventId, ...]
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,6 +232,11 @@ def full(row: ResponseRow) -> Row:
 def chosen(word: OwnOpt) -> OptType | None:
     """The opt as the VEN takes it."""
     return None if word.opt is None else OptType(Token(word.opt))
+
+
+def ven_view(known: VenSummary) -> VenView:
+    """`known` as its operator sees it."""
+    return VenView(**msgspec.structs.asdict(known))
 
 
 def _made(order: Order, start: datetime, every: timedelta) -> Instruction:

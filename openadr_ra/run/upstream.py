@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from openadr_ra.errors import OK, OadrError, ResponseCode, TransportError, WireError
+from openadr_ra.errors import OK, OadrError, ResponseCode, SettingsError, TransportError, WireError
 from openadr_ra.net.client import Answer, Link
 from openadr_ra.net.tls import Contexts, client_contexts
+from openadr_ra.net.url import base_url
 from openadr_ra.protocol import ven
 from openadr_ra.protocol.agenda import Known
 from openadr_ra.protocol.messages import Message
@@ -50,8 +51,17 @@ Handler = Callable[[Event], Choice | None] | Callable[[Event], Awaitable[Choice 
 
 
 def contexts(settings: Upstream) -> Contexts | None:
-    """The TLS of an upstream; None where it is plain HTTP."""
-    if not settings.url.startswith("https"):
+    """The TLS of an upstream; None where it is plain HTTP. Raises SettingsError where url and files do not fit."""
+    secure = base_url(settings.url).startswith("https:")
+    files = {"cert": settings.cert, "key": settings.key, "ca": settings.ca}
+    for name, file in files.items():
+        if secure and not file:
+            raise SettingsError(f"upstream {settings.name!r}: {name}: is missing; {settings.url} needs TLS")
+        if file and not secure:
+            raise SettingsError(
+                f"upstream {settings.name!r}: {name}: is set, yet {settings.url} is plain; write https:// or drop it"
+            )
+    if not secure:
         return None
     return client_contexts(
         (Path(settings.cert), Path(settings.key)), Path(settings.ca), check_hostname=settings.check_hostname

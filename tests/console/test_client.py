@@ -70,6 +70,13 @@ def test_something_else_that_answers_there_is_no_console(answer: bytes, sentence
         Client(url, TOKEN).events()
 
 
+def test_a_console_that_does_not_answer_is_not_waited_for_for_ever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(TransportError, match=f"{url} does not answer; is it a console, and is the node well"):
+            Client(url, TOKEN, answer_s=0.05).events()
+
+
 def test_a_stream_that_breaks_off_is_no_end_of_the_event() -> None:
     """A node that was killed sends no last chunk."""
     answer = head("200 OK", "Transfer-Encoding: chunked") + b'5\r\n{"eve'

@@ -15,7 +15,7 @@ from openadr_ra.programs.tables import moment
 from openadr_ra.protocol.model import ACTIVE, OPT_IN, EventId, ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row, VenSummary
+from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row, VenView
 
 START = datetime(2026, 11, 21, 3, tzinfo=UTC)
 ORDER = Order(start=START, every_s=1800, asks={"VEN1": (-5.0, -8.0), "VEN2": (-1.0, 0.5)}, comment="下げ\x1b")
@@ -143,7 +143,7 @@ def test_an_event_is_shown_with_opts_and_history() -> None:
 
 
 def test_vens_are_shown_with_what_they_owe() -> None:
-    ven = VenSummary(
+    ven = VenView(
         ven_id=VenId("VEN1"),
         name="edge",
         registered=True,

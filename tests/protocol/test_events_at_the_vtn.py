@@ -22,9 +22,10 @@ from openadr_ra.protocol.model import (
     RequestId,
 )
 from openadr_ra.protocol.parts import Event, EventResponse, Result
+from openadr_ra.protocol.party import MIN_RETRY
 from openadr_ra.protocol.step import Publish
 from openadr_ra.protocol.times import Duration
-from openadr_ra.protocol.vtn import MIN_RETRY, Terms, receive
+from openadr_ra.protocol.vtn import Terms, receive
 from tests.world import E1, HOUR, MINUTE, NOON, SECOND, VEN1, VTN1, Moments, Pair, code_of, event, shed
 
 RETRY = timedelta(seconds=20)

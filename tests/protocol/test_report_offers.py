@@ -1,0 +1,419 @@
+"""What the VEN offers to report and what the VTN asks of it: METADATA both ways, the standing requests, their repetition."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from openadr_ra.protocol.messages import (
+    CreatedReport,
+    CreateReport,
+    Message,
+    RegisteredReport,
+    RegisterReport,
+    Response,
+    UpdatedReport,
+    UpdateReport,
+)
+from openadr_ra.protocol.model import EnergyReal, PowerReal, ReportRequestId, RequestId, ResourceId, Rid, SpecifierId
+from openadr_ra.protocol.parts import (
+    TELEMETRY_STATUS,
+    TELEMETRY_USAGE,
+    X_RESPONSE,
+    Report,
+    ReportName,
+    ReportRequest,
+    Result,
+    SamplingRate,
+    SpecifierPayload,
+)
+from openadr_ra.protocol.party import Debt, Metadata
+from openadr_ra.protocol.producer import BUFFER
+from openadr_ra.protocol.report import (
+    DESCRIBED,
+    TOTAL,
+    response_descriptions,
+    rid,
+    status_description,
+    usage_description,
+)
+from openadr_ra.protocol.requester import Wanted, plain_name
+from openadr_ra.protocol.shape import Token
+from openadr_ra.protocol.step import Offer
+from openadr_ra.protocol.times import Duration
+from openadr_ra.protocol.ven import Answered
+from openadr_ra.protocol.vtn import Terms
+from tests.world import BAT, HOUR, METADATA, MINUTE, NOON, OFFER, SECOND, VEN1, VTN1, Pair, code_of
+
+INSTANT = timedelta(microseconds=1)
+NOTHING = Offer(usage=(), status=(), response=())
+
+
+@pytest.fixture
+def vtn() -> Pair:
+    """A VEN that is registered and has not said what it can report."""
+    pair = Pair()
+    pair.ven_starts()
+    pair.party = replace(pair.party, reports=type(pair.party.reports)(), debts=())
+    return pair
+
+
+def offered(pair: Pair) -> RegisterReport:
+    """The VEN's newest METADATA."""
+    message = [each.request for each in pair.said if isinstance(each.request, RegisterReport)][-1]
+    assert isinstance(message, RegisterReport)
+    return message
+
+
+def asked(reply: Message) -> dict[tuple[SpecifierId, int], ReportRequest]:
+    """The requests of an answer, by specifier and granularity in seconds."""
+    assert isinstance(reply, RegisteredReport | CreateReport)
+    return {(each.specifier_id, each.granularity.seconds): each for each in reply.requests}
+
+
+def sampled(report: Report, shortest: Duration, longest: Duration) -> Report:
+    rate = SamplingRate(minimum=shortest, maximum=longest)
+    return replace(report, descriptions=tuple(replace(each, sampling=rate) for each in report.descriptions))
+
+
+def test_x_rep_2_x_rep_4_metadata_has_usage_and_status_and_no_data(pair: Pair) -> None:
+    reports = {report.specifier_id: report for report in offered(pair).reports}
+
+    assert {name: report.name for name, report in reports.items()} == {
+        "usage": "METADATA_TELEMETRY_USAGE",
+        "status": "METADATA_TELEMETRY_STATUS",
+        "response": "x-RESPONSE",
+    }
+    for report in reports.values():
+        assert (report.start, report.intervals, report.report_id) == (None, (), None)
+        assert report.created == NOON - HOUR
+
+
+def test_rule_311_the_requestid_of_metadata_is_zero_and_that_of_the_message_absent(pair: Pair) -> None:
+    assert {report.request_id for report in offered(pair).reports} == {"0"}
+    assert offered(pair).report_request_id is None
+
+
+def test_rule_312_x_rep_3_no_sampling_period_is_longer_than_what_is_buffered(pair: Pair) -> None:
+    for report in offered(pair).reports:
+        assert report.duration is not None
+        assert report.duration.length == BUFFER
+        for point in report.descriptions:
+            assert point.sampling is not None
+            assert point.sampling.minimum.length <= point.sampling.maximum.length <= BUFFER
+
+
+def test_rule_331_usage_and_status_are_described_exactly_so() -> None:
+    power, energy = usage_description(BAT, "kw", "m1"), usage_description(BAT, "kwh", "")
+    status = status_description(BAT, "m1")
+
+    assert (power.type, power.unit, power.reading_type) == ("usage", PowerReal(), "Direct Read")
+    assert (energy.type, energy.unit, energy.reading_type) == ("usage", EnergyReal(), "Direct Read")
+    assert (status.type, status.unit, status.reading_type) == ("x-resourceStatus", None, "x-notApplicable")
+    assert (power.rid, energy.rid, status.rid) == ("bat.kw", "bat.kwh", "bat")
+    assert power.source is not None
+    assert (power.source.resources, power.source.meters) == (("bat",), ("m1",))
+    assert energy.source is not None
+    assert energy.source.meters == ()
+
+
+def test_x_rep_1_every_quantity_of_a_response_has_an_rid_and_a_description_of_its_own() -> None:
+    made = response_descriptions(BAT, "m1", DESCRIBED)
+
+    assert [point.rid for point in made] == [rid(BAT, quantity) for quantity in DESCRIBED]
+    assert len({point.type for point in made}) == len(made)
+
+
+def test_the_sum_of_all_resources_names_none() -> None:
+    (point,) = response_descriptions(TOTAL, "", ("kw",))
+
+    assert point.rid == "*.kw"
+    assert point.source is not None
+    assert (point.source.resources, point.source.meters) == ((), ())
+
+
+def test_rule_301_a_ven_without_anything_to_report_registers_so() -> None:
+    pair = Pair()
+    pair.ven_starts(offered=None)
+
+    assert offered(pair).reports == ()
+    assert pair.party.reports.requests == {}
+
+
+def test_rule_301_the_vtn_registers_its_metadata_too_once(pair: Pair) -> None:
+    """It has no reports of its own, but it says so; the VEN acknowledges."""
+    brought = [each.reply for each in pair.said if isinstance(each.reply, RegisterReport)]
+    acknowledged = [each.request for each in pair.said if isinstance(each.request, RegisteredReport)]
+
+    assert [each.reports for each in brought] == [()]
+    assert [each.result for each in acknowledged] == [Result(request_id=brought[0].request_id)]
+    pair.clock_reaches(NOON)
+    assert len([each for each in pair.said if isinstance(each.reply, RegisterReport)]) == 1
+
+
+def test_rule_301_the_vtns_metadata_is_sent_again_until_it_is_acknowledged() -> None:
+    pair = Pair()
+    pair.ven_starts()
+    pair.party = replace(pair.party, debts=(Debt(id="md-1", work=Metadata()),))
+
+    assert isinstance(pair.vtn_is_polled(), RegisterReport)
+    pair.now += 20 * SECOND - INSTANT
+    assert isinstance(pair.vtn_is_polled(), Response)
+    pair.now += INSTANT
+    assert isinstance(pair.vtn_is_polled(), RegisterReport)
+    pair.vtn_hears(RegisteredReport(result=Result(), ven_id=VEN1))
+    pair.now += HOUR
+    assert isinstance(pair.vtn_is_polled(), Response)
+
+
+def test_three_kinds_of_standing_reports_are_asked_for_in_the_answer_to_metadata(vtn: Pair) -> None:
+    """Live usage and status, the half hours of the market, and the response in each event's intervals."""
+    requests = asked(vtn.vtn_hears(METADATA))
+
+    assert set(requests) == {("usage", 60), ("usage", 1800), ("status", 60), ("response", 0)}
+    for (_, seconds), request in requests.items():
+        assert request.report_back == Duration(seconds=seconds or 1800)
+    live = requests[SpecifierId("usage"), 60]
+    assert [point.rid for point in live.points] == ["bat.kw", "bat.kwh"]
+
+
+def test_rule_321_x_rep_8_a_request_leaves_out_what_the_rule_forbids(vtn: Pair) -> None:
+    for request in asked(vtn.vtn_hears(METADATA)).values():
+        assert {(point.unit, point.reading_type) for point in request.points} == {(None, "x-notApplicable")}
+        interval = request.interval
+        assert interval is not None
+        assert (interval.startafter, interval.notification, interval.ramp_up, interval.recovery) == (None,) * 4
+        assert interval.duration == Duration()
+
+
+def test_x_rep_5_request_ids_are_unique_and_not_zero(vtn: Pair) -> None:
+    ids = [request.id for request in asked(vtn.vtn_hears(METADATA)).values()]
+
+    assert len(set(ids)) == len(ids)
+    assert not {"", "0"} & set(ids)
+
+
+@pytest.mark.parametrize(
+    ("now", "live", "slot"),
+    [
+        (NOON, NOON, NOON),
+        (NOON + 29 * MINUTE + 59 * SECOND, NOON + 29 * MINUTE, NOON),
+        (NOON + 30 * MINUTE + 1.5 * SECOND, NOON + 30 * MINUTE, NOON + 30 * MINUTE),
+    ],
+)
+def test_standing_reports_begin_on_the_clock(vtn: Pair, now: datetime, live: datetime, slot: datetime) -> None:
+    """Half hours on :00 and :30."""
+    vtn.now = now
+    requests = asked(vtn.vtn_hears(METADATA))
+
+    for seconds, begins in ((60, live), (1800, slot)):
+        interval = requests[SpecifierId("usage"), seconds].interval
+        assert interval is not None
+        assert interval.start == begins
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shortest", "longest", "expected"),
+    [
+        (Wanted(), Duration(seconds=60), Duration(seconds=1800), {60, 1800}),
+        (Wanted(), Duration(seconds=61), Duration(seconds=1800), {61, 1800}),
+        (Wanted(), Duration(seconds=1), Duration(seconds=59), {59}),
+        (Wanted(), Duration(seconds=1), Duration(seconds=1799), {60}),
+        (Wanted(), Duration(seconds=1801), Duration(seconds=3600), {1801}),
+        (Wanted(live_s=1800), Duration(seconds=1), Duration(seconds=1800), {1800}),
+        (Wanted(live_s=10, slot_s=0), Duration(seconds=1), Duration(seconds=1800), {10}),
+        (Wanted(), Duration(), Duration(), {1}),
+        (Wanted(), Duration(seconds=300), Duration(seconds=300), {300}),
+    ],
+)
+def test_x_rep_6_what_is_asked_for_is_within_what_can_be_sampled(
+    vtn: Pair, wanted: Wanted, shortest: Duration, longest: Duration, expected: set[int]
+) -> None:
+    vtn.terms = Terms(vtn_id=VTN1, wanted=wanted)
+    usage = sampled(METADATA.reports[0], shortest, longest)
+
+    requests = asked(vtn.vtn_hears(replace(METADATA, reports=(usage,))))
+
+    assert {seconds for _, seconds in requests} == expected
+
+
+def test_an_offer_that_says_nothing_of_sampling_is_taken_to_mean_anything(vtn: Pair) -> None:
+    plain = replace(
+        METADATA.reports[0],
+        descriptions=tuple(replace(each, sampling=None) for each in METADATA.reports[0].descriptions),
+    )
+
+    assert {seconds for _, seconds in asked(vtn.vtn_hears(replace(METADATA, reports=(plain,))))} == {60, 1800}
+
+
+@pytest.mark.parametrize("name", ["METADATA_HISTORY_USAGE", "x-OTHER"])
+def test_nothing_is_asked_of_reports_that_nobody_here_needs(vtn: Pair, name: str) -> None:
+    other = replace(METADATA.reports[0], name=ReportName(Token(name)))
+    empty = replace(METADATA.reports[1], descriptions=())
+
+    assert asked(vtn.vtn_hears(replace(METADATA, reports=(other, empty)))) == {}
+
+
+def test_a_report_without_a_name_is_usage_and_the_prefix_is_no_part_of_a_name() -> None:
+    usage, status, response = METADATA.reports
+
+    assert [plain_name(each) for each in (usage, status, response)] == [TELEMETRY_USAGE, TELEMETRY_STATUS, X_RESPONSE]
+    assert plain_name(replace(usage, name=None)) == TELEMETRY_USAGE
+
+
+def test_metadata_that_comes_twice_asks_for_nothing_twice(vtn: Pair) -> None:
+    asked(vtn.vtn_hears(METADATA))
+    before = vtn.party
+
+    again = asked(vtn.vtn_hears(METADATA))
+
+    assert again == {}
+    assert vtn.party == before
+
+
+def test_new_metadata_replaces_the_old_as_a_whole(vtn: Pair) -> None:
+    """Requests for what is not offered any more are forgotten; what is new is asked for."""
+    vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:1]))
+    requests = asked(vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[1:])))
+
+    assert set(requests) == {("status", 60), ("response", 0)}
+    assert {item.request.specifier_id for item in vtn.party.reports.requests.values()} == {"status", "response"}
+
+
+def test_a_request_that_the_new_metadata_does_not_allow_is_dropped(vtn: Pair) -> None:
+    """Its rate cannot be had any more; the rate that can be had is asked for."""
+    vtn.vtn_hears(METADATA)
+    slower = sampled(METADATA.reports[0], Duration(seconds=300), Duration(seconds=1800))
+
+    requests = asked(vtn.vtn_hears(replace(METADATA, reports=(slower,))))
+
+    assert set(requests) == {("usage", 300)}
+    kept = {item.request.granularity.seconds for item in vtn.party.reports.requests.values()}
+    assert kept == {300, 1800}
+
+
+def test_a_point_that_is_new_is_asked_for_under_the_same_request(pair: Pair) -> None:
+    """A device that joins the fleet is reported, and no other report is interrupted."""
+    before = dict(pair.node.producer.requests)
+    wider = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
+    pair.now += HOUR
+
+    pair.ven_receives(wider)
+    pair.settles()
+
+    after = pair.node.producer.requests
+    assert after.keys() == before.keys() == pair.party.reports.requests.keys()
+    for name, standing in after.items():
+        if standing.name == TELEMETRY_USAGE:
+            assert [point.rid for point in standing.request.points] == ["bat.kw", "bat.kwh", "pv.kw"]
+        else:
+            assert standing.request == before[name].request
+    assert all(item.running for item in pair.party.reports.requests.values())
+
+
+def test_an_offer_that_has_not_changed_is_not_registered_again(pair: Pair) -> None:
+    count = len(pair.said)
+    pair.ven_receives(OFFER)
+    pair.settles()
+
+    assert len(pair.said) == count
+
+
+def test_an_offer_that_changes_before_the_registration_waits_for_it() -> None:
+    pair = Pair()
+    pair.ven_receives(OFFER)
+    assert pair.node.debts == ()
+
+    pair.ven_starts(offered=None)
+
+    assert len(offered(pair).reports) == 3
+
+
+def test_requests_are_acknowledged_under_the_requestid_of_the_metadata(pair: Pair) -> None:
+    """And listed as pending, so that the VTN knows them to run."""
+    (created,) = [each.request for each in pair.said if isinstance(each.request, CreatedReport)]
+    assert isinstance(created, CreatedReport)
+
+    assert created.result == Result(request_id=offered(pair).request_id)
+    assert set(created.pending) == set(pair.party.reports.requests)
+    assert all(item.running for item in pair.party.reports.requests.values())
+    assert isinstance(pair.vtn_is_polled(), Response)
+
+
+def test_requests_that_were_not_acknowledged_come_with_a_poll(vtn: Pair) -> None:
+    """EPRI's VEN ignores those in oadrRegisteredReport. They are repeated until the VEN lists or serves them."""
+    requests = asked(vtn.vtn_hears(METADATA))
+    assert isinstance(vtn.vtn_is_polled(), Response)
+    vtn.now += 20 * SECOND - INSTANT
+    assert isinstance(vtn.vtn_is_polled(), Response)
+    vtn.now += INSTANT
+    assert asked(vtn.vtn_is_polled()) == requests
+
+    usage = requests[SpecifierId("usage"), 60]
+    pending = (usage.id, ReportRequestId("another"))
+    assert code_of(vtn.vtn_hears(CreatedReport(result=Result(), pending=pending, ven_id=VEN1))) == "200"
+    vtn.now += 20 * SECOND
+    assert set(asked(vtn.vtn_is_polled())) == {("usage", 1800), ("status", 60), ("response", 0)}
+
+
+def test_a_request_that_is_served_needs_no_acknowledgement(vtn: Pair) -> None:
+    requests = asked(vtn.vtn_hears(METADATA))
+    report = Report(
+        start=NOON,
+        request_id=requests[SpecifierId("status"), 60].id,
+        specifier_id=SpecifierId("status"),
+        name=TELEMETRY_STATUS,
+        created=NOON,
+    )
+
+    answer = vtn.vtn_hears(UpdateReport(request_id=RequestId("u1"), reports=(report,), ven_id=VEN1))
+
+    assert answer == UpdatedReport(result=Result(request_id=RequestId("u1")), ven_id=VEN1)
+    vtn.now += 20 * SECOND
+    assert ("status", 60) not in asked(vtn.vtn_is_polled())
+
+
+def test_a_ven_takes_requests_that_come_with_a_poll(pair: Pair) -> None:
+    request = ReportRequest(
+        id=ReportRequestId("rr-x"),
+        specifier_id=SpecifierId("usage"),
+        granularity=Duration(seconds=60),
+        report_back=Duration(seconds=60),
+        points=(SpecifierPayload(rid=Rid("bat.kw")),),
+    )
+
+    pair.ven_hears(CreateReport(request_id=RequestId("cr1"), requests=(request,), ven_id=VEN1))
+    pair.settles()
+
+    created = [each.request for each in pair.said if isinstance(each.request, CreatedReport)][-1]
+    assert isinstance(created, CreatedReport)
+    assert created.result == Result(request_id=RequestId("cr1"))
+    assert set(created.pending) == {"rr-x", *pair.party.reports.requests}
+
+
+def test_rule_306_metadata_can_be_asked_for_and_quotes_the_request(pair: Pair) -> None:
+    """oadrCreatedReport, then an oadrRegisterReport with the request's id at the payload, and 0 in its reports."""
+    request = ReportRequest(
+        id=ReportRequestId("rr-m"), specifier_id=SpecifierId("METADATA"), points=(SpecifierPayload(rid=Rid("0")),)
+    )
+    since = len(pair.said)
+
+    pair.ven_hears(CreateReport(request_id=RequestId("cr1"), requests=(request,), ven_id=VEN1))
+    pair.settles()
+
+    said = [each.request for each in pair.said[since:]]
+    assert [type(each) for each in said[:2]] == [CreatedReport, RegisterReport]
+    assert code_of(said[0]) == "200"
+    assert offered(pair).report_request_id == "rr-m"
+    assert {report.request_id for report in offered(pair).reports} == {"0"}
+
+
+def test_an_answer_to_metadata_without_requests_needs_no_acknowledgement(pair: Pair) -> None:
+    since = len(pair.said)
+    for answer in (None, Response(result=Result()), RegisteredReport(result=Result())):
+        pair.ven_receives(Answered(request=METADATA, answer=answer))
+    pair.settles()
+
+    assert len(pair.said) == since

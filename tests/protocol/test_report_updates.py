@@ -1,0 +1,464 @@
+"""Reports as they are sent and as they arrive: spans, values, repetition, and what becomes of a wrong one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from openadr_ra.protocol.messages import UpdatedReport, UpdateReport
+from openadr_ra.protocol.model import PowerReal, ReportRequestId, RequestId, ResourceId, Rid, ScaleCode, SpecifierId
+from openadr_ra.protocol.parts import (
+    COMM_FAILURE,
+    GOOD,
+    NO_VALUE,
+    TELEMETRY_USAGE,
+    UNCERTAIN,
+    GreenButtonPayload,
+    Interval,
+    Quality,
+    Report,
+    ReportPayload,
+    ResourceStatus,
+)
+from openadr_ra.protocol.report import value
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.shape import Opaque, Token
+from openadr_ra.protocol.step import Delivered, Fetched
+from openadr_ra.protocol.times import Duration
+from tests.world import E1, HOUR, METADATA, MINUTE, NOON, SECOND, VEN1, Pair, code_of, in_memory, reading
+
+START = NOON - HOUR
+LIVE = "VEN1/TELEMETRY_USAGE/bat.kw"
+REGISTER = "VEN1/TELEMETRY_USAGE/bat.kwh"
+
+
+def measures(pair: Pair, length: timedelta, kw: float = 6.0, *, start: datetime = START) -> None:
+    """Samples of the battery each ten seconds: constant power, a register that follows it, online."""
+    for number in range(length // (10 * SECOND) + 1):
+        when = start + number * 10 * SECOND
+        register = 100.0 + kw * ((when - START) / HOUR)
+        pair.samples += [
+            reading("live/bat.kw", start=when, value=kw),
+            reading("live/bat.kwh", start=when, value=register),
+            reading("live/bat.online", start=when, value=1.0),
+            reading("live/bat.override", start=when, value=0.0),
+        ]
+
+
+def updates(pair: Pair) -> list[Report]:
+    """Every report that the VEN has sent, in order."""
+    messages = [each.request for each in pair.said if isinstance(each.request, UpdateReport)]
+    return [report for message in messages for report in message.reports]
+
+
+def series(pair: Pair, name: str) -> list[Reading]:
+    """What the VTN recorded under that name, by time."""
+    return sorted((one for one in pair.recorded.values() if one.series == name), key=lambda one: (one.start, one.span))
+
+
+def request_of(pair: Pair, specifier: str, seconds: int) -> ReportRequestId:
+    """The standing request of that specifier and granularity."""
+    return next(
+        name
+        for name, item in pair.party.reports.requests.items()
+        if (item.request.specifier_id, item.request.granularity.seconds) == (specifier, seconds)
+    )
+
+
+def test_live_usage_comes_each_minute_about_that_minute(pair: Pair) -> None:
+    """On the clock, without a gap, without an overlap."""
+    measures(pair, 10 * MINUTE)
+    pair.clock_reaches(START + 5 * MINUTE + 5 * SECOND)
+
+    minutes = series(pair, LIVE)
+    assert [(one.start, one.span) for one in minutes] == [(START + n * MINUTE, MINUTE) for n in range(5)]
+    assert {(one.value, one.quality) for one in minutes} == {(6.0, GOOD)}
+
+
+def test_the_half_hours_come_on_the_half_hour(pair: Pair) -> None:
+    measures(pair, HOUR)
+    pair.clock_reaches(START + HOUR + SECOND)
+
+    slots = [one for one in series(pair, LIVE) if one.span == 30 * MINUTE]
+    assert [(one.start, one.value) for one in slots] == [(START, 6.0), (START + 30 * MINUTE, 6.0)]
+
+
+def test_rule_510_status_tells_online_and_override(pair: Pair) -> None:
+    measures(pair, 2 * MINUTE)
+    pair.samples.append(reading("live/bat.override", start=START + 90 * SECOND, value=1.0))
+    pair.samples = [one for one in pair.samples if (one.series, one.start) != ("live/bat.override", START + 2 * MINUTE)]
+    pair.clock_reaches(START + 2 * MINUTE + SECOND)
+
+    prefix = "VEN1/TELEMETRY_STATUS/bat"
+    assert [one.value for one in series(pair, f"{prefix}.online")] == [1.0, 1.0]
+    assert [one.value for one in series(pair, f"{prefix}.override")] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["never heard", "lost"])
+def test_a_resource_that_is_not_heard_of_is_offline(pair: Pair, heard: bool) -> None:
+    if heard:
+        lost = replace(reading("live/bat.online", start=START, value=1.0), quality=COMM_FAILURE)
+        pair.samples.append(lost)
+    pair.clock_reaches(START + MINUTE)
+
+    (status,) = [report for report in updates(pair) if report.specifier_id == "status"]
+    (payload,) = status.intervals[0].payloads
+    assert isinstance(payload, ReportPayload)
+    assert payload.value == ResourceStatus(online=False, manual_override=False)
+    assert payload.quality == COMM_FAILURE
+
+
+def test_x_rep_9_an_update_has_its_time_its_name_and_its_request_and_no_descriptions(pair: Pair) -> None:
+    measures(pair, MINUTE)
+    pair.clock_reaches(START + MINUTE)
+
+    (usage,) = [report for report in updates(pair) if report.specifier_id == "usage"]
+    assert (usage.name, usage.descriptions, usage.report_id) == (TELEMETRY_USAGE, (), None)
+    assert usage.request_id == request_of(pair, "usage", 60)
+    assert (usage.start, usage.duration, usage.created) == (START, Duration(seconds=60), pair.now)
+    (interval,) = usage.intervals
+    assert (interval.start, interval.duration, interval.uid) == (START, Duration(seconds=60), "0")
+    assert [payload.rid for payload in interval.payloads if isinstance(payload, ReportPayload)] == ["bat.kw", "bat.kwh"]
+
+
+def test_the_register_is_reported_as_it_stood_at_dtstart(pair: Pair) -> None:
+    """In the report of the minute and in that of the half hour alike, so that differences of it are right."""
+    measures(pair, HOUR + MINUTE)
+    pair.clock_reaches(START + HOUR + MINUTE + SECOND)
+
+    register = series(pair, REGISTER)
+    assert {one.start: one.value for one in register} == pytest.approx(
+        {START + n * MINUTE: 100.0 + n / 10 for n in range(61)}
+    )
+    mean = value(START, START + HOUR, register=register)
+    assert mean.kw == pytest.approx(6.0)
+
+
+def test_a_register_that_was_read_long_ago_is_reported_as_it_was_last(pair: Pair) -> None:
+    pair.samples.append(reading("live/bat.kwh", start=START - 20 * SECOND, value=99.0))
+    pair.clock_reaches(START + MINUTE)
+
+    assert [one.value for one in series(pair, REGISTER)] == [99.0]
+
+
+def test_a_register_that_was_not_read_is_not_reported(pair: Pair) -> None:
+    pair.samples.append(reading("live/bat.kwh", start=START + 20 * SECOND, value=99.0))
+    pair.clock_reaches(START + MINUTE)
+
+    assert series(pair, REGISTER) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "number", "quality"),
+    [
+        (None, 0.0, NO_VALUE),
+        (-100 * SECOND, 3.0, COMM_FAILURE),
+        (-90 * SECOND, 3.0, UNCERTAIN),
+        (timedelta(0), 3.0, GOOD),
+    ],
+    ids=["never", "too old for the minute", "covers half of it", "covers all of it"],
+)
+def test_power_that_was_not_measured_is_no_zero(
+    pair: Pair, last: timedelta | None, number: float, quality: Quality
+) -> None:
+    """The last value is sent as the last value, with a confidence of nothing; a sample counts for two minutes."""
+    if last is not None:
+        pair.samples.append(reading(start=START + MINUTE + last, value=3.0))
+    pair.clock_reaches(START + 2 * MINUTE)
+
+    found = {one.start: one for one in series(pair, LIVE)}[START + MINUTE]
+    assert (found.value, found.quality) == (number, quality)
+    payload = updates(pair)[-2].intervals[0].payloads[0]
+    assert isinstance(payload, ReportPayload)
+    assert payload.confidence == {NO_VALUE: 0, COMM_FAILURE: 33, UNCERTAIN: 50, GOOD: 100}[quality]
+
+
+def test_an_update_that_is_lost_is_sent_again_until_it_is_heard(pair: Pair) -> None:
+    """The same period, once more; later ones wait for it and are not lost."""
+    measures(pair, 5 * MINUTE)
+    pair.clock_reaches(START + MINUTE - SECOND)
+    pair.fates = iter(["request lost"] * 20)
+    pair.clock_reaches(START + 5 * MINUTE)
+
+    minutes = [one for one in series(pair, LIVE) if one.span == MINUTE]
+    assert [one.start for one in minutes] == [START + n * MINUTE for n in range(5)]
+
+
+def test_an_update_that_is_heard_twice_changes_nothing(pair: Pair) -> None:
+    measures(pair, MINUTE)
+    pair.clock_reaches(START + MINUTE)
+    again = next(each.request for each in pair.said if isinstance(each.request, UpdateReport))
+    before = (pair.party, dict(pair.recorded))
+
+    assert code_of(pair.vtn_hears(again)) == "200"
+
+    assert (pair.party, pair.recorded) == before
+
+
+def test_while_the_vtn_is_away_one_update_of_each_request_is_owed_not_all_of_them() -> None:
+    """What grows meanwhile is the gap, not the row."""
+    pair = Pair(wire=in_memory)
+    pair.ven_starts()
+    pair.fates = iter(["request lost"] * 100_000)
+    most = 0
+    while pair.now < NOON + 2 * HOUR:
+        pair.clock_reaches(pair.now + MINUTE)
+        most = max(most, len(pair.node.debts))
+
+    assert most == 3
+
+
+def test_an_absent_vtn_is_not_hammered_with_what_is_owed() -> None:
+    pair = Pair(wire=in_memory)
+    pair.ven_starts()
+    pair.clock_reaches(START + 10 * MINUTE)
+    since = len(pair.said)
+    pair.fates = iter(["request lost"] * 100_000)
+    pair.clock_reaches(START + HOUR + 10 * MINUTE)
+
+    assert 60 * 3 < len(pair.said) - since < 60 * 8
+
+
+def test_a_gap_is_made_up_for_when_the_vtn_is_back(pair: Pair) -> None:
+    measures(pair, 20 * MINUTE)
+    pair.clock_reaches(START + 5 * MINUTE)
+    pair.fates = iter(["request lost"] * 60)
+    pair.clock_reaches(START + 20 * MINUTE)
+
+    minutes = [one for one in series(pair, LIVE) if one.span == MINUTE]
+    assert [one.start for one in minutes] == [START + n * MINUTE for n in range(20)]
+
+
+def test_a_gap_is_made_up_for_by_two_days_of_half_hours_at_most() -> None:
+    """Or 96 minutes of minutes: older ones are left to a history report. The grid is kept."""
+    pair = Pair(wire=in_memory)
+    pair.ven_starts()
+    pair.clock_reaches(START + MINUTE)
+    since = len(updates(pair))
+    pair.now = NOON + 3 * HOUR + 30 * SECOND
+    pair.settles()
+
+    starts = [
+        report.start
+        for report in updates(pair)[since:]
+        if report.start is not None and report.duration == Duration(seconds=60) and report.specifier_id == "usage"
+    ]
+    assert len(starts) == 96
+    assert starts[-1] == NOON + 3 * HOUR - MINUTE
+    assert {later - sooner for sooner, later in pairwise(starts)} == {MINUTE}
+
+
+@pytest.mark.parametrize("wrong", ["request", "rid"])
+def test_rule_304_an_update_that_nobody_asked_for_is_answered_452(pair: Pair, wrong: str) -> None:
+    """Nothing of it is kept, whatever else is in it."""
+    good = stranger(request_of(pair, "usage", 60), ReportPayload(rid=Rid("bat.kw"), value=1.0))
+    bad = {
+        "request": stranger(ReportRequestId("rr-none"), ReportPayload(rid=Rid("bat.kw"), value=1.0)),
+        "rid": stranger(request_of(pair, "usage", 60), ReportPayload(rid=Rid("BAT.kw"), value=1.0)),
+    }[wrong]
+    before = pair.party
+
+    reply = pair.vtn_hears(UpdateReport(request_id=RequestId("u1"), reports=(good, bad), ven_id=VEN1))
+
+    assert isinstance(reply, UpdatedReport)
+    assert (reply.result.code, reply.result.request_id) == ("452", "u1")
+    assert pair.recorded == {}
+    assert pair.party == before
+
+
+def stranger(request: ReportRequestId, *payloads: ReportPayload | GreenButtonPayload) -> Report:
+    """A report of one minute whose interval says nothing of its time."""
+    return Report(
+        start=NOON,
+        duration=Duration(seconds=60),
+        intervals=(Interval(payloads=payloads),),
+        request_id=request,
+        specifier_id=SpecifierId("usage"),
+        name=TELEMETRY_USAGE,
+        created=NOON,
+    )
+
+
+def test_rule_314_values_without_a_time_of_their_own_have_that_of_the_report(pair: Pair) -> None:
+    """Several points in one interval, several reports in one message: what certified VENs send."""
+    usage = stranger(
+        request_of(pair, "usage", 60),
+        ReportPayload(rid=Rid("bat.kw"), value=1.5),
+        ReportPayload(rid=Rid("bat.kwh"), value=7.0, quality=UNCERTAIN),
+    )
+    online = ReportPayload(rid=Rid("bat"), value=ResourceStatus(online=True, manual_override=True))
+    status = replace(stranger(request_of(pair, "status", 60), online), specifier_id=SpecifierId("status"))
+
+    pair.vtn_hears(UpdateReport(request_id=RequestId("u1"), reports=(usage, status), ven_id=VEN1))
+
+    assert {(one.series, one.start, one.span, one.value, one.quality) for one in pair.recorded.values()} == {
+        (LIVE, NOON, MINUTE, 1.5, GOOD),
+        (REGISTER, NOON, MINUTE, 7.0, UNCERTAIN),
+        ("VEN1/TELEMETRY_STATUS/bat.online", NOON, MINUTE, 1.0, GOOD),
+        ("VEN1/TELEMETRY_STATUS/bat.override", NOON, MINUTE, 1.0, GOOD),
+    }
+
+
+def test_values_are_in_kw_whatever_unit_the_metadata_gave(pair: Pair) -> None:
+    """And a point that the METADATA does not describe any more is taken as it is."""
+    watts = replace(METADATA.reports[0].descriptions[0], unit=PowerReal(scale=ScaleCode(Token("none"))))
+    pair.vtn_hears(replace(METADATA, reports=(replace(METADATA.reports[0], descriptions=(watts,)),)))
+    report = stranger(request_of(pair, "usage", 60), ReportPayload(rid=Rid("bat.kw"), value=1500.0))
+
+    pair.vtn_hears(UpdateReport(request_id=RequestId("u1"), reports=(report,), ven_id=VEN1))
+    assert [one.value for one in pair.recorded.values()] == [1.5]
+
+    pair.party = replace(pair.party, reports=replace(pair.party.reports, offered=()))
+    pair.vtn_hears(
+        UpdateReport(request_id=RequestId("u2"), reports=(replace(report, start=NOON + MINUTE),), ven_id=VEN1)
+    )
+    assert [one.value for one in series(pair, LIVE)] == [1.5, 1500.0]
+
+
+def test_what_is_no_value_of_a_point_is_passed_over(pair: Pair) -> None:
+    feed = Opaque('<atom:feed xmlns:atom="http://www.w3.org/2005/Atom"/>')
+    pair = Pair(wire=in_memory)
+    pair.ven_starts()
+    report = stranger(request_of(pair, "usage", 60), GreenButtonPayload(feed=feed))
+
+    assert code_of(pair.vtn_hears(UpdateReport(request_id=RequestId("u"), reports=(report,), ven_id=VEN1))) == "200"
+    assert pair.recorded == {}
+
+
+def test_a_ven_whose_update_is_disowned_drops_the_request(pair: Pair) -> None:
+    """A VTN that lost its requests gets no data it has no use for."""
+    gone = request_of(pair, "usage", 60)
+    requests = {name: item for name, item in pair.party.reports.requests.items() if name != gone}
+    pair.party = replace(pair.party, reports=replace(pair.party.reports, requests=requests))
+
+    pair.clock_reaches(START + 3 * MINUTE)
+
+    assert gone not in pair.node.producer.requests
+    assert len(pair.node.producer.requests) == 3
+    assert [report.request_id for report in updates(pair)].count(gone) == 1
+
+
+RESPONSE = "VEN1/x-RESPONSE/E1/bat"
+SPAN = (NOON, NOON + 30 * MINUTE)
+
+
+def delivers(pair: Pair, *, delta: float = -2.0, revision: int = 0) -> None:
+    """The fleet closes the first half hour of E1."""
+    start, end = SPAN
+    figures = {"kw": 4.0, "delta": delta, "coverage": 98.0, "revision": float(revision)}
+    pair.samples = [one for one in pair.samples if not one.series.startswith("response/E1/")]
+    pair.samples += [
+        reading(f"response/E1/bat.{name}", start=start, span=end - start, value=number)
+        for name, number in figures.items()
+    ]
+    pair.ven_receives(Delivered(event_id=E1, start=start, end=end, revision=revision))
+
+
+def test_the_response_has_the_events_interval_and_the_events_id(pair: Pair) -> None:
+    """One report interval with the event interval's dtstart and duration, at its end."""
+    pair.clock_reaches(SPAN[1])
+    count = len(updates(pair))
+    delivers(pair)
+    pair.settles()
+
+    (report,) = updates(pair)[count:]
+    assert (report.name, report.report_id, report.request_id) == ("x-RESPONSE", "E1", request_of(pair, "response", 0))
+    (interval,) = report.intervals
+    assert (interval.start, interval.duration) == (NOON, Duration(seconds=1800))
+    assert {name.removeprefix(RESPONSE): one.value for (name, *_), one in pair.recorded.items() if RESPONSE in name} == {
+        ".kw": 4.0, ".delta": -2.0, ".coverage": 98.0, ".revision": 0.0,
+    }  # fmt: skip
+    assert {(one.start, one.span) for one in pair.recorded.values() if RESPONSE in one.series} == {(NOON, 30 * MINUTE)}
+
+
+def test_a_later_revision_replaces_the_response_and_an_older_one_does_not(pair: Pair) -> None:
+    pair.clock_reaches(SPAN[1])
+    delivers(pair)
+    pair.settles()
+    first = next(each.request for each in pair.said[::-1] if isinstance(each.request, UpdateReport))
+    delivers(pair, delta=-1.5, revision=1)
+    pair.settles()
+
+    (delta,) = series(pair, f"{RESPONSE}.delta")
+    assert (delta.value, delta.revision) == (-1.5, 1)
+    pair.vtn_hears(first)
+    assert [one.value for one in series(pair, f"{RESPONSE}.delta")] == [-1.5]
+
+
+def test_a_response_waits_for_a_vtn_that_is_away(pair: Pair) -> None:
+    """However many intervals end meanwhile."""
+    pair.clock_reaches(SPAN[1])
+    pair.fates = iter(["request lost"] * 30)
+    for number in range(5):
+        start, end = NOON + number * 30 * MINUTE, NOON + (number + 1) * 30 * MINUTE
+        pair.samples.append(reading("response/E1/bat.kw", start=start, span=end - start, value=float(number)))
+        pair.ven_receives(Delivered(event_id=E1, start=start, end=end))
+    pair.clock_reaches(SPAN[1] + 20 * MINUTE)
+
+    assert [one.value for one in series(pair, f"{RESPONSE}.kw")] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_response_without_figures_is_not_sent(pair: Pair) -> None:
+    """Nor is it owed for ever."""
+    pair.clock_reaches(SPAN[1])
+    count = len(updates(pair))
+
+    pair.ven_receives(Delivered(event_id=E1, start=SPAN[0], end=SPAN[1]))
+    pair.settles()
+
+    assert len(updates(pair)) == count
+    assert pair.node.debts == ()
+
+
+def test_a_response_that_nobody_asked_for_is_not_owed() -> None:
+    pair = Pair()
+    pair.ven_starts(offered=None)
+
+    delivers(pair)
+
+    assert pair.node.debts == ()
+
+
+def test_a_response_of_an_interval_that_was_cut_short_keeps_its_start(pair: Pair) -> None:
+    """The schema has no fractions of a second in durations."""
+    pair.clock_reaches(SPAN[1])
+    end = NOON + 10 * MINUTE + 400 * timedelta(milliseconds=1)
+    pair.samples.append(reading("response/E1/bat.kw", start=NOON, span=end - NOON, value=4.0))
+    pair.ven_receives(Delivered(event_id=E1, start=NOON, end=end))
+    pair.settles()
+
+    assert [(one.start, one.span) for one in series(pair, f"{RESPONSE}.kw")] == [(NOON, 10 * MINUTE)]
+
+
+def test_a_response_report_without_the_events_id_is_kept_by_its_name(pair: Pair) -> None:
+    report = replace(
+        stranger(request_of(pair, "response", 0), ReportPayload(rid=Rid("bat.kw"), value=1.0)),
+        specifier_id=SpecifierId("response"),
+    )
+
+    pair.vtn_hears(UpdateReport(request_id=RequestId("u"), reports=(report,), ven_id=VEN1))
+
+    assert [name for name, *_ in pair.recorded] == ["VEN1/x-RESPONSE/bat.kw"]
+
+
+@pytest.mark.parametrize(("said", "revision"), [(2.0, 2), (2.9, 2), (-1.0, 0)])
+def test_a_revision_is_a_whole_number_from_zero_on(pair: Pair, said: float, revision: int) -> None:
+    report = stranger(
+        request_of(pair, "response", 0),
+        ReportPayload(rid=Rid("bat.kw"), value=1.0),
+        ReportPayload(rid=Rid("bat.revision"), value=said),
+    )
+    pair.vtn_hears(UpdateReport(request_id=RequestId("u"), reports=(report,), ven_id=VEN1))
+
+    assert {one.revision for one in pair.recorded.values()} == {revision}
+
+
+def test_readings_that_nobody_waits_for_are_ignored(pair: Pair) -> None:
+    before = pair.node
+    pair.ven_receives(Fetched(tag="update-none", readings=()))
+
+    assert pair.node == before
+    assert ResourceId("bat") == "bat"
