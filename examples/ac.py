@@ -1,4 +1,4 @@
-"""An integrator's aggregation coordinator: instruct, see who takes part, follow the response."""
+"""An aggregation coordinator: instruct, see who takes part, follow the response. Arguments: settings, venID, seconds."""
 
 import asyncio
 import sys
@@ -8,15 +8,12 @@ from openadr_ra import Vtn, dispatch
 
 
 async def main(settings: str, ven: str, interval_s: int = 1800) -> None:
+    every = timedelta(seconds=interval_s)
     async with Vtn.from_toml(settings).running() as vtn:
-        event = await vtn.publish(
-            dispatch(
-                start=datetime.now(UTC) + timedelta(seconds=15),
-                every=timedelta(seconds=interval_s),
-                delta_kw=(-3, -5),
-                to=(ven,),
-            )
-        )
+        while ven not in {known.ven_id for known in await vtn.vens()}:
+            await vtn.changed(within=timedelta(minutes=1))
+        order = dispatch(start=datetime.now(UTC) + every, every=every, delta_kw=(-3, -5), to=(ven,))
+        event = await vtn.publish(order)
         print("answered:", await vtn.opts(event, within=timedelta(minutes=1)))
         async for row in vtn.response(event):
             print(f"{row.start:%H:%M:%S} {row.resource}: {row.delivered_kw:.2f} of {row.asked_kw:.2f} kW")

@@ -81,10 +81,12 @@ class Downstream(Table, frozen=True, kw_only=True):
     admit: Literal["listed", "ca"] = "listed"
     ven: tuple[AdmittedVen, ...] = ()
     poll_s: WholeSeconds = 10
+    hold_s: Annotated[int, Meta(ge=0, le=50)] = 45
     live_s: WholeSeconds = 60
     slot_s: Annotated[int, Meta(ge=0, le=86_400)] = 1800
     band: Annotated[float, Meta(ge=0, le=1)] = 0.1
     strict_content_type: bool = False
+    check_push_hostname: bool = True
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024
 
     @property

@@ -35,6 +35,7 @@ ROOMS = (
     Room(0, "messages", ("protocol/messages",)),
     Room(0, "refusal", ("protocol/refusal",)),
     Room(0, "step", ("protocol/step",)),
+    Room(0, "pacing", ("protocol/pacing",)),
     Room(0, "seams", ("seams",)),
     Room(1, "registration", ("protocol/registration",)),
     Room(

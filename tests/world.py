@@ -337,13 +337,19 @@ class Pair:
     def clock_reaches(self, when: datetime) -> None:
         """Time passes, and the VEN wakes whenever it wants to."""
         steps = 0
-        while (due := ven.deadline(self.node, self.now)) is not None and due - ven.SOON <= when:
+        while (due := ven.deadline(self.node, self.now)) is not None:
             # An end node that is late asks for the next millisecond.
-            soon = due - self.now <= ven.SOON
-            steps = steps + 1 if soon else 0
+            late, before = due - self.now <= ven.SOON, self.node
+            if not late and due > when:
+                break
+            steps = steps + 1 if late else 0
             assert steps < MOST_STEPS, f"no progress at {self.now}: {self.node.debts}"
-            self.now = self.now if soon else due
+            self.now = self.now if late else due
             self.ven_wakes()
+            if late and self.node == before:
+                if due > when:
+                    break
+                self.now = due
         self.now = max(self.now, when)
 
     def _stepped(self, outcome: Outcome[EndNode]) -> None:

@@ -147,7 +147,12 @@ class Guard:
         async with self._turn:
             if self._newest is not None and _superseded(setpoint, self._newest):
                 return Ack(outcome="stale", reason=f"{self._newest.event_id} {self._newest.sequence} is newer")
-            ack = await self._acknowledged(self._driver.apply, setpoint)
+            try:
+                ack = await self._acknowledged(self._driver.apply, setpoint)
+            except asyncio.CancelledError:
+                # It is under way: who leaves now must release the device all the same.
+                self._note(setpoint, Ack(outcome="unreachable"))
+                raise
             self._note(setpoint, ack)
             return ack
 

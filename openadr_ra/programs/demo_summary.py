@@ -115,7 +115,7 @@ def missing(
                 return f"{ven} answered {opt or 'nothing'} to version {one.modification} of event {one.event}"
     lacking = tuple(_lacking(orders, rows))
     if lacking:
-        return f"{len(lacking)} interval responses are missing or not final, the first is that of {lacking[0]}"
+        return f"responses that are missing or not final: {len(lacking)}, the first is that of {lacking[0]}"
     if not agree:
         return "the responses of resources, VENs and the sum do not add up"
     if written.invalid:

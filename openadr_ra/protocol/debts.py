@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
@@ -17,10 +17,6 @@ from openadr_ra.protocol.model import EventId, ReportRequestId
 from openadr_ra.protocol.parts import EventResponse
 from openadr_ra.protocol.producer import Span, Standing
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import Moment
-
-LONGEST_BACKOFF_S = 60.0
-"""Truncated binary exponential back-off with jitter, from one second (reference 6.2, 9.1.7)."""
 
 
 class Work(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
@@ -78,14 +74,3 @@ class Debt(Value, frozen=True, kw_only=True, gc=False):
     work: Duty
     due: datetime
     tries: int = 0
-
-
-def backoff(tries: int, dice: float) -> timedelta:
-    """How long to wait after the `tries`-th attempt (from 1) got no reply; `dice` in [0, 1) spreads a fleet."""
-    longest = min(LONGEST_BACKOFF_S, 2.0 ** min(tries - 1, 10))
-    return timedelta(seconds=longest * (0.5 + dice / 2))
-
-
-def dice(moment: Moment) -> float:
-    """A number in [0, 1) that differs from step to step, drawn from the moment's token."""
-    return int(moment.token[-8:], 16) / 2**32

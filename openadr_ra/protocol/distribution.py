@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence
 from openadr_ra.protocol import event as events
-from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent
+from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent, Message
 from openadr_ra.protocol.model import ALWAYS, CANCELLED, EventId, OptType, RequestId, ResponseRequired, VtnId
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
@@ -125,6 +125,18 @@ def distribute(
     )
     sent = {event.id: replace(listed[event.id], delivered=event.modification, delivered_at=now) for event in ordered}
     return message, given | sent
+
+
+def undelivered(given: Distribution, message: Message) -> Distribution:
+    """After `message` did not reach the VEN: its events are to be told again."""
+    if not isinstance(message, DistributeEvent):
+        return given
+    lost = {
+        item.event.id: replace(given[item.event.id], delivered=-1, delivered_at=None)
+        for item in message.events
+        if item.event.id in given and given[item.event.id].delivered == item.event.modification
+    }
+    return given | lost
 
 
 def delivered(before: Distribution, after: Distribution, ven: str, now: datetime) -> Iterator[Entry]:

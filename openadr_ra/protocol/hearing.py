@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
 from openadr_ra.protocol import agenda, producer, registration
 from openadr_ra.protocol.agenda import Scope
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, dice
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
     CanceledReport,
@@ -33,6 +33,7 @@ from openadr_ra.protocol.messages import (
 )
 from openadr_ra.protocol.model import RequestId, VenId
 from openadr_ra.protocol.node import EndNode, owe
+from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
 from openadr_ra.protocol.refusal import refusal
 from openadr_ra.protocol.step import Mail, Moment, Outcome

@@ -16,9 +16,10 @@ from openadr_ra.protocol.messages import (
     RequestReregistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId
+from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, Debt, End, Metadata, Party, Stop, Terms
-from openadr_ra.protocol.step import Moment, Outcome, Record
+from openadr_ra.protocol.step import Moment, Outcome, Record, Send
 
 QUIET = timedelta(days=1)
 """How long a VEN that owes us nothing is left alone before its row is looked at again."""
@@ -104,6 +105,50 @@ def _requests(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | No
     message = CreateReport(request_id=RequestId(moment.fresh("cr")), requests=requests, ven_id=state.ven_id)
     state = replace(state, reports=requester.asked(state.reports, requests, moment.now))
     return Outcome(state=state, replies=(message,))
+
+
+def pushed(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
+    """What to post to a push VEN now, as an effect; the next is told when this one is answered or has failed."""
+    if not state.pushed or (state.push_due is not None and moment.now < state.push_due):
+        return Outcome(state=state)
+    outcome = next_payload(state, terms, moment)
+    if outcome is None:
+        return Outcome(state=replace(state, push_due=None))
+    sends = tuple(Send(message=message) for message in outcome.replies)
+    # Should we die before the answer, it is told again.
+    held = replace(outcome.state, push_due=moment.now + terms.retry)
+    return Outcome(state=held, effects=(*outcome.effects, *sends))
+
+
+def push_failed(state: Party, message: Message, moment: Moment) -> Party:
+    """The post did not reach the VEN: nothing of it counts as told, and the next attempt waits (reference 6.2)."""
+    tries = state.push_tries + 1
+    debts = tuple(
+        replace(debt, sent_at=None) if debt.sent_at is not None and _is_about(debt, message) else debt
+        for debt in state.debts
+    )
+    return replace(
+        state,
+        debts=debts,
+        events=distribution.undelivered(state.events, message),
+        reports=requester.unsent(state.reports, message),
+        push_tries=tries,
+        push_due=moment.now + backoff(tries, dice(moment)),
+    )
+
+
+def _is_about(debt: Debt, message: Message) -> bool:
+    if isinstance(message, RequestReregistration):
+        return isinstance(debt.work, Again)
+    return debt.id == getattr(message, "request_id", None)
+
+
+def push_deadline(state: Party, terms: Terms, after: datetime) -> datetime | None:
+    """When there is something to post to a push VEN; None for others."""
+    if not state.pushed:
+        return None
+    until = quiet_until(state, after, terms)
+    return max(until or after, state.push_due or after, after + timedelta(microseconds=1))
 
 
 def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:

@@ -65,7 +65,10 @@ class Debt(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Party(State, frozen=True, kw_only=True, gc=False):
-    """One VEN. `fingerprints`: the certificates it may come with, several while one is being renewed; empty: any."""
+    """One VEN. `fingerprints`: the certificates it may come with, several while one is being renewed; empty: any.
+
+    `push_tries` counts the posts to a push VEN that failed in a row; before `push_due` there is no further one.
+    """
 
     ven_id: VenId
     name: str = ""
@@ -75,6 +78,13 @@ class Party(State, frozen=True, kw_only=True, gc=False):
     reports: Requester = Requester()
     opts: Opts = {}
     debts: tuple[Debt, ...] = ()
+    push_tries: int = 0
+    push_due: datetime | None = None
+
+    @property
+    def pushed(self) -> bool:
+        """Is it told by our posts, not by its polls?"""
+        return self.registration is not None and not self.registration.pull
 
     @property
     def report_only(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from openadr_ra.errors import OK, InvalidId, NotAllowed
+from openadr_ra.errors import OK, InvalidData, InvalidId, NotAllowed
 from openadr_ra.protocol.messages import (
     PROFILE_2_0B,
     PROFILES,
@@ -152,8 +152,10 @@ def register(
         raise InvalidId(f"registrationID {message.registration_id} is unknown here; register without one")
     if message.profile != PROFILE_2_0B:
         raise NotAllowed(f"profile {message.profile} is not offered here; register with 2.0b")
-    if message.transport != SIMPLE_HTTP or message.pull is False:
-        raise NotAllowed("only simpleHttp with oadrHttpPullModel true is offered here")
+    if message.transport != SIMPLE_HTTP:
+        raise NotAllowed(f"transport {message.transport} is not offered here; register with simpleHttp")
+    if message.pull is False and not message.address:
+        raise InvalidData("a push VEN needs an oadrTransportAddress (X-REG-1)")
     kept = held if held is not None and (message.registration_id or _repeats(held, message, now)) else None
     return Registration(
         id=kept.id if kept else fresh,
@@ -161,6 +163,7 @@ def register(
         asked=kept.asked if kept else message.request_id,
         profile=message.profile,
         transport=message.transport,
+        pull=message.pull is not False,
         report_only=message.report_only,
         xml_signature=message.xml_signature,
         address=message.address or "",

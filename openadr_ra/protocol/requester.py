@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId
-from openadr_ra.protocol.messages import UpdateReport
+from openadr_ra.protocol.messages import CreateReport, Message, UpdateReport
 from openadr_ra.protocol.model import Period, ReportRequestId, Rid, SpecifierId, VenId
 from openadr_ra.protocol.parts import (
     GOOD,
@@ -168,6 +168,18 @@ def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[Repo
         for item in requester.requests.values()
         if not item.running and (item.asked_at is None or now >= item.asked_at + retry)
     )
+
+
+def unsent(requester: Requester, message: Message) -> Requester:
+    """After `message` did not reach the other side: its requests are to be sent again."""
+    if not isinstance(message, CreateReport):
+        return requester
+    lost = {
+        request.id: replace(requester.requests[request.id], asked_at=None)
+        for request in message.requests
+        if request.id in requester.requests
+    }
+    return replace(requester, requests=requester.requests | lost)
 
 
 def next_unasked(requester: Requester, after: datetime, retry: timedelta) -> datetime | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, delivery, producer, registration
 from openadr_ra.protocol.agenda import Agenda, Known
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update, backoff, dice
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update
 from openadr_ra.protocol.hearing import replied
 from openadr_ra.protocol.messages import CancelPartyRegistration, Message, Poll, RequestEvent, UpdateReport
 from openadr_ra.protocol.model import (
@@ -24,6 +24,7 @@ from openadr_ra.protocol.model import (
     VenId,
 )
 from openadr_ra.protocol.node import EndNode, Identity, owe
+from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import X_RESPONSE
 from openadr_ra.protocol.producer import Span
 from openadr_ra.protocol.shape import Value

@@ -32,7 +32,7 @@ from openadr_ra.protocol.messages import (
     UpdateReport,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, ResourceId
-from openadr_ra.protocol.outbox import distributed, next_payload, quiet_until
+from openadr_ra.protocol.outbox import distributed, next_payload, push_deadline, push_failed, pushed, quiet_until
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, End, Metadata, Party, Stop, Terms, owe, paid
 from openadr_ra.protocol.refusal import refusal
@@ -52,7 +52,8 @@ from openadr_ra.protocol.step import (
 )
 
 __all__ = [
-    "Heard", "Party", "Terms", "belongs", "filed", "is_plain", "is_poll", "is_registering", "quiet_until", "receive",
+    "Heard", "Lost", "Party", "Pushed", "Terms", "belongs", "filed", "is_plain", "is_poll", "is_registering",
+    "quiet_until", "receive", "wake",
 ]  # fmt: skip
 
 
@@ -62,6 +63,20 @@ class Heard(Value, frozen=True, kw_only=True, gc=False):
     message: Message
     fingerprint: str | None
     terms: Terms
+
+
+class Pushed(Value, frozen=True, kw_only=True, gc=False):
+    """An input: `message` was posted to a push VEN and this came back; None is the empty 200 it may give (1.5)."""
+
+    message: Message
+    answer: Message | None
+    terms: Terms
+
+
+class Lost(Value, frozen=True, kw_only=True, gc=False):
+    """An input: `message` could not be posted to a push VEN."""
+
+    message: Message
 
 
 def belongs(message: Message, service: str) -> bool:
@@ -104,8 +119,15 @@ def filed(state: Party, letters: tuple[AnyLetter, ...], moment: Moment) -> Party
     return state
 
 
-def receive(state: Party, given: Heard | AnyLetter, moment: Moment) -> Outcome[Party]:
+Input = Heard | Pushed | Lost | AnyLetter
+
+
+def receive(state: Party, given: Input, moment: Moment) -> Outcome[Party]:
     """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code."""
+    if isinstance(given, Pushed):
+        return _answered(state, given, moment)
+    if isinstance(given, Lost):
+        return Outcome(state=push_failed(state, given.message, moment))
     if not isinstance(given, Heard):
         return Outcome(state=filed(state, (given,), moment))
     try:
@@ -114,6 +136,25 @@ def receive(state: Party, given: Heard | AnyLetter, moment: Moment) -> Outcome[P
     except OadrError as error:
         reply = refusal(given.message, error, ven_id=state.ven_id, vtn_id=given.terms.vtn_id)
         return Outcome(state=state, replies=(reply,))
+
+
+def wake(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
+    """What a push VEN is to be told now, one payload at a time; nothing for a pull VEN, which asks."""
+    outcome = pushed(state, terms, moment)
+    return outcome.with_due(push_deadline(outcome.state, terms, moment.now))
+
+
+def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
+    """A push VEN's answer came back with our post; to the rest it is as if it had been posted to us."""
+    state = replace(state, push_tries=0, push_due=None)
+    if given.answer is None:
+        return Outcome(state=state)
+    try:
+        outcome = _route(state, Heard(message=given.answer, fingerprint=None, terms=given.terms), moment)
+    except OadrError:
+        # What a VEN answers amiss is told again after the retry time.
+        return Outcome(state=state)
+    return replace(outcome, replies=())
 
 
 def _admit(state: Party, given: Heard) -> None:
@@ -135,6 +176,8 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
     """One row per payload that a VEN may send."""
     message, terms = given.message, given.terms
     match message:
+        case Poll() if state.pushed:
+            raise NotAllowed("a VEN that registered for push does not poll (X-POLL-1)")
         case Poll():
             return _poll(state, terms, moment)
         case QueryRegistration():

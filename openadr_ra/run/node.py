@@ -20,11 +20,6 @@ from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 if TYPE_CHECKING:
-    from openadr_ra.run.upstream import Handler
-    from openadr_ra.run.ven import Ven
-    from openadr_ra.run.vtn import Vtn
-
-if TYPE_CHECKING:
     from openadr_ra.run.vtn import Vtn
 
 
@@ -112,21 +107,14 @@ class Node:
         await ven.opt(event_id, opt)
 
     async def _enter(self, stack: AsyncExitStack, store: Store) -> None:
-        """The VTN first: a port that is in use is noticed before anything is said upward.
-
-        Either side is imported only where there is one: a gateway has no memory to spare for a server.
-        """
+        """The VTN first: a port that is in use is noticed before anything is said upward."""
         if self.settings.downstream is not None:
-            from openadr_ra.run.vtn import Vtn
-
             # A server is some MB of code that an edge VEN on a small gateway would carry for nothing.
             from openadr_ra.run.vtn import Vtn
 
             vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap)
             self.vtn = await stack.enter_async_context(vtn.running())
         if self.settings.upstream:
-            from openadr_ra.run.ven import Ven
-
             ven = Ven(
                 self.settings,
                 drivers=self._drivers,

@@ -173,7 +173,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def instruction(order: Order) -> Instruction:
     """A new instruction. Raises InvalidData for a start outside the calendar and for a level that is none."""
-    made = _made(order, _utc(order), timedelta(seconds=order.every_s))
+    try:
+        made = _made(order, order.start.astimezone(UTC), timedelta(seconds=order.every_s))
+    except OverflowError as error:
+        raise InvalidData(f"start: {order.start.isoformat()} is outside the calendar") from error
     return replace(made, priority=order.priority, comment=order.comment, test=order.test, currency=order.currency)
 
 
@@ -251,13 +254,6 @@ def _made(order: Order, start: datetime, every: timedelta) -> Instruction:
         case "level":
             _check_levels(order)
             return level(start=start, every=every, levels=order.asks, market_context=context)
-
-
-def _utc(order: Order) -> datetime:
-    try:
-        return order.start.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidData(f"start {order.start.isoformat()} is outside the calendar of UTC") from error
 
 
 def _check_levels(order: Order) -> None:

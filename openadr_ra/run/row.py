@@ -84,6 +84,11 @@ class Row(Generic[S, Given]):
         self._mail = True
         self._poked.set()
 
+    def wake_up(self) -> None:
+        """Somebody else stepped the row, so that its deadline here may be wrong: wake it at once."""
+        self._due = START
+        self._poked.set()
+
     async def step(self, *inputs: Given, waking: bool = False) -> tuple[Effect, ...]:
         """Apply waiting mail, then `inputs`, then wake if `waking` or if there was neither: one transaction.
 

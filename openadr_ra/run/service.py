@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from openadr_ra.errors import NotRecognized, OadrError, ResponseCode, StoreError, WireError
 from openadr_ra.net.server import Reply, Request
@@ -36,7 +39,8 @@ class Service:
         admission: Admission,
         *,
         tap: Tap,
-        heard: Callable[[Outcome[Party]], None],
+        heard: Callable[[Key, Outcome[Party]], None],
+        hold_s: int,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -44,7 +48,9 @@ class Service:
         self._admission = admission
         self._tap = tap
         self._heard = heard
+        self._hold_s = hold_s
         self._idle: dict[Key, tuple[Party, datetime, Reply]] = {}
+        self._held: dict[Key, asyncio.Event] = {}
         self.last_seen: dict[VenId, datetime] = {}
 
     async def answer(self, request: Request) -> Reply:
@@ -94,20 +100,57 @@ class Service:
         key = await self._admission.party(message, request.fingerprint)
         ven = VenId(key.partition("/")[2])
         self.last_seen[ven] = self._clock.now()
-        polls = vtn.is_poll(message) and getattr(message, "ven_id", None) == ven
-        if polls and (idle := self._still_idle(key, request.fingerprint)) is not None:
-            return ven, idle
+        if vtn.is_poll(message) and getattr(message, "ven_id", None) == ven:
+            return ven, await self._polled(key, request, message)
+        return ven, (await self._replied(key, request, message))[0]
+
+    async def _polled(self, key: Key, request: Request, message: Message) -> Reply:
+        """The reply to a poll; where the VEN prefers to wait (RFC 7240), it is held until there is something to say."""
+        wait_s = min(request.wait_s or 0, self._hold_s)
+        end = self._clock.now() + timedelta(seconds=wait_s)
+        while True:
+            told = self._held.setdefault(key, asyncio.Event())
+            reply = self._still_idle(key, request.fingerprint)
+            if reply is None:
+                reply, said = await self._replied(key, request, message)
+                if not vtn.is_plain(said) or refused_with(said) is not None:
+                    return reply
+                self._rest(key, reply)
+            left = (min(end, self._quiet(key)) - self._clock.now()).total_seconds()
+            if left <= 0:
+                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await told.wait()
+            if self._clock.now() >= end:
+                break
+        if not wait_s:
+            return reply
+        return replace(reply, headers=(("Preference-Applied", f"wait={wait_s}"),))
+
+    def _quiet(self, key: Key) -> datetime:
+        """Until when nothing can be due by the clock alone."""
+        kept = self._idle.get(key)
+        return kept[1] if kept is not None else self._clock.now()
+
+    def tell(self, key: Key) -> None:
+        """There may be something for this party: whoever holds its poll looks again."""
+        told = self._held.pop(key, None)
+        if told is not None:
+            told.set()
+
+    async def _replied(self, key: Key, request: Request, message: Message) -> tuple[Reply, Message]:
         outcome = await self._stepped(key, self._stepping(key, message, request.fingerprint))
         said = outcome.replies[-1]
         reply = Reply(body=codec.encode(said))
-        if (refused := refused_with(said)) is not None:
+        ven = key.partition("/")[2]
+        refused = refused_with(said)
+        if refused is not None:
             log.info("! refused %s %s from %s %s: %s", refused.code, message, ven, _who(request), refused.description)
-            return ven, reply
-        log.info("< %s %s", ven, message)
-        log.info("> %s %s", ven, said)
-        if polls and vtn.is_plain(said):
-            self._rest(key, reply)
-        return ven, reply
+        else:
+            log.info("< %s %s", ven, message)
+            log.info("> %s %s", ven, said)
+        return reply, said
 
     async def _stepped(self, key: Key, step: Step[Party]) -> Outcome[Party]:
         """The step's outcome, stored; but nobody is remembered for a mere question, or for a registration refused."""
@@ -116,7 +159,7 @@ class Service:
             if outcome.state == Party(ven_id=outcome.state.ven_id):
                 return outcome
         outcome = await self._store.update(key, Party, step)
-        self._heard(outcome)
+        self._heard(key, outcome)
         self._admission.learned(key, outcome)
         return outcome
 

@@ -81,6 +81,7 @@ class Ven:
     async def running(self) -> AsyncIterator[Self]:
         """Register and serve events until the block is left; then every device gets its own plan back."""
         async with unwrapped(), AsyncExitStack() as stack:
+            self._guards, self._links = {}, {}
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)

@@ -16,16 +16,17 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId, SettingsError
 from openadr_ra.net.server import Limits, Listener, serve
-from openadr_ra.net.tls import Contexts, normal_fingerprint, server_contexts
+from openadr_ra.net.tls import Contexts, client_contexts, normal_fingerprint, server_contexts
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
 from openadr_ra.protocol.requester import Wanted
-from openadr_ra.protocol.step import AnyLetter, Entry, Outcome, Record
+from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
@@ -66,6 +67,7 @@ class Vtn:
         self._service: Service | None = None
         self._listener: Listener | None = None
         self._admission: Admission | None = None
+        self._pushing: Pushing | None = None
         self._changed = asyncio.Event()
 
     @classmethod
@@ -87,13 +89,24 @@ class Vtn:
                 prints = [normal_fingerprint(text) for text in ven.fingerprints]
                 await self._admission.enrol(VenId(ven.id), prints, by="settings")
             self._service = Service(
-                store, self._clock, self._terms(), self._admission, tap=self._tap, heard=self._heard
+                store,
+                self._clock,
+                self._terms(),
+                self._admission,
+                tap=self._tap,
+                heard=self._heard,
+                hold_s=self._down.hold_s,
             )
             contexts = self._contexts()
             self._listener = await stack.enter_async_context(self._serving(contexts))
             group = await stack.enter_async_context(asyncio.TaskGroup())
             watch = group.create_task(warn_of_expiry(contexts, self._clock))
             stack.callback(watch.cancel)
+            self._pushing = Pushing(
+                store, self._clock, self._terms(), contexts=self._as_client(), tap=self._tap, group=group
+            )
+            await self._pushing.load()
+            stack.callback(self._pushing.close)
             log.info("= VTN %s listens on %s", self._down.vtn_id, self._listener.url)
             yield self
 
@@ -128,6 +141,14 @@ class Vtn:
         chains = tuple((Path(cert), Path(key)) for cert, key in self._down.chains)
         return server_contexts(chains, Path(self._down.client_ca))
 
+    def _as_client(self) -> Contexts | None:
+        """The same certificate towards push VENs, which are servers."""
+        if not self._down.client_ca:
+            return None
+        cert, key = self._down.chains[0]
+        check = self._down.check_push_hostname
+        return client_contexts((Path(cert), Path(key)), Path(self._down.client_ca), check_hostname=check)
+
     @asynccontextmanager
     async def _serving(self, contexts: Contexts | None) -> AsyncIterator[Listener]:
         host, _, port = self._down.listen.rpartition(":")
@@ -145,7 +166,9 @@ class Vtn:
         ) as listener:
             yield listener
 
-    def _heard(self, outcome: Outcome[Party]) -> None:
+    def _heard(self, key: Key, outcome: Outcome[Party]) -> None:
+        if self._pushing is not None:
+            self._pushing.look(key, outcome.state)
         if any(isinstance(effect, Record) for effect in outcome.effects):
             self._stir()
 
@@ -186,8 +209,17 @@ class Vtn:
         def stepped(state: Instruction | None, letters: tuple[AnyLetter, ...]) -> Outcome[Instruction]:
             return step(state)
 
-        await self.store.update(instructions.key(event_id), Instruction, stepped)
+        outcome = await self.store.update(instructions.key(event_id), Instruction, stepped)
+        self._posted(item.to for item in outcome.mail)
         self._stir()
+
+    def _posted(self, keys: Iterable[Key]) -> None:
+        """Mail waits for these parties: their held polls and their pushes are not to wait for it."""
+        for key in keys:
+            if self._service is not None:
+                self._service.tell(key)
+            if self._pushing is not None:
+                self._pushing.tell(key)
 
     async def _check_vens(self, order: Instruction) -> None:
         known = set(await self.store.keys("party/"))

@@ -199,12 +199,11 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert sorted(codes) == ["450", "451", "452", "453", "454", "459", "460", "461", "462", "463", "469"]
 
 
-def test_a_party_takes_no_letter_that_is_not_for_it() -> None:
+def test_a_party_takes_no_letter_for_a_node() -> None:
     pair = Pair()
-    moment = Moments().at(pair.now)
 
     with pytest.raises(NotAllowed):
-        vtn.receive(pair.party, OFFER, moment)
+        vtn.receive(pair.party, OFFER, Moments().at(pair.now))
 
 
 def test_an_end_node_takes_no_event_from_an_operator(pair: Pair) -> None:

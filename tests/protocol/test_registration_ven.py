@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import NotAllowed
 from openadr_ra.protocol import ven
-from openadr_ra.protocol.debts import LONGEST_BACKOFF_S, backoff
 from openadr_ra.protocol.messages import (
     PROFILES,
     CanceledPartyRegistration,
@@ -26,6 +25,7 @@ from openadr_ra.protocol.messages import (
     Response,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId
+from openadr_ra.protocol.pacing import LONGEST_BACKOFF_S, backoff
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.registration import TRANSITIONS, Move, Phase, moved
 from openadr_ra.protocol.times import Duration

@@ -151,9 +151,9 @@ def test_an_empty_requestid_repeats_nothing() -> None:
         ({"ven_id": VenId("ven1")}, "452"),
         ({"profile": Token("2.0a")}, "451"),
         ({"transport": Token("xmpp")}, "451"),
-        ({"pull": False, "address": "http://ven.example:8080"}, "451"),
+        ({"pull": False}, "454"),
     ],
-    ids=["registrationID", "venID in lower case", "2.0a", "xmpp", "push"],
+    ids=["registrationID", "venID in lower case", "2.0a", "xmpp", "push without an address"],
 )
 def test_rule_21_a_creation_with_wrong_ids_or_for_what_is_not_offered_is_refused(
     pair: Pair, wrong: dict[str, object], code: str

@@ -1,0 +1,89 @@
+"""An order and the instruction that it becomes say the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidData
+from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.model import EventId, VenId
+from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, VenView, changed, instruction, view
+from openadr_ra.run.vtn import VenSummary
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+KINDS: tuple[Kind, ...] = ("delta", "setpoint", "price", "level")
+
+vens = some.text("ABCabc123-_.", min_size=1, max_size=50)
+texts = some.text(some.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=40)
+
+
+@some.composite
+def orders(draw: some.DrawFn) -> Order:
+    kind = draw(some.sampled_from(KINDS))
+    levels = some.sampled_from((0.0, 1.0, 2.0, 3.0))
+    value = levels if kind == "level" else some.floats(allow_nan=False, allow_infinity=False)
+    count = draw(some.integers(1, 6))
+    values = some.lists(value, min_size=count, max_size=count).map(tuple)
+    return Order(
+        start=NOW + timedelta(seconds=draw(some.integers(-(10**9), 10**9))),
+        every_s=draw(some.integers(1, MAX_EVERY_S)),
+        asks=draw(some.dictionaries(vens, values, min_size=1, max_size=4)),
+        kind=kind,
+        market_context=draw(some.sampled_from(("", "http://example.org/vpp"))),
+        priority=draw(some.none() | some.integers(0, 9999)),
+        comment=draw(texts),
+        test=draw(some.booleans()),
+    )
+
+
+@given(order=orders())
+def test_an_order_is_seen_as_it_was_given(order: Order) -> None:
+    """Whatever it is, it can be published, and its view says it again."""
+    made = replace(instruction(order), id=EventId("ev-1"))
+    instructions.check(made)
+
+    assert view(made, NOW).order == order
+
+
+@given(held=orders(), order=orders())
+def test_a_changed_instruction_says_what_the_order_says(held: Order, order: Order) -> None:
+    made = changed(replace(instruction(held), id=EventId("ev-1"), modification=3), order)
+
+    assert view(made, NOW).order == order
+    assert (made.id, made.modification) == ("ev-1", 3)
+
+
+@given(order=orders())
+def test_an_order_survives_its_way_to_the_console(order: Order) -> None:
+    """JSON, with every limit that an order has."""
+    assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
+
+
+def test_a_start_is_kept_in_utc() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    order = Order(start=datetime(2026, 11, 21, 21, tzinfo=tokyo), every_s=60, asks={"VEN1": (1.0,)})
+
+    assert instruction(order).start.tzinfo is UTC
+    assert instruction(order).start == NOW
+
+
+@pytest.mark.parametrize(("value", "is_level"), [(-1.0, False), (0.0, True), (3.0, True), (4.0, False), (0.5, False)])
+def test_a_level_is_one_of_four(value: float, is_level: bool) -> None:
+    """Rule 9."""
+    order = Order(start=NOW, every_s=60, asks={"VEN1": (value,)}, kind="level")
+    if is_level:
+        assert instruction(order).asks[VenId("VEN1")].values == (value,)
+        return
+    with pytest.raises(InvalidData, match=r"asks\.VEN1: .* is no level; SIMPLE has 0, 1, 2 and 3"):
+        instruction(order)
+
+
+def test_the_console_shows_all_that_the_vtn_knows_of_a_ven() -> None:
+    """The view is declared apart, so that a command need not load the VTN."""
+    assert VenView.__struct_fields__ == VenSummary.__struct_fields__
