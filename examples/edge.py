@@ -15,7 +15,7 @@ class Genset:
         return Descriptor(id=self.resource, kind="generator", min_kw=-3.0, max_kw=0.0, levels_kw=(-3.0, 0.0))
 
     def apply(self, setpoint: Setpoint) -> Ack:
-        self.kw = -3.0 if setpoint.kw < -1.5 else 0.0
+        self.kw = -3.0 if setpoint.kw < -1.5 else 0.0  # the guard round it sees to order, leases and deadlines
         return Ack(outcome="accepted" if self.kw == setpoint.kw else "clamped", effective_kw=self.kw)
 
     def read(self) -> Measurement:
@@ -26,5 +26,4 @@ class Genset:
         return Ack(outcome="accepted", effective_kw=self.kw)
 
 
-if __name__ == "__main__":
-    asyncio.run(Ven.from_toml("edge.toml", drivers={"genset": Genset}).run())
+asyncio.run(Ven.from_toml("edge.toml", drivers={"genset": Genset}).run())

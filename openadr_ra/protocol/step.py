@@ -147,9 +147,10 @@ class Entry(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Send(Value, frozen=True, kw_only=True, gc=False):
-    """Post `message` to the peer; what it answers comes back as an input."""
+    """Post `message` to the peer; what it answers comes back as an input. `wait_s`: it may be held for so long."""
 
     message: Message
+    wait_s: int = 0
 
 
 class Apply(Value, frozen=True, kw_only=True, gc=False):

@@ -130,7 +130,9 @@ def test_what_cannot_be_said_is_not_signed(signers: dict[KeyKind, Signer]) -> No
         sign(UpdateReport(request_id=RequestId("r"), reports=(report,)), signers["ec"], now=NOON, nonce=NONCE)
 
 
-def test_a_signer_has_the_certificate_of_its_files(chains: dict[KeyKind, Chain], signers: dict[KeyKind, Signer]) -> None:
+def test_a_signer_has_the_certificate_of_its_files(
+    chains: dict[KeyKind, Chain], signers: dict[KeyKind, Signer]
+) -> None:
     for kind, (file, _) in chains.items():
         own = tls.read_certificates(file)[0].public_bytes(Encoding.DER)
 
