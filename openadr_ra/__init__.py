@@ -1,11 +1,11 @@
 """OpenADR 2.0b from an aggregation coordinator down to the device: a VTN, a VEN, and the fleet between them.
 
-    async with Vtn.from_toml("ac.toml").running() as vtn:
-        event = await vtn.publish(dispatch(start=…, every=…, delta_kw=(-5, -8), to=("VEN1",)))
-        print(await vtn.opts(event, within=timedelta(minutes=1)))
-        async for row in vtn.response(event): …
+async with Vtn.from_toml("ac.toml").running() as vtn:
+    event = await vtn.publish(dispatch(start=…, every=…, delta_kw=(-5, -8), to=("VEN1",)))
+    print(await vtn.opts(event, within=timedelta(minutes=1)))
+    async for row in vtn.response(event): …
 
-    await Ven.from_toml("edge.toml", drivers={"mine": MyDriver}).run()
+await Ven.from_toml("edge.toml", drivers={"mine": MyDriver}).run()
 """
 
 from __future__ import annotations

@@ -199,8 +199,8 @@ class Site:
 
 
 Fate = Literal["carried", "request lost", "reply lost", "carried twice", "slow", "late", "crash"]
-"""What becomes of an exchange. late: the VTN hears it only after the VEN's next one, and the reply reaches nobody.
-crash: the VEN dies with the message on its way, and starts again with what was stored."""
+"""What becomes of an exchange. carried twice: the VEN hears the first answer. late: the VTN hears it only after the VEN's
+next one, and the answer reaches nobody. crash: the VEN dies with the message on its way, and starts again with what was stored."""
 
 SLOWNESS = 3 * SECOND
 
@@ -395,7 +395,7 @@ class Pair:
         elif fate != "request lost":
             reply = self.vtn_hears(message)
         if fate == "carried twice":
-            reply = self.vtn_hears(message)
+            self.vtn_hears(message)
         for overtaken in late:
             self.vtn_hears(overtaken)
         if fate == "slow":

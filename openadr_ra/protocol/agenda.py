@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -110,15 +111,17 @@ def hear(
     consult: bool,
     limited: bool,
     dice: float,
+    absent: Callable[[Event], bool] = lambda event: False,
 ) -> Heard:
     """Take every event of the message, one bad one never spoiling the others (rule 19).
 
     A known event that is missing is cancelled, silently (rule 61); not so when we had asked for a limited reply, for then
-    the tail was merely cut off. `dice` in [0, 1) chooses the start within startafter (rule 30).
+    the tail was merely cut off. `dice` in [0, 1) chooses the start within startafter (rule 30). `absent` tells whether this
+    VEN declared itself not available while an event runs.
     """
     heard = Heard(agenda=agenda)
     for item in message.events:
-        heard = _hear_one(heard, item, message.request_id, now, scope, consult, dice)
+        heard = _hear_one(heard, item, message.request_id, now, scope, consult, dice, absent)
     if limited:
         return heard
     named = {item.event.id for item in message.events}
@@ -135,6 +138,7 @@ def _hear_one(
     scope: Scope,
     consult: bool,
     dice: float,
+    absent: Callable[[Event], bool],
 ) -> Heard:
     held = heard.agenda.get(item.event.id)
     if held is not None and item.event.modification < held.event.modification:
@@ -145,7 +149,7 @@ def _hear_one(
     if item.event.status == CANCELLED:
         # Rule 5 wants a higher number; a VTN that forgets to count means to stop the event all the same.
         return _cancelled(heard, held, item, request_id, now)
-    return _new(heard, held, item, request_id, now, scope, consult, dice)
+    return _new(heard, held, item, request_id, now, scope, consult, dice, absent)
 
 
 def _stale(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
@@ -195,6 +199,7 @@ def _new(
     scope: Scope,
     consult: bool,
     dice: float,
+    absent: Callable[[Event], bool],
 ) -> Heard:
     base = Known(
         event=item.event,
@@ -211,6 +216,12 @@ def _new(
         refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
         letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, refused, *letters)
+    if absent(item.event) and base.local_opt is None:
+        gone = replace(
+            base, opt=OPT_OUT, consulted=True, description="not available then, as declared by oadrCreateOpt"
+        )
+        letters = (release(held, item.event.modification, now),) if held is not None else ()
+        return _keep(heard, gone, *letters)
     if base.local_opt == OPT_OUT:
         return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
     letter = instruct(base, now)

@@ -13,7 +13,7 @@ from openadr_ra.protocol.messages import (
     Response,
     UpdatedReport,
 )
-from openadr_ra.protocol.model import EventId, ReportRequestId
+from openadr_ra.protocol.model import EventId, OptId, ReportRequestId
 from openadr_ra.protocol.parts import EventResponse
 from openadr_ra.protocol.producer import Span, Standing
 from openadr_ra.protocol.shape import Value
@@ -47,6 +47,22 @@ class Answer(Work, frozen=True, kw_only=True, gc=False):
     strays: tuple[EventResponse, ...] = ()
 
 
+class Declare(Work, frozen=True, kw_only=True, gc=False):
+    """oadrCreateOpt for an opt of ours."""
+
+    opt_id: OptId
+
+
+class Retract(Work, frozen=True, kw_only=True, gc=False):
+    """oadrCancelOpt."""
+
+    opt_id: OptId
+
+
+class Ask(Work, frozen=True, kw_only=True, gc=False):
+    """oadrCreateReport for whatever of the VTN's reports is wanted and not promised yet."""
+
+
 class Update(Work, frozen=True, kw_only=True, gc=False):
     """oadrUpdateReport on one span; of an event's interval where `event_id` is given."""
 
@@ -64,7 +80,7 @@ class Say(Work, frozen=True, kw_only=True, gc=False):
     )  # fmt: skip
 
 
-Duty = Register | Leave | Announce | Fetch | Answer | Update | Say
+Duty = Register | Leave | Announce | Ask | Fetch | Answer | Declare | Retract | Update | Say
 
 
 class Debt(Value, frozen=True, kw_only=True, gc=False):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 from openadr_ra.protocol.model import EventId, ResourceId, Rid
 from openadr_ra.protocol.parts import (
     COMM_FAILURE,
     GOOD,
+    HISTORY_USAGE,
     NO_VALUE,
     TELEMETRY_STATUS,
     X_RESPONSE,
@@ -22,6 +24,10 @@ from openadr_ra.protocol.producer import Span, Standing
 from openadr_ra.protocol.report import STATUS_QUANTITIES, is_bad, live_series, register_at, value
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.times import duration
+
+FINEST_HISTORY = timedelta(minutes=1)
+MOST_INTERVALS = 1500
+"""A day in minutes fits into one report of history; longer spans are told more coarsely."""
 
 MARGIN = timedelta(minutes=2)
 """How far outside a span samples are looked for, so that its edges can be interpolated."""
@@ -83,7 +89,7 @@ def _whole(length: timedelta) -> timedelta:
 
 
 def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]) -> Iterator[Interval]:
-    step = standing.request.granularity.length or (span.end - span.start)
+    step = standing.request.granularity.length or _step(standing, span)
     for uid, start in enumerate(_starts(span, step)):
         end = min(start + step, span.end) if step else span.end
         payloads = tuple(
@@ -93,6 +99,14 @@ def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]
         )
         if payloads:
             yield Interval(start=start, duration=duration(_whole(end - start)), uid=str(uid), payloads=payloads)
+
+
+def _step(standing: Standing, span: Span) -> timedelta:
+    """Granularity zero: a whole period at once; of history as fine as its intervals can be counted (3.3)."""
+    length = span.end - span.start
+    if standing.name != HISTORY_USAGE:
+        return length
+    return max(FINEST_HISTORY, timedelta(seconds=ceil(length / timedelta(seconds=MOST_INTERVALS))))
 
 
 def _starts(span: Span, step: timedelta) -> Iterable[datetime]:
@@ -125,7 +139,9 @@ def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPaylo
     if number is not None:
         return ReportPayload(rid=point, value=number, quality=GOOD)
     last = _last(series, start)
-    return None if last is None else ReportPayload(rid=point, value=last.value, quality=last.quality)
+    # Every point that was asked for is in every interval: some requesters count them.
+    number, quality = (last.value, last.quality) if last is not None else (0.0, NO_VALUE)
+    return ReportPayload(rid=point, value=number, quality=quality)
 
 
 def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload | None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import agenda, producer, registration
+from openadr_ra.protocol import agenda, declaring, producer, registration, requester
 from openadr_ra.protocol.agenda import Scope
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
     CanceledReport,
@@ -18,6 +18,7 @@ from openadr_ra.protocol.messages import (
     CreatedEvent,
     CreatedPartyRegistration,
     CreatedReport,
+    CreateOpt,
     CreatePartyRegistration,
     CreateReport,
     DistributeEvent,
@@ -31,12 +32,12 @@ from openadr_ra.protocol.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import RequestId, VenId
+from openadr_ra.protocol.model import RequestId, VenId, VtnId
 from openadr_ra.protocol.node import EndNode, owe
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
 from openadr_ra.protocol.refusal import refusal
-from openadr_ra.protocol.step import Mail, Moment, Outcome
+from openadr_ra.protocol.step import Mail, Moment, Outcome, Record
 
 POLL_JITTER = 0.05
 """Polls are up to this much later than asked for, so that a fleet does not come in step; never earlier."""
@@ -65,6 +66,10 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
             return Outcome(state=owe(state, Answer(), moment) if still else state)
         case UpdateReport():
             return _updated(_paid(state, request), request, answer)
+        case CreateOpt():
+            return Outcome(state=declaring.answered(_paid(state, request), answer))
+        case CreateReport():
+            return _asked(_paid(state, request), request, answer)
     return Outcome(state=_paid(state, request))
 
 
@@ -115,8 +120,10 @@ def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[E
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
-        return Outcome(state=replace(state, poll_tries=0, poll_due=moment.now + wait))
-    state = replace(state, poll_tries=0, poll_due=moment.now)
+        # From the sending, not from the answer: a poll that was held for its whole period may follow at once.
+        due = max(state.poll_sent + wait, moment.now)
+        return Outcome(state=replace(state, poll_tries=0, poll_due=due, draining=False))
+    state = replace(state, poll_tries=0, poll_due=moment.now, draining=True)
     return hear(state, answer, moment, limited=False)
 
 
@@ -134,7 +141,8 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
     # Rules 405 and 406: nothing of an earlier registration holds; METADATA and events come first.
     mail = _releases(state, moment)
     state = _without_promises(replace(state, debts=()))
-    return Outcome(state=owe(owe(state, Announce(), moment), Fetch(), moment), mail=mail)
+    state = owe(owe(state, Announce(), moment), Fetch(), moment)
+    return Outcome(state=declaring.again(state, moment), mail=mail)
 
 
 def _gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
@@ -164,24 +172,24 @@ def _report_registered(
     return Outcome(state=_serve(state, answer.requests, request.request_id, moment))
 
 
+def _asked(state: EndNode, request: CreateReport, answer: Message | None) -> Outcome[EndNode]:
+    """The VTN's oadrCreatedReport lists what it will send; a refusal ends the asking."""
+    if isinstance(answer, CreatedReport) and answer.result.code == OK:
+        return Outcome(state=replace(state, requester=requester.running(state.requester, answer.pending)))
+    ids = tuple(each.id for each in request.requests)
+    return Outcome(state=replace(state, requester=requester.stopped(state.requester, ids)))
+
+
 def _serve(state: EndNode, requests: tuple[ReportRequest, ...], request_id: RequestId, moment: Moment) -> EndNode:
     """Take the report requests and owe oadrCreatedReport, with 452 where one cannot be served."""
-    metadata = tuple(request for request in requests if request.specifier_id == METADATA)
-    others = tuple(request for request in requests if request.specifier_id != METADATA)
     result = Result(request_id=request_id)
     try:
-        state = replace(state, producer=producer.create(state.producer, others, moment.now))
+        made = producer.create(state.producer, requests, moment.now, state.identity.rates)
+        state = replace(state, producer=made)
     except OadrError as error:
         result = Result(code=error.code, description=str(error)[:250], request_id=request_id)
     reply = CreatedReport(result=result, pending=producer.pending(state.producer), ven_id=state.member.ven_id)
-    state = owe(state, Say(message=reply), moment)
-    for number, request in enumerate(metadata, 1):
-        state = owe(state, Announce(asked_by=request.id), moment, number)
-    return state
-
-
-METADATA = "METADATA"
-"""The reportSpecifierID that asks for capabilities (rule 306)."""
+    return owe(state, Say(message=reply), moment)
 
 
 def _updated(state: EndNode, request: UpdateReport, answer: Message | None) -> Outcome[EndNode]:
@@ -220,10 +228,14 @@ def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool
         case DistributeEvent():
             return _distributed(state, message, moment, limited)
         case RegisterReport():
+            # What the VTN offers is remembered; whoever embeds us may ask for it.
+            state = replace(state, requester=replace(state.requester, offered=message.reports))
             registered = RegisteredReport(result=Result(request_id=message.request_id), ven_id=state.member.ven_id)
             return Outcome(state=owe(state, Say(message=registered), moment))
         case CreateReport():
             return Outcome(state=_serve(state, message.requests, message.request_id, moment))
+        case UpdateReport():
+            return _received(state, message, moment)
         case CancelReport():
             return Outcome(state=_cancel_report(state, message, moment))
         case RequestReregistration():
@@ -238,13 +250,27 @@ def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool
 
 
 def _cancel_report(state: EndNode, message: CancelReport, moment: Moment) -> EndNode:
+    """Rule 345: with reportToFollow, what was collected since the last update goes out once more."""
+    last = producer.last_spans(state.producer, message.report_request_ids, moment.now) if message.to_follow else ()
     made = producer.cancel(state.producer, message.report_request_ids)
     reply = CanceledReport(
         result=Result(request_id=message.request_id),
         pending=producer.pending(made),
         ven_id=state.member.ven_id,
     )
-    return owe(replace(state, producer=made), Say(message=reply), moment)
+    state = owe(replace(state, producer=made), Say(message=reply), moment)
+    for number, (standing, span) in enumerate(last, 1):
+        state = owe(state, Update(standing=standing, span=span), moment, number)
+    return state
+
+
+def _received(state: EndNode, message: UpdateReport, moment: Moment) -> Outcome[EndNode]:
+    """A report of the VTN's own, which somebody here asked for; kept under the VTN's name."""
+    source = VenId(state.member.vtn_id or "")
+    held, found = requester.readings(state.requester, message, source)
+    reply = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.member.ven_id)
+    state = owe(replace(state, requester=held), Say(message=reply), moment)
+    return Outcome(state=state, effects=(Record(readings=found),) if found else ())
 
 
 def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limited: bool) -> Outcome[EndNode]:
@@ -266,12 +292,39 @@ def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limit
         market_contexts=identity.market_contexts,
     )
     found = agenda.hear(
-        state.agenda, message, moment.now, scope, consult=identity.consult, limited=limited, dice=dice(moment)
+        state.agenda,
+        message,
+        moment.now,
+        scope,
+        consult=identity.consult,
+        limited=limited,
+        dice=dice(moment),
+        absent=lambda event: declaring.absent(state, event),
     )
     state = replace(state, agenda=found.agenda)
     if found.strays or (agenda.owed(state.agenda) and not _answers(state)):
         state = owe(state, Answer(strays=found.strays), moment)
     return Outcome(state=state, mail=agenda.mailed(found.letters, state.key))
+
+
+def called(state: EndNode, message: Message, moment: Moment) -> Outcome[EndNode]:
+    """The VTN posted to us. What it is to be answered with goes back at once as the reply; an oadrDistributeEvent gets
+    none, and is answered later by our own oadrCreatedEvent (1.5).
+    """
+    if state.member.phase != "registered":
+        error = NotRegistered("this VEN is not registered with you")
+        vtn_id = state.member.vtn_id or VtnId("")
+        return Outcome(state=state, replies=(refusal(message, error, ven_id=None, vtn_id=vtn_id),))
+    known = {debt.id for debt in state.debts}
+    outcome = hear(state, message, moment, limited=False)
+    debts: list[Debt] = []
+    replies: list[Message] = []
+    for debt in outcome.state.debts:
+        if debt.id not in known and isinstance(debt.work, Say) and not isinstance(debt.work.message, CreatedEvent):
+            replies.append(debt.work.message)
+        else:
+            debts.append(debt)
+    return replace(outcome, state=replace(outcome.state, debts=tuple(debts)), replies=tuple(replies[:1]))
 
 
 def _answers(state: EndNode) -> bool:

@@ -9,14 +9,19 @@ from msgspec.structs import replace
 from openadr_ra.protocol.agenda import Agenda
 from openadr_ra.protocol.debts import Debt, Duty
 from openadr_ra.protocol.model import MarketContext, ResourceId, VenId
+from openadr_ra.protocol.opt import Opts
 from openadr_ra.protocol.producer import Producer, Rates
 from openadr_ra.protocol.registration import Membership
+from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Key, Moment, State
 
 
 class Identity(Value, frozen=True, kw_only=True, gc=False):
-    """Who this VEN is and what it takes. `consult`: the embedding program is asked about each event."""
+    """Who this VEN is and what it takes. `consult`: the embedding program is asked about each event.
+
+    With a `push_address` the VTN posts to it; without, it polls, and lets its polls be held (`hold`) where that is offered.
+    """
 
     ven_name: str
     preassigned: VenId | None = None
@@ -26,6 +31,9 @@ class Identity(Value, frozen=True, kw_only=True, gc=False):
     market_contexts: tuple[MarketContext, ...] = ()
     rates: Rates = Rates()
     consult: bool = False
+    report_only: bool = False
+    push_address: str = ""
+    hold: bool = True
 
 
 class EndNode(State, frozen=True, kw_only=True, gc=False):
@@ -37,7 +45,11 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
     agenda: Agenda = {}
     producer: Producer = Producer()
     debts: tuple[Debt, ...] = ()
+    opts: Opts = {}
+    requester: Requester = Requester()
+    draining: bool = False
     poll_due: datetime = datetime.min.replace(tzinfo=UTC)
+    poll_sent: datetime = datetime.min.replace(tzinfo=UTC)
     poll_tries: int = 0
 
 

@@ -23,6 +23,7 @@ class Terms(Value, frozen=True, kw_only=True, gc=False):
 
     vtn_id: VtnId
     poll_s: int = 10
+    hold_s: int = 0
     wanted: Wanted = Wanted()
 
     @property

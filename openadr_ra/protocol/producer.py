@@ -11,6 +11,7 @@ from openadr_ra.errors import InvalidData, InvalidId
 from openadr_ra.protocol.messages import RegisterReport
 from openadr_ra.protocol.model import ReportRequestId, RequestId, Rid, SpecifierId, VenId
 from openadr_ra.protocol.parts import (
+    HISTORY_USAGE,
     TELEMETRY_STATUS,
     TELEMETRY_USAGE,
     X_RESPONSE,
@@ -76,14 +77,24 @@ def offer(producer: Producer, letter: Offer) -> Producer:
 _SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
     (SpecifierId("usage"), TELEMETRY_USAGE),
     (SpecifierId("status"), TELEMETRY_STATUS),
+    (SpecifierId("history"), HISTORY_USAGE),
     (SpecifierId("response"), X_RESPONSE),
 )
+
+METADATA_SPECIFIER = SpecifierId("METADATA")
+"""The reportSpecifierID that asks for capabilities (rule 306)."""
+
+METADATA_REPORT = ReportName(Token("METADATA"))
+"""What a request for capabilities is kept as; no report has this name."""
+
+_SAMPLED = (TELEMETRY_USAGE, TELEMETRY_STATUS)
 
 
 def _points(producer: Producer, name: ReportName) -> tuple[ReportDescription, ...]:
     return {
         TELEMETRY_USAGE: producer.usage,
         TELEMETRY_STATUS: producer.status,
+        HISTORY_USAGE: producer.usage,
         X_RESPONSE: producer.response,
     }[name]
 
@@ -122,20 +133,39 @@ def _offered(
     )
 
 
-def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime) -> Producer:
+def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime, rates: Rates = Rates()) -> Producer:
     """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had.
 
     A request with a known id replaces that one.
     """
     served = dict(producer.requests)
     for request in requests:
-        served[request.id] = _standing(producer, request, now)
+        served[request.id] = _standing(producer, request, rates, now)
     return replace(producer, requests=served)
 
 
-def _standing(producer: Producer, request: ReportRequest, now: datetime) -> Standing:
+def _standing(producer: Producer, request: ReportRequest, rates: Rates, now: datetime) -> Standing:
     if request.id in ("", NO_REQUEST):
         raise InvalidId(f"reportRequestID {request.id!r} cannot be served")
+    name = _asked_for(producer, request)
+    lengths = (request.granularity, request.report_back, *((request.interval.duration,) if request.interval else ()))
+    if any(each.length < timedelta(0) for each in lengths):
+        raise InvalidData(f"report request {request.id} has a negative period")
+    if timedelta(0) < request.granularity.length < timedelta(seconds=rates.shortest_s) and name in _SAMPLED:
+        raise InvalidData(f"report request {request.id}: granularity is below oadrMinPeriod {rates.shortest_s} s (3.3)")
+    if name == METADATA_REPORT:
+        # Capabilities are told at once, and then every reportBackDuration.
+        return Standing(request=request, name=name, sent_until=now - request.report_back.length)
+    begin = request.interval.start if request.interval else now
+    length = request.interval.duration.length if request.interval else timedelta(0)
+    until = shift(begin, length) if length else FOREVER
+    return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
+
+
+def _asked_for(producer: Producer, request: ReportRequest) -> ReportName:
+    """The report that is asked for. Raises InvalidId for a specifier or an rID that is not offered."""
+    if request.specifier_id == METADATA_SPECIFIER:
+        return METADATA_REPORT
     name = dict(_SPECIFIERS).get(request.specifier_id)
     points = _points(producer, name) if name is not None else ()
     if name is None or not points:
@@ -143,13 +173,21 @@ def _standing(producer: Producer, request: ReportRequest, now: datetime) -> Stan
     unknown = {point.rid for point in request.points} - {point.rid for point in points}
     if unknown:
         raise InvalidId(f"rID {min(unknown)} is not offered in {request.specifier_id}")
-    lengths = (request.granularity, request.report_back, *((request.interval.duration,) if request.interval else ()))
-    if any(each.length < timedelta(0) for each in lengths):
-        raise InvalidData(f"report request {request.id} has a negative period")
-    begin = request.interval.start if request.interval else now
-    length = request.interval.duration.length if request.interval else timedelta(0)
-    until = shift(begin, length) if length else FOREVER
-    return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
+    return name
+
+
+def last_spans(
+    producer: Producer, ids: tuple[ReportRequestId, ...], now: datetime
+) -> tuple[tuple[Standing, Span], ...]:
+    """What was collected since the last update of each of these periodic requests."""
+    return tuple(
+        (standing, Span(request_id=name, start=standing.sent_until, end=now))
+        for name in ids
+        if (standing := producer.requests.get(name)) is not None
+        and standing.back
+        and standing.name in _SAMPLED
+        and standing.sent_until < now
+    )
 
 
 def cancel(producer: Producer, ids: tuple[ReportRequestId, ...]) -> Producer:

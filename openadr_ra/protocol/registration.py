@@ -19,7 +19,7 @@ from openadr_ra.protocol.messages import (
     CreatePartyRegistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
-from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.parts import Extension, Info, Result
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.times import Duration
 
@@ -55,26 +55,39 @@ def moved(phase: Phase, move: Move) -> Phase:
 
 
 class Membership(Value, frozen=True, kw_only=True, gc=False):
-    """A VEN's registration with its VTN. `poll_s` is what the VTN asked for (oadrRequestedOadrPollFreq)."""
+    """A VEN's registration with its VTN. `poll_s` is what the VTN asked for (oadrRequestedOadrPollFreq), `hold_s` how long
+    it offers to hold a poll (0: it does not)."""
 
     phase: Phase = "new"
     registration_id: RegistrationId | None = None
     ven_id: VenId | None = None
     vtn_id: VtnId | None = None
     poll_s: int = 10
+    hold_s: int = 0
     refusal: str = ""
 
 
 def request(
-    member: Membership, *, request_id: RequestId, ven_name: str, preassigned: VenId | None
+    member: Membership,
+    *,
+    request_id: RequestId,
+    ven_name: str,
+    preassigned: VenId | None,
+    report_only: bool = False,
+    push_address: str = "",
 ) -> CreatePartyRegistration:
-    """oadrCreatePartyRegistration: with both ids to register again, without registrationID for a new one (rule 406)."""
+    """oadrCreatePartyRegistration: with both ids to register again, without registrationID for a new one (rule 406).
+
+    With a `push_address` the VEN is told by the VTN's posts, else it polls.
+    """
     return CreatePartyRegistration(
         request_id=request_id,
         registration_id=member.registration_id,
         ven_id=member.ven_id or preassigned,
+        report_only=report_only,
         ven_name=ven_name,
-        pull=True,
+        pull=not push_address,
+        address=push_address or None,
     )
 
 
@@ -95,6 +108,7 @@ def adopt(member: Membership, answer: CreatedPartyRegistration) -> tuple[Members
             ven_id=answer.ven_id,
             vtn_id=answer.vtn_id,
             poll_s=_seconds(answer.poll_freq) or member.poll_s,
+            hold_s=_hold(answer),
         ),
         anew,
     )
@@ -102,6 +116,23 @@ def adopt(member: Membership, answer: CreatedPartyRegistration) -> tuple[Members
 
 def _seconds(frequency: Duration | None) -> int:
     return 0 if frequency is None or frequency.months else max(frequency.seconds, 0)
+
+
+HELD_POLLS = "x-openadr-ra-held-polls"
+"""The oadrExtension by which a VTN of ours offers to hold polls that carry `Prefer: wait=N` (RFC 7240)."""
+
+MAX_HOLD_S = 50
+"""A poll is held for less than a minute: proxies and NATs forget longer ones."""
+
+
+def _hold(answer: CreatedPartyRegistration) -> int:
+    """How long the VTN offers to hold a poll; whoever does not offer it is never asked."""
+    for extension in answer.extensions:
+        if extension.name == HELD_POLLS:
+            for info in extension.infos:
+                if info.key == "seconds" and info.value.isascii() and info.value.isdigit():
+                    return min(int(info.value[:9]), MAX_HOLD_S)
+    return 0
 
 
 def cancelled(member: Membership, message: CancelPartyRegistration) -> tuple[Membership, CanceledPartyRegistration]:
@@ -176,7 +207,7 @@ def _repeats(held: Registration, message: CreatePartyRegistration, now: datetime
 
 
 def confirmed(
-    held: Registration | None, *, request_id: RequestId, ven_id: VenId, vtn_id: VtnId, poll_s: int
+    held: Registration | None, *, request_id: RequestId, ven_id: VenId, vtn_id: VtnId, poll_s: int, hold_s: int = 0
 ) -> CreatedPartyRegistration:
     """The answer to a creation or a query; ids only where there is a registration."""
     return CreatedPartyRegistration(
@@ -187,4 +218,5 @@ def confirmed(
         profiles=PROFILES,
         # EPRI's VEN cannot do without it, and the harness asks for it from pull VENs.
         poll_freq=Duration(seconds=poll_s),
+        extensions=(Extension(name=HELD_POLLS, infos=(Info(key="seconds", value=str(hold_s)),)),) if hold_s else (),
     )

@@ -37,6 +37,10 @@ SLOT = timedelta(minutes=30)
 """The Japanese market's slot, on :00 and :30 (architecture 4(b))."""
 
 
+MAX_ENDING = 20
+"""Cancelled requests that are remembered until the VEN confirms; one that never does must not fill its row."""
+
+
 class Wanted(Value, frozen=True, kw_only=True, gc=False):
     """How often the standing reports are wanted. `slot_s` 0: none."""
 
@@ -47,7 +51,8 @@ class Wanted(Value, frozen=True, kw_only=True, gc=False):
 class Requested(Value, frozen=True, kw_only=True, gc=False):
     """A request of ours. Asked again through the poll until the other side lists or serves it.
 
-    `standing`: every VEN is asked for it; else an operator wants it of this one.
+    `standing`: every VEN is asked for it; else an operator wants it of this one. `ending`: it is to be cancelled, but what
+    still comes of it is taken.
     """
 
     request: ReportRequest
@@ -55,6 +60,7 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
     standing: bool = True
     asked_at: datetime | None = None
     running: bool = False
+    ending: bool = False
 
 
 class Requester(Value, frozen=True, kw_only=True, gc=False):
@@ -72,29 +78,34 @@ def plain_name(report: Report) -> ReportName:
 def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Requester:
     """A new METADATA replaces the earlier one; the standing reports it allows are asked for, each once.
 
-    Requests that it does not allow any more are dropped; one whose points have changed is made anew under its id.
+    Requests that it does not allow any more are ending, as are those whose points have changed: the VEN may be serving
+    them as they were, so what replaces them has an id of its own.
     """
+    fresh = {_key(item): item for item in _standing(reports, wanted, moment)}
     specifiers = {report.specifier_id for report in reports}
-    own = {
-        name: item
-        for name, item in requester.requests.items()
-        if not item.standing and item.request.specifier_id in specifiers
-    }
-    held = {_key(item): item for item in requester.requests.values() if item.standing}
-    standing = (_kept(held.get(_key(item)), item) for item in _standing(reports, wanted, moment))
-    return Requester(offered=reports, requests=own | {item.request.id: item for item in standing})
+    stays: list[Requested] = []
+    ends: list[Requested] = []
+    for item in requester.requests.values():
+        allowed = _key(item) in fresh if item.standing else item.request.specifier_id in specifiers
+        if allowed and not item.ending:
+            stays.append(item)
+        elif item.asked_at is not None:
+            ends.append(replace(item, ending=True))
+    have = {_key(item) for item in stays if item.standing}
+    added = [item for key, item in fresh.items() if key not in have]
+    return Requester(
+        offered=reports, requests={item.request.id: item for item in (*ends[-MAX_ENDING:], *stays, *added)}
+    )
 
 
-def _key(item: Requested) -> tuple[SpecifierId, Duration]:
-    return item.request.specifier_id, item.request.granularity
+def _key(item: Requested) -> tuple[SpecifierId, Duration, tuple[SpecifierPayload, ...]]:
+    return item.request.specifier_id, item.request.granularity, item.request.points
 
 
-def _kept(held: Requested | None, fresh: Requested) -> Requested:
-    if held is None:
-        return fresh
-    if held.request.points == fresh.request.points:
-        return held
-    return replace(fresh, request=replace(fresh.request, id=held.request.id))
+def ending(before: Requester, after: Requester) -> tuple[ReportRequestId, ...]:
+    """The requests that are to be cancelled since `before`."""
+    ended = {name for name, item in before.requests.items() if item.ending}
+    return tuple(name for name, item in after.requests.items() if item.ending and name not in ended)
 
 
 def _standing(reports: tuple[Report, ...], wanted: Wanted, moment: Moment) -> Iterator[Requested]:
@@ -148,6 +159,7 @@ def _aligned(now: datetime, granularity: Duration) -> datetime:
 def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
     """With the operator's own requests; one of a known id replaces that one. What is not offered is left out."""
     names = {report.specifier_id: plain_name(report) for report in requester.offered}
+    names[METADATA_SPECIFIER] = ReportName(Token("METADATA"))
     added = {
         request.id: Requested(request=request, name=names[request.specifier_id], standing=False)
         for request in requests
@@ -166,7 +178,7 @@ def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[Repo
     return tuple(
         item.request
         for item in requester.requests.values()
-        if not item.running and (item.asked_at is None or now >= item.asked_at + retry)
+        if not item.running and not item.ending and (item.asked_at is None or now >= item.asked_at + retry)
     )
 
 
@@ -184,7 +196,11 @@ def unsent(requester: Requester, message: Message) -> Requester:
 
 def next_unasked(requester: Requester, after: datetime, retry: timedelta) -> datetime | None:
     """When the next repetition is due."""
-    times = (item.asked_at + retry for item in requester.requests.values() if item.asked_at and not item.running)
+    times = (
+        item.asked_at + retry
+        for item in requester.requests.values()
+        if item.asked_at and not item.running and not item.ending
+    )
     return min((when for when in times if when > after), default=None)
 
 

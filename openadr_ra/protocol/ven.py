@@ -7,25 +7,24 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
-from openadr_ra.protocol import agenda, delivery, producer, registration
+from openadr_ra.protocol import agenda, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update
-from openadr_ra.protocol.hearing import replied
-from openadr_ra.protocol.messages import CancelPartyRegistration, Message, Poll, RequestEvent, UpdateReport
+from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Fetch, Leave, Register, Say, Update
+from openadr_ra.protocol.declaring import declared, retracted
+from openadr_ra.protocol.hearing import called, replied
+from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.model import (
     CANCELLED,
     OPT_IN,
     OPT_OUT,
     EventId,
+    OptId,
     OptType,
-    RegistrationId,
-    ReportRequestId,
-    RequestId,
-    VenId,
 )
 from openadr_ra.protocol.node import EndNode, Identity, owe
+from openadr_ra.protocol.opt import Opt
 from openadr_ra.protocol.pacing import backoff, dice
-from openadr_ra.protocol.parts import X_RESPONSE
+from openadr_ra.protocol.parts import X_RESPONSE, ReportRequest
 from openadr_ra.protocol.producer import Span
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import (
@@ -38,7 +37,6 @@ from openadr_ra.protocol.step import (
     Moment,
     Offer,
     Outcome,
-    Read,
     Record,
     Send,
     Verdict,
@@ -78,11 +76,35 @@ class Chosen(Value, frozen=True, kw_only=True, gc=False):
     by: str
 
 
+class Declared(Value, frozen=True, kw_only=True, gc=False):
+    """An input: when this VEN or a resource of it is (not) available, or its opt for one event, by EiOpt."""
+
+    opt: Opt
+
+
+class Retracted(Value, frozen=True, kw_only=True, gc=False):
+    """An input: that opt is taken back."""
+
+    opt_id: OptId
+
+
+class Called(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the VTN posted `message` to this push VEN. The outcome's reply is the answer; none is an empty 200."""
+
+    message: Message
+
+
+class Wanted(Value, frozen=True, kw_only=True, gc=False):
+    """An input: reports of the VTN's that somebody here wants; METADATA may be asked for, too (rule 306)."""
+
+    requests: tuple[ReportRequest, ...]
+
+
 class Left(Value, frozen=True, kw_only=True, gc=False):
     """An input: the operator ends the registration."""
 
 
-Input = Configured | Answered | Opinion | Chosen | Left | Fetched | AnyLetter
+Input = Configured | Answered | Called | Opinion | Chosen | Declared | Retracted | Wanted | Left | Fetched | AnyLetter
 
 
 def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
@@ -92,6 +114,15 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
             outcome = _configured(state, given, moment)
         case Answered():
             outcome = replied(state, given.request, given.answer, moment)
+        case Called():
+            outcome = called(state, given.message, moment)
+        case Declared():
+            outcome = Outcome(state=declared(state, given.opt, moment))
+        case Retracted():
+            outcome = Outcome(state=retracted(state, given.opt_id, moment))
+        case Wanted():
+            asking = replace(state, requester=requester.ask(state.requester, given.requests))
+            outcome = Outcome(state=owe(asking, Ask(), moment))
         case Verdict():
             outcome = Outcome(state=_answering(_with(state, agenda.decide(state.agenda, given)), moment))
         case Opinion():
@@ -103,7 +134,7 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
         case Delivered():
             outcome = Outcome(state=_delivered(state, given, moment))
         case Fetched():
-            outcome = _fetched(state, given, moment)
+            outcome = saying.fetched(state, given, moment)
         case Left():
             outcome = _left(state, moment)
         case _:
@@ -120,7 +151,7 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     if state.member.phase == "new" and not _owes(state, Register):
         state = owe(state, Register(), moment)
     if state.member.phase == "registered":
-        state = _spans(state, moment)
+        state = saying.spans(state, moment)
     effects: list[Effect] = []
     debts: list[Debt] = []
     for debt in state.debts:
@@ -130,16 +161,29 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
         if isinstance(debt.work, Answer) and not debt.work.strays and not agenda.owed(state.agenda):
             # What it was to answer was overtaken by a change on which nobody has decided yet.
             continue
-        effects.append(_said(state, debt, moment))
+        effects.append(saying.said(state, debt, moment))
         tries = debt.tries + 1
         debts.append(replace(debt, tries=tries, due=moment.now + backoff(tries, dice(moment))))
     state = replace(state, debts=tuple(debts))
-    if state.member.phase == "registered" and state.poll_due <= moment.now:
-        tries = state.poll_tries + 1
-        wait = max(backoff(tries, dice(moment)), timedelta(seconds=min(state.member.poll_s, 60)))
-        state = replace(state, poll_tries=tries, poll_due=moment.now + wait)
-        effects.append(Send(message=Poll(ven_id=_ven_id(state))))
+    if _polls(state) and state.poll_due <= moment.now:
+        state, poll = _polled(state, moment)
+        effects.append(poll)
     return Outcome(state=state, effects=tuple(effects), due=deadline(state, moment.now))
+
+
+def _polls(state: EndNode) -> bool:
+    """A VEN that is told by push never polls (X-POLL-1)."""
+    return state.member.phase == "registered" and not state.identity.push_address
+
+
+def _polled(state: EndNode, moment: Moment) -> tuple[EndNode, Send]:
+    """The poll, and the state in which its answer is awaited. A draining one is never held."""
+    tries = state.poll_tries + 1
+    hold_s = state.member.hold_s if state.identity.hold and not state.draining and tries == 1 else 0
+    wait = max(backoff(tries, dice(moment)), timedelta(seconds=min(state.member.poll_s, 60)))
+    due = moment.now + wait + timedelta(seconds=hold_s)
+    state = replace(state, poll_tries=tries, poll_due=due, poll_sent=moment.now)
+    return state, Send(message=Poll(ven_id=saying.ven_id(state)), wait_s=hold_s)
 
 
 def deadline(state: EndNode, after: datetime) -> datetime | None:
@@ -147,9 +191,10 @@ def deadline(state: EndNode, after: datetime) -> datetime | None:
     if state.member.phase == "new" and not _owes(state, Register):
         return after + SOON
     times = [debt.due for debt in state.debts if _sayable(state, debt)]
-    if state.member.phase == "registered":
+    if _polls(state):
         times.append(state.poll_due)
-        due = producer.next_due(state.producer, _busy(state))
+    if state.member.phase == "registered":
+        due = producer.next_due(state.producer, saying.busy(state))
         times += [due] if due is not None else []
     return max(min(times), after + SOON) if times else None
 
@@ -177,83 +222,24 @@ def _sayable(state: EndNode, debt: Debt) -> bool:
     return True
 
 
-def _ven_id(state: EndNode) -> VenId:
-    return state.member.ven_id or VenId("")
-
-
-def _spans(state: EndNode, moment: Moment) -> EndNode:
-    """Report periods that have ended become debts."""
-    served = state.producer.requests
-    made, spans = producer.due(state.producer, moment.now, _busy(state))
-    state = replace(state, producer=made)
-    for number, span in enumerate(spans, 1):
-        state = owe(state, Update(standing=served[span.request_id], span=span), moment, number)
-    return state
-
-
-def _busy(state: EndNode) -> tuple[ReportRequestId, ...]:
-    """The requests whose last periodic update is not acknowledged: while the VTN is away they do not pile up."""
-    return tuple(
-        debt.work.span.request_id
-        for debt in state.debts
-        if isinstance(debt.work, Update) and debt.work.event_id is None
-    )
-
-
-def _said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
-    """The message that pays the debt; an update first needs its readings."""
-    request_id = RequestId(debt.id)
-    match debt.work:
-        case Register():
-            return Send(
-                message=registration.request(
-                    state.member,
-                    request_id=request_id,
-                    ven_name=state.identity.ven_name,
-                    preassigned=state.identity.preassigned,
-                )
-            )
-        case Announce():
-            return Send(
-                message=producer.metadata(
-                    state.producer,
-                    state.identity.rates,
-                    moment.now,
-                    request_id=request_id,
-                    ven_id=_ven_id(state),
-                    asked_by=debt.work.asked_by,
-                )
-            )
-        case Fetch():
-            return Send(message=RequestEvent(request_id=request_id, ven_id=_ven_id(state)))
-        case Answer():
-            return Send(message=agenda.created(agenda.owed(state.agenda), debt.work.strays, _ven_id(state)))
-        case Leave():
-            held = state.member.registration_id or RegistrationId("")
-            return Send(
-                message=CancelPartyRegistration(request_id=request_id, registration_id=held, ven_id=_ven_id(state))
-            )
-        case Update():
-            span = debt.work.span
-            return Read(
-                tag=debt.id,
-                series=delivery.wanted(debt.work.standing, debt.work.event_id),
-                start=span.start - delivery.MARGIN,
-                end=span.end + delivery.MARGIN,
-            )
-        case Say():
-            return Send(message=debt.work.message)
-
-
 def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
     """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
     debts = tuple(replace(debt, due=moment.now, tries=0) for debt in state.debts)
-    state = replace(state, identity=given.identity, debts=debts, poll_tries=0, poll_due=moment.now)
+    moved = _transport(state.identity) != _transport(given.identity)
+    state = replace(state, identity=given.identity, debts=debts, poll_tries=0, poll_due=moment.now, draining=False)
+    if moved and state.member.phase == "registered" and not _owes(state, Register):
+        # What the VTN knows of us has changed: it is told by a re-registration with unchanged ids.
+        state = owe(state, Register(), moment)
     if state.member.phase == "ended":
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
     if state.member.phase == "registered" and not _owes(state, Fetch):
         state = owe(state, Fetch(), moment)
     return Outcome(state=state)
+
+
+def _transport(identity: Identity) -> tuple[str, str, bool]:
+    """What a registration says of a VEN."""
+    return identity.ven_name, identity.push_address, identity.report_only
 
 
 def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
@@ -325,17 +311,3 @@ def _delivered(state: EndNode, given: Delivered, moment: Moment) -> EndNode:
             span = Span(request_id=standing.request.id, start=given.start, end=given.end)
             state = owe(state, Update(standing=standing, span=span, event_id=given.event_id), moment, number)
     return state
-
-
-def _fetched(state: EndNode, given: Fetched, moment: Moment) -> Outcome[EndNode]:
-    """The readings of an update have come: send it, or drop the debt if there is nothing to say."""
-    debt = next((debt for debt in state.debts if debt.id == given.tag), None)
-    if debt is None or not isinstance(debt.work, Update):
-        return Outcome(state=state)
-    work = debt.work
-    report = delivery.written(work.standing, work.span, work.event_id, given.readings, moment.now)
-    if report is None:
-        rest = tuple(other for other in state.debts if other.id != debt.id)
-        return Outcome(state=replace(state, debts=rest))
-    message = UpdateReport(request_id=RequestId(debt.id), reports=(report,), ven_id=_ven_id(state))
-    return Outcome(state=state, effects=(Send(message=message),))

@@ -183,7 +183,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case QueryRegistration():
             return _says(state, registration.confirmed(
                 state.registration, request_id=message.request_id, ven_id=state.ven_id, vtn_id=terms.vtn_id,
-                poll_s=terms.poll_s,
+                poll_s=terms.poll_s, hold_s=terms.hold_s,
             ))  # fmt: skip
         case CreatePartyRegistration():
             return _register(state, message, given, moment)
@@ -247,6 +247,7 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
         ven_id=state.ven_id,
         vtn_id=given.terms.vtn_id,
         poll_s=given.terms.poll_s,
+        hold_s=given.terms.hold_s,
     )
     what = "registered" if anew else "registered again"
     entry = Entry(subject=party(state.ven_id), at=moment.now, by=state.ven_id, what=what, detail=held.ven_name)
@@ -328,9 +329,12 @@ def _cancel_opt(state: Party, message: CancelOpt, moment: Moment) -> Outcome[Par
 def _register_report(state: Party, message: RegisterReport, terms: Terms, moment: Moment) -> Outcome[Party]:
     reports = requester.offered(state.reports, message.reports, terms.wanted, moment)
     requests = requester.unasked(reports, moment.now, terms.retry)
-    reports = requester.asked(reports, requests, moment.now)
+    ended = requester.ending(state.reports, reports)
+    state = replace(state, reports=requester.asked(reports, requests, moment.now))
+    if ended:
+        state = owe(state, Stop(ids=ended), moment)
     reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
-    return _says(replace(state, reports=reports), reply)
+    return _says(state, reply)
 
 
 def _updated(state: Party, message: UpdateReport) -> Outcome[Party]:

@@ -68,11 +68,11 @@ class Draft(msgspec.Struct, kw_only=True, eq=False):
     source: Element | None = None
 
 
-def drafted(element: Element, parent: Draft | None) -> Draft:
+def drafted(element: Element) -> Draft:
     """`element`, with nothing in it yet."""
-    return Draft(
-        tag=str(element.tag), parent=parent, attributes=dict(element.items()), text=element.text or "", source=element
-    )
+    # The stubs know of bytes, which lxml no longer gives.
+    attributes = {str(name): str(value) for name, value in element.items()}
+    return Draft(tag=str(element.tag), attributes=attributes, text=element.text or "", source=element)
 
 
 def open_up(draft: Draft) -> None:
@@ -80,7 +80,7 @@ def open_up(draft: Draft) -> None:
     if draft.source is None:
         return
     for element in draft.source.iterchildren("*"):
-        draft.children.append(drafted(element, draft))
+        draft.children.append(drafted(element))
         if element.tail and element.tail.strip(SPACE):
             draft.text += element.tail
 
@@ -119,12 +119,13 @@ def path(draft: Draft) -> str:
     return "/".join(reversed(names)) or short(draft.tag)
 
 
-def written(draft: Draft) -> Element:
-    """A tree of `draft`, an oadrPayload, with OpenADR's prefixes on its root and without a signature: it would be another's.
+def written(document: Draft) -> Element:
+    """The root in `document` as a tree, with OpenADR's prefixes declared on it, and without a signature: it would be wrong.
 
     Raises WireError for opaque elements with more namespaces than `MAX_OPAQUE_NAMESPACES`, InvalidData for those that have
     no canonical form.
     """
+    (draft,) = document.children
     root = etree.Element(draft.tag, draft.attributes, nsmap=NAMESPACES)
     _fill(root, draft)
     return root
@@ -132,7 +133,8 @@ def written(draft: Draft) -> Element:
 
 def _fill(element: Element, draft: Draft) -> None:
     if not draft.outline.places:
-        element.text = draft.text
+        # Nothing is not the same as no text: only where there is none the schema puts a fixed one.
+        element.text = draft.text or None
     for each in draft.children:
         if each.tag == SIGNATURE:
             continue
@@ -146,7 +148,8 @@ def _carried(source: Element) -> Element:
     text = read_opaque(source)
     if text.count("xmlns") > MAX_OPAQUE_NAMESPACES:
         raise WireError(
-            f"{short(str(source.tag))} has more than {MAX_OPAQUE_NAMESPACES} namespace declarations", code=InvalidData.code
+            f"{short(str(source.tag))} has more than {MAX_OPAQUE_NAMESPACES} namespace declarations",
+            code=InvalidData.code,
         )
     return parse(text.encode())
 

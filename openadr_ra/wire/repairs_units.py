@@ -52,7 +52,12 @@ WORDS: Mapping[str, _Words] = {
 }
 """By the element of the unit; those that describe themselves have no fixed words."""
 
-_DESCRIPTIONS = {word.casefold(): tag for tag, words in WORDS.items() for word in words.descriptions}
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text)).casefold()
+
+
+_DESCRIBED = {_letters(word): tag for tag, words in WORDS.items() for word in words.descriptions}
 
 
 def description(unit: Draft) -> Iterator[str]:
@@ -63,12 +68,19 @@ def description(unit: Draft) -> Iterator[str]:
         insert(unit, words.description_tag, words.descriptions[0])
         yield f"{words.descriptions[0]} was missing"
         return
-    if said.text in words.descriptions or not said.text:
+    if _is_right(said.text, words.descriptions):
         return
-    letters = "".join(filter(str.isalpha, said.text)).casefold()
-    if _DESCRIPTIONS.get(letters, unit.tag) == unit.tag or letters in map(str.casefold, words.descriptions):
-        yield f"{shown(said.text)} read as {words.descriptions[0]}"
+    letters = _letters(said.text)
+    if _DESCRIBED.get(letters, unit.tag) == unit.tag or letters in map(_letters, words.descriptions):
+        yield f"{shown(said.text) or 'nothing'} read as {words.descriptions[0]}"
         said.text = words.descriptions[0]
+
+
+def _is_right(text: str, descriptions: tuple[str, ...]) -> bool:
+    """Words of a list may have space round them; a fixed text may not, but may be left out."""
+    if len(descriptions) > 1:
+        return text.strip(SPACE) in descriptions
+    return text in ("", *descriptions)
 
 
 def prefixed_units(unit: Draft) -> Iterator[str]:

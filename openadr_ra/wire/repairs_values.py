@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from openadr_ra.protocol.times import MAX_DURATION_CHARACTERS
-from openadr_ra.wire.draft import SPACE, Draft, child
+from openadr_ra.wire.draft import SPACE, Draft
 from openadr_ra.wire.names import clark
 from openadr_ra.wire.parse import one_line
 
@@ -31,6 +31,7 @@ _ANY_OF_1_TO_9 = re.compile("[1-9]")
 
 _INTERVAL = clark("ei:interval")
 _START = clark("xcal:dtstart")
+_STATUS = clark("ei:eventStatus")
 
 
 def shown(text: str) -> str:
@@ -64,7 +65,7 @@ def utc_offset(leaf: Draft) -> Iterator[str]:
 
 def weeks(leaf: Draft) -> Iterator[str]:
     """`P5W` is `P35D`. The schema means to take weeks, and its pattern takes them without the P alone (reference 0.5)."""
-    match = _WEEKS.fullmatch(leaf.text.strip(SPACE)[:MAX_DURATION_CHARACTERS])
+    match = _WEEKS.fullmatch(_short(leaf.text))
     if match is not None:
         yield f"{shown(leaf.text)} read as days"
         leaf.text = f"{match['sign']}P{7 * int(match['weeks'])}D"
@@ -76,7 +77,7 @@ def fractional_seconds(leaf: Draft) -> Iterator[str]:
     Never to zero, which means something else everywhere: open-ended, once, no rate. And not where the start of what
     follows is the sum of such durations: there an error would grow with each interval.
     """
-    match = _FRACTION.fullmatch(leaf.text.strip(SPACE)[:MAX_DURATION_CHARACTERS])
+    match = _FRACTION.fullmatch(_short(leaf.text))
     if match is None:
         return
     seconds, fraction = int(match["seconds"]), match["fraction"]
@@ -85,21 +86,24 @@ def fractional_seconds(leaf: Draft) -> Iterator[str]:
             return
         seconds += fraction[0] >= "5"
         seconds += seconds == 0 and not _ANY_OF_1_TO_9.search(match["rest"])
-    yield f"{shown(leaf.text)} read as {seconds} s" if match["rest"] in _JUST_SECONDS else f"{shown(leaf.text)} rounded"
-    leaf.text = f"{match['rest']}{seconds}S"
+    whole = f"{match['rest']}{seconds}S"
+    yield f"{shown(leaf.text)} read as {whole}"
+    leaf.text = whole
 
 
-_JUST_SECONDS = ("PT", "+PT", "-PT")
+def _short(text: str) -> str:
+    plain = text.strip(SPACE)
+    return plain if len(plain) <= MAX_DURATION_CHARACTERS else ""
 
 
 def _adds_up(leaf: Draft) -> bool:
-    """Is `leaf` the duration of an interval that does not say when it starts?"""
+    """Is `leaf` the duration of an interval that does not say when it starts? The start would be its first child."""
     inside = leaf.parent.parent if leaf.parent is not None else None
-    return inside is not None and inside.tag == _INTERVAL and child(inside, _START) is None
+    return inside is not None and inside.tag == _INTERVAL and inside.children[0].tag != _START
 
 
 def cancelled(leaf: Draft) -> Iterator[str]:
     """The schema spells the status with two l, and the names of payloads with one (reference, pitfall 14)."""
-    if leaf.text.strip(SPACE) == "canceled":
+    if leaf.tag == _STATUS and leaf.text.strip(SPACE) == "canceled":
         yield "canceled read as cancelled"
         leaf.text = "cancelled"

@@ -116,8 +116,8 @@ def test_one_fault_anywhere_does_no_harm(fate: Fate) -> None:
     """At each message of a registration, an event, its change and its cancellation in turn."""
     for position in range(25):
         pair = Pair(wire=in_memory)
-        line: list[Fate] = [*["carried"] * position, fate]
-        pair.fates = iter(line)
+        line: list[Fate] = ["carried" for _ in range(position)]
+        pair.fates = iter((*line, fate))
         pair.ven_starts()
         for deed in ("publish", "change", "opt out", "cancel", "publish"):
             does(pair, Deed(deed, 0), position)

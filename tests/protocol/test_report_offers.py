@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from openadr_ra.protocol import requester
 from openadr_ra.protocol.messages import (
+    CanceledReport,
+    CancelReport,
     CreatedReport,
     CreateReport,
     Message,
@@ -39,7 +42,7 @@ from openadr_ra.protocol.report import (
     status_description,
     usage_description,
 )
-from openadr_ra.protocol.requester import Wanted, plain_name
+from openadr_ra.protocol.requester import MAX_ENDING, Wanted, plain_name
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Offer
 from openadr_ra.protocol.times import Duration
@@ -273,43 +276,102 @@ def test_metadata_that_comes_twice_asks_for_nothing_twice(vtn: Pair) -> None:
     assert vtn.party == before
 
 
+def standing(pair: Pair) -> set[tuple[str, int, tuple[str, ...]]]:
+    """Specifier, granularity and points of each request that is not to be cancelled."""
+    return {
+        (item.request.specifier_id, item.request.granularity.seconds, tuple(point.rid for point in item.request.points))
+        for item in pair.party.reports.requests.values()
+        if not item.ending
+    }
+
+
+def stopped(reply: Message) -> tuple[str, ...]:
+    """The requests that an oadrCancelReport names."""
+    assert isinstance(reply, CancelReport)
+    assert not reply.to_follow
+    return reply.report_request_ids
+
+
 def test_new_metadata_replaces_the_old_as_a_whole(vtn: Pair) -> None:
-    """Requests for what is not offered any more are forgotten; what is new is asked for."""
-    vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:1]))
+    """Requests for what is not offered any more are cancelled; what is new is asked for."""
+    old = asked(vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:1])))
     requests = asked(vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[1:])))
 
     assert set(requests) == {("status", 60), ("response", 0)}
-    assert {item.request.specifier_id for item in vtn.party.reports.requests.values()} == {"status", "response"}
+    assert {name for name, *_ in standing(vtn)} == {"status", "response"}
+    assert set(stopped(vtn.vtn_is_polled())) == {request.id for request in old.values()}
 
 
-def test_a_request_that_the_new_metadata_does_not_allow_is_dropped(vtn: Pair) -> None:
-    """Its rate cannot be had any more; the rate that can be had is asked for."""
-    vtn.vtn_hears(METADATA)
+def test_a_request_that_the_new_metadata_does_not_allow_is_cancelled(vtn: Pair) -> None:
+    """Its rate cannot be had any more; the rate that can be had is asked for, the other goes on."""
+    old = asked(vtn.vtn_hears(METADATA))
     slower = sampled(METADATA.reports[0], Duration(seconds=300), Duration(seconds=1800))
 
-    requests = asked(vtn.vtn_hears(replace(METADATA, reports=(slower,))))
+    requests = asked(vtn.vtn_hears(replace(METADATA, reports=(slower, *METADATA.reports[1:]))))
 
     assert set(requests) == {("usage", 300)}
-    kept = {item.request.granularity.seconds for item in vtn.party.reports.requests.values()}
-    assert kept == {300, 1800}
+    assert stopped(vtn.vtn_is_polled()) == (old[SpecifierId("usage"), 60].id,)
+    assert {(name, seconds) for name, seconds, _ in standing(vtn)} == {
+        ("usage", 300), ("usage", 1800), ("status", 60), ("response", 0),
+    }  # fmt: skip
 
 
-def test_a_point_that_is_new_is_asked_for_under_the_same_request(pair: Pair) -> None:
-    """A device that joins the fleet is reported, and no other report is interrupted."""
+def test_a_request_that_nobody_was_asked_for_needs_no_cancellation(vtn: Pair) -> None:
+    vtn.vtn_hears(METADATA)
+    vtn.party = replace(vtn.party, reports=requester.unsent(vtn.party.reports, everything(vtn)))
+
+    vtn.vtn_hears(replace(METADATA, reports=()))
+
+    assert vtn.party.reports.requests == {}
+    assert isinstance(vtn.vtn_is_polled(), Response)
+
+
+def everything(pair: Pair) -> CreateReport:
+    requests = tuple(item.request for item in pair.party.reports.requests.values())
+    return CreateReport(request_id=RequestId("cr"), requests=requests, ven_id=VEN1)
+
+
+def test_what_still_comes_of_a_cancelled_request_is_taken_until_the_ven_confirms(vtn: Pair) -> None:
+    """A report that was on its way is not lost."""
+    old = asked(vtn.vtn_hears(METADATA))[SpecifierId("response"), 0]
+    vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:2]))
+    late = UpdateReport(
+        request_id=RequestId("u1"),
+        reports=(Report(start=NOON, request_id=old.id, specifier_id=old.specifier_id, created=NOON),),
+        ven_id=VEN1,
+    )
+    assert code_of(vtn.vtn_hears(late)) == "200"
+
+    cancel = vtn.vtn_is_polled()
+    assert isinstance(cancel, CancelReport)
+    vtn.vtn_hears(CanceledReport(result=Result(request_id=cancel.request_id), ven_id=VEN1))
+
+    assert code_of(vtn.vtn_hears(late)) == "452"
+
+
+def test_a_ven_that_never_confirms_does_not_fill_its_row(vtn: Pair) -> None:
+    for number in range(30):
+        name = Rid(f"bat-{number}.kw")
+        points = (replace(METADATA.reports[0].descriptions[0], rid=name),)
+        vtn.vtn_hears(replace(METADATA, reports=(replace(METADATA.reports[0], descriptions=points),)))
+
+    assert len(vtn.party.reports.requests) == MAX_ENDING + 2
+
+
+def test_a_point_that_is_new_is_asked_for_and_no_other_report_is_interrupted(pair: Pair) -> None:
+    """A device that joins the fleet. The VEN may be serving the old request, so the new one has an id of its own."""
     before = dict(pair.node.producer.requests)
-    wider = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
-    pair.now += HOUR
-
-    pair.ven_receives(wider)
-    pair.settles()
+    pair.ven_receives(replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2"))))
+    pair.clock_reaches(pair.now + MINUTE)
 
     after = pair.node.producer.requests
-    assert after.keys() == before.keys() == pair.party.reports.requests.keys()
-    for name, standing in after.items():
-        if standing.name == TELEMETRY_USAGE:
-            assert [point.rid for point in standing.request.points] == ["bat.kw", "bat.kwh", "pv.kw"]
+    assert after.keys() == pair.party.reports.requests.keys()
+    assert len(after) == 4
+    for name, served in after.items():
+        if served.name == TELEMETRY_USAGE:
+            assert [point.rid for point in served.request.points] == ["bat.kw", "bat.kwh", "pv.kw"]
         else:
-            assert standing.request == before[name].request
+            assert served.request == before[name].request
     assert all(item.running for item in pair.party.reports.requests.values())
 
 

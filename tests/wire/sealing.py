@@ -37,6 +37,12 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NONCE = "5f2c0e0b9a6d4f7e"
 POLL = Poll(ven_id=VenId("ven-1"))
 
+UNKNOWN_CURVE = (bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030106"))
+"""In DER, the name of P-256 and one that no library has."""
+
+ANOTHER_VERSION = (bytes.fromhex("a003020102"), bytes.fromhex("a003020107"))
+"""In DER, the version of an X.509 certificate as it is and as it never was."""
+
 
 def received(body: bytes, *, lenient: bool = False) -> Signed:
     """What comes of `body` at the receiving end: parsed, held against the schema if strict, verified."""

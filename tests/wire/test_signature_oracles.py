@@ -9,12 +9,14 @@ from ssl import DER_cert_to_PEM_cert
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from lxml.etree import _Element as Element
 
 from openadr_ra.net.ca import KEY_KINDS, KeyKind
 from openadr_ra.net.tls import Chain
-from openadr_ra.protocol.messages import Message, Poll, UpdateReport
+from openadr_ra.protocol.messages import PAYLOADS, Message, Poll, UpdateReport
 from openadr_ra.protocol.model import ReportRequestId, RequestId, SpecifierId, VenId
 from openadr_ra.protocol.parts import GreenButtonPayload, Interval, Report
 from openadr_ra.protocol.shape import NAMESPACES
@@ -26,6 +28,7 @@ from openadr_ra.wire.parse import parse
 from openadr_ra.wire.signing import Signer, sign
 from tests.wire.samples import FEED
 from tests.wire.sealing import NONCE, NOON, POLL, accepted, received
+from tests.wire.strategies import values
 
 STYLES: tuple[Style, ...] = ("id", "enveloped")
 CAPTURES = Path(__file__).parent / "captures/accepted"
@@ -90,6 +93,20 @@ def test_xmlsec_verifies_what_we_sign(message: Message, style: Style, signer: Si
     context.verify(of_xmlsec(xmlsec, body))
     with pytest.raises(xmlsec.Error):
         context.verify(of_xmlsec(xmlsec, body.replace(NONCE.encode(), b"another")))
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_xmlsec_verifies_whatever_we_sign(
+    signers: dict[KeyKind, Signer], xmlsec: ModuleType, data: st.DataObject
+) -> None:
+    message = data.draw(values(data.draw(st.sampled_from(PAYLOADS))))
+    assert isinstance(message, Message)
+    body = sign(message, signers["ec"], now=NOON, nonce=NONCE, style=data.draw(st.sampled_from(STYLES)))
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(certificate(signers["ec"]), xmlsec.constants.KeyDataFormatCertPem)
+
+    context.verify(of_xmlsec(xmlsec, body))
 
 
 @pytest.mark.parametrize("kind", KEY_KINDS)

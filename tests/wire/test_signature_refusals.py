@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from base64 import b64decode, b64encode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,7 +22,19 @@ from openadr_ra.wire.names import clark
 from openadr_ra.wire.parse import parse
 from openadr_ra.wire.signature import verify
 from openadr_ra.wire.signing import Signer, sign
-from tests.wire.sealing import NONCE, NOON, POLL, certificate_of, changed, received, refusal, sealed, with_certificate
+from tests.wire.sealing import (
+    ANOTHER_VERSION,
+    NONCE,
+    NOON,
+    POLL,
+    UNKNOWN_CURVE,
+    certificate_of,
+    changed,
+    received,
+    refusal,
+    sealed,
+    with_certificate,
+)
 
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 MORE = "http://www.w3.org/2001/04/xmldsig-more#"
@@ -261,6 +274,29 @@ def test_replay_protect_has_its_place_and_both_its_values(
 )
 def test_certificate_and_value_are_there_and_fit(pattern: str, by: str, reason: str, by_id: bytes) -> None:
     assert reason in refusal(changed(by_id, pattern, by))
+
+
+def test_an_empty_id_names_nothing(by_id: bytes, signers: dict[KeyKind, Signer]) -> None:
+    empty = by_id.replace(b'"#oadrSignedObject"', b'"#"').replace(b'Id="oadrSignedObject"', b'Id=""')
+
+    assert "not where it belongs" in refusal(sealed(empty, signers["ec"].key), lenient=True)
+
+
+def test_an_ec_value_has_the_length_of_its_curve(by_id: bytes) -> None:
+    """A number with a zero before it is another text for the same value."""
+    (value,) = (b64decode(text) for text in re.findall(b"SignatureValue>([^<]+)<", by_id))
+    longer = b64encode(value[:32] + b"\0" + value[32:]).decode()
+
+    assert "its value is not" in refusal(changed(by_id, "SignatureValue>[^<]*<", f"SignatureValue>{longer}<"))
+
+
+@pytest.mark.parametrize(("was", "becomes"), [ANOTHER_VERSION, UNKNOWN_CURVE], ids=["version", "curve"])
+def test_a_certificate_that_the_library_does_not_know_is_refused(
+    was: bytes, becomes: bytes, by_id: bytes, signers: dict[KeyKind, Signer]
+) -> None:
+    odd = signers["ec"].certified.certificate.replace(was, becomes)
+
+    assert "cannot be used" in refusal(with_certificate(by_id, odd))
 
 
 @pytest.mark.parametrize("at", ["oadr:oadrPayload", "ds:Signature", "ds:Object", "ds:SignatureProperties"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from ssl import DER_cert_to_PEM_cert
+from ssl import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -29,9 +30,19 @@ from openadr_ra.protocol.parts import GreenButtonPayload, Interval, Report
 from openadr_ra.protocol.shape import Opaque
 from openadr_ra.wire.canonical import Style
 from openadr_ra.wire.codec import decode, encode, read
-from openadr_ra.wire.parse import MAX_DEPTH
+from openadr_ra.wire.parse import MAX_BODY_BYTES, MAX_DEPTH
 from openadr_ra.wire.signing import Signer, load_signer, sign
-from tests.wire.sealing import NONCE, NOON, POLL, PrivateKey, accepted, certificate_of, received
+from tests.wire.sealing import (
+    ANOTHER_VERSION,
+    NONCE,
+    NOON,
+    POLL,
+    UNKNOWN_CURVE,
+    PrivateKey,
+    accepted,
+    certificate_of,
+    received,
+)
 from tests.wire.strategies import values
 
 STYLES: tuple[Style, ...] = ("id", "enveloped")
@@ -130,6 +141,13 @@ def test_what_cannot_be_said_is_not_signed(signers: dict[KeyKind, Signer]) -> No
         sign(UpdateReport(request_id=RequestId("r"), reports=(report,)), signers["ec"], now=NOON, nonce=NONCE)
 
 
+def test_a_message_of_any_size_is_signed(signers: dict[KeyKind, Signer]) -> None:
+    """How much a receiver takes is its own affair."""
+    long = Poll(ven_id=VenId("v" * MAX_BODY_BYTES))
+
+    assert len(sign(long, signers["ec"], now=NOON, nonce=NONCE)) > MAX_BODY_BYTES
+
+
 def test_a_signer_has_the_certificate_of_its_files(
     chains: dict[KeyKind, Chain], signers: dict[KeyKind, Signer]
 ) -> None:
@@ -158,11 +176,16 @@ def test_a_signer_does_not_show_its_key(signer: Signer, chains: dict[KeyKind, Ch
 
 def test_files_that_do_not_serve_are_named_with_the_cure(chains: dict[KeyKind, Chain], tmp_path: Path) -> None:
     certificate, key = chains["ec"]
-    nothing, text, locked, other, weak = (tmp_path / name for name in ("nothing", "text", "locked", "other", "weak"))
+    nothing, text, locked, other, weak, version, curve = (
+        tmp_path / name for name in ("nothing", "text", "locked", "other", "weak", "version", "curve")
+    )
     text.write_text("no PEM")
     locked.write_bytes(pem(loaded(key), passphrase=b"secret"))
     other.write_bytes(pem(ed25519.Ed25519PrivateKey.generate()))
     weak_key = ec.generate_private_key(ec.SECP224R1())
+    version.write_text(DER_cert_to_PEM_cert(PEM_cert_to_DER_cert(certificate.read_text()).replace(*ANOTHER_VERSION)))
+    odd = loaded(key).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()).replace(*UNKNOWN_CURVE)
+    curve.write_text(f"-----BEGIN PRIVATE KEY-----\n{b64encode(odd).decode()}\n-----END PRIVATE KEY-----\n")
     weak.write_text(DER_cert_to_PEM_cert(certificate_of(weak_key.public_key())))
 
     for files, reason in (
@@ -171,6 +194,8 @@ def test_files_that_do_not_serve_are_named_with_the_cure(chains: dict[KeyKind, C
         ((text, key), "text holds no certificate"),
         ((key, key), "holds no certificate"),
         ((weak, key), "weak .*P-256 or P-384"),
+        ((version, key), "version holds no certificate"),
+        ((certificate, curve), "curve holds no private key"),
         ((certificate, text), "text holds no private key"),
         ((certificate, certificate), "holds no private key"),
         ((certificate, locked), "encrypted; .*openssl"),
