@@ -28,7 +28,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Upstream(Table, frozen=True, kw_only=True):
-    """A VTN above: `[[upstream]]`. Files are PEM; paths are relative to the settings file."""
+    """A VTN above: `[[upstream]]`. Files are PEM; paths are relative to the settings file.
+
+    With a `push_url` the VEN does not poll: the VTN posts to that address, and the VEN listens on `push_listen` (host:port;
+    else where the address says). Its certificate is then also a server's.
+    """
 
     url: str
     name: str = "upstream"
@@ -42,6 +46,10 @@ class Upstream(Table, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()
     shortest_report_s: WholeSeconds = 1
+    report_only: bool = False
+    hold_polls: bool = True
+    push_url: str = ""
+    push_listen: str = ""
 
 
 class FleetSettings(Table, frozen=True, kw_only=True):

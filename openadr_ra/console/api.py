@@ -58,6 +58,7 @@ from openadr_ra.run.orders import (
     ven_view,
     view,
 )
+from openadr_ra.run.places import host_port
 from openadr_ra.run.vtn import Vtn
 
 T = TypeVar("T")
@@ -70,7 +71,6 @@ MAX_WITHIN_S = 600
 SHUTDOWN_S = 1.0
 """For requests under way when the node stops; streams of responses end here."""
 
-MAX_PORT = 65535
 
 _JSON = "application/json"
 
@@ -81,7 +81,7 @@ async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[s
 
     Raises SettingsError if it cannot listen there, or if the token cannot be read or made.
     """
-    host, port = _address(listen)
+    host, port = host_port(listen, "console.listen")
     gate = Gate(own_token(token_file), host)
     app = web.Application(middlewares=[gate.guard], client_max_size=MAX_BODY_BYTES)
     app.add_routes(_Api(node).routes())
@@ -100,13 +100,6 @@ async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[s
         yield url
     finally:
         await runner.cleanup()
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
-        raise SettingsError(f"console.listen: {listen!r} is not host:port")
-    return host.strip("[]"), int(port)
 
 
 def _is_loopback(host: str) -> bool:

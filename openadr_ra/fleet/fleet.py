@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -29,13 +28,10 @@ from openadr_ra.protocol.step import (
     Key,
     Mail,
     Moment,
-    Offer,
     Outcome,
-    Publish,
     Record,
     Release,
     State,
-    Verdict,
 )
 from openadr_ra.protocol.times import FOREVER, shift
 from openadr_ra.seams import Descriptor, Measurement

@@ -43,6 +43,9 @@ class Rates(Value, frozen=True, kw_only=True, gc=False):
     shortest_s: int = 1
 
 
+ANY_RATE = Rates()
+
+
 class Standing(Value, frozen=True, kw_only=True, gc=False):
     """A request being served. `sent_until` is the end of the last span that became an update."""
 
@@ -133,7 +136,7 @@ def _offered(
     )
 
 
-def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime, rates: Rates = Rates()) -> Producer:
+def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime, rates: Rates = ANY_RATE) -> Producer:
     """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had.
 
     A request with a known id replaces that one.

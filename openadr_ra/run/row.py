@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 from openadr_ra.errors import OadrRaError
+from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.step import AnyLetter, Effect, Key, Mail, Moment, Outcome, Record, State
 from openadr_ra.run.clock import Moments
 from openadr_ra.seams import Clock, Store
@@ -50,6 +51,11 @@ def _joined(first: Outcome[S], then: Outcome[S]) -> Outcome[S]:
         mail=first.mail + then.mail,
         due=then.due,
     )
+
+
+def _left(outcome: Outcome[S]) -> tuple[Effect, ...]:
+    """The effects that the store has not seen to."""
+    return tuple(effect for effect in outcome.effects if not isinstance(effect, Record))
 
 
 class Row(Generic[S, Given]):
@@ -94,6 +100,9 @@ class Row(Generic[S, Given]):
 
         What is left to carry out.
         """
+        return _left(await self._step(inputs, waking))
+
+    async def _step(self, inputs: tuple[Given, ...], waking: bool) -> Outcome[S]:
 
         def step(state: S | None, letters: tuple[AnyLetter, ...]) -> Outcome[S]:
             moments = Moments(self._clock)
@@ -107,7 +116,13 @@ class Row(Generic[S, Given]):
         self._due = outcome.due
         if outcome.mail:
             self._tell(outcome.mail)
-        return tuple(effect for effect in outcome.effects if not isinstance(effect, Record))
+        return outcome
+
+    async def ask(self, *inputs: Given) -> tuple[tuple[Message, ...], tuple[Effect, ...]]:
+        """Step with inputs: the replies, and what is left to carry out."""
+        outcome = await self._step(inputs, waking=False)
+        self._poked.set()
+        return outcome.replies, _left(outcome)
 
     async def give(self, *inputs: Given) -> tuple[Effect, ...]:
         """Step with inputs and let the loop look at the new deadline at once."""

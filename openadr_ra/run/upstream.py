@@ -6,14 +6,15 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
 from openadr_ra.errors import OK, OadrError, ResponseCode, SettingsError, TransportError, WireError
-from openadr_ra.net.client import Answer, Link
+from openadr_ra.net.client import Answer, Bounds, Link
 from openadr_ra.net.tls import Contexts, client_contexts
 from openadr_ra.net.url import base_url
 from openadr_ra.protocol import ven
@@ -24,7 +25,7 @@ from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
-from openadr_ra.protocol.ven import Answered, Chosen, Configured, Input, Opinion
+from openadr_ra.protocol.ven import Answered, Called, Chosen, Configured, Input, Opinion
 from openadr_ra.run.decoding import decoded
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
@@ -33,6 +34,9 @@ from openadr_ra.settings import Upstream
 from openadr_ra.wire import codec
 
 log = logging.getLogger(__name__)
+
+SIDE_KEEPALIVE_S = 15.0
+"""How long the connection beside a held poll is kept when nothing goes over it."""
 
 MAX_SKEW = timedelta(seconds=2)
 """Beyond it intervals begin visibly at the wrong time, and signed messages are refused as too old."""
@@ -69,7 +73,7 @@ def contexts(settings: Upstream) -> Contexts | None:
 
 
 class UpstreamLink:
-    """The loop of one end node. Use `async with` its `link`, then `run`."""
+    """The loop of one end node: `async with connected()`, then `run`."""
 
     def __init__(
         self,
@@ -89,6 +93,9 @@ class UpstreamLink:
         self._tap = tap
         self._on_event = on_event
         self._skew_told = False
+        self._consulting = asyncio.Lock()
+        self._held_poll: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
         self.identity = Identity(
             ven_name=settings.ven_name or name,
             preassigned=VenId(settings.ven_id) if settings.ven_id else None,
@@ -98,10 +105,15 @@ class UpstreamLink:
             market_contexts=tuple(msgspec.convert(text, MarketContext) for text in settings.market_contexts),
             rates=Rates(shortest_s=settings.shortest_report_s),
             consult=on_event is not None,
+            report_only=settings.report_only,
+            push_address=settings.push_url,
+            hold=settings.hold_polls,
         )
         key = Key(f"node/{settings.name}")
         self.contexts = contexts(settings)
         self.link = Link(settings.url, ssl=self.contexts)
+        # While a poll is held the rest needs a connection of its own, which is not kept for long.
+        self._side_link = Link(settings.url, ssl=self.contexts, bounds=Bounds(keepalive_s=SIDE_KEEPALIVE_S))
         self.row: Row[EndNode, Input] = Row(
             key,
             EndNode,
@@ -113,11 +125,35 @@ class UpstreamLink:
             tell=tell,
         )
 
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """With its connections, and the server that a push VEN is. Raises SettingsError if it cannot listen."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.link)
+            await stack.enter_async_context(self._side_link)
+            if self._settings.push_url:
+                # A pull VEN does not carry a server in memory.
+                from openadr_ra.run.called import listening
+
+                await stack.enter_async_context(listening(self._settings, self._called))
+            yield
+
     async def run(self) -> None:
         """Register, poll, answer and report until cancelled."""
-        await self._carry_all(await self.row.give(Configured(identity=self.identity)))
-        await self._consult()
-        await self.row.run(self._carry)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            await self._carry_all(await self.row.give(Configured(identity=self.identity)))
+            await self._consult()
+            await self.row.run(self._carry)
+
+    async def _called(self, message: Message) -> Message | None:
+        """What the VTN posted, and the reply to it."""
+        log.info("< %s %s (push)", self._settings.name, message)
+        replies, effects = await self.row.ask(Called(message=message))
+        await self._carry_all(effects)
+        if self._group is not None:
+            self._group.create_task(self._consult())
+        return replies[0] if replies else None
 
     async def choose(self, chosen: Chosen) -> None:
         """The operator's own word on an event."""
@@ -130,24 +166,37 @@ class UpstreamLink:
         work = deque(effects)
         while work:
             match work.popleft():
+                case Send(message=message, wait_s=wait_s) if wait_s and self._group is not None:
+                    self._held_poll = self._group.create_task(self._hold(message, wait_s))
                 case Send(message=message):
                     work.extend(await self._post(message))
                 case Read(tag=tag, series=series, start=start, end=end):
                     found = await self._store.readings(series, start, end)
                     work.extend(await self.row.give(Fetched(tag=tag, readings=found)))
 
+    async def _hold(self, poll: Message, wait_s: int) -> None:
+        """A poll that the VTN may answer late; meanwhile everything else goes its way."""
+        headers = (("Prefer", f"wait={wait_s}"),)
+        await self._carry_all(await self._exchange(poll, "OadrPoll", self.link, headers))
+
+    def _free_link(self) -> Link:
+        held = self._held_poll is not None and not self._held_poll.done()
+        return self._side_link if held else self.link
+
     async def _post(self, message: Message) -> tuple[Effect, ...]:
         """Post and hand in what came back. A post that fails is silence: the end node tries again by itself."""
         if message.service is None:
             # An oadrResponse goes where the registration lives (reference 1.5).
-            return await self._exchange(message, "EiRegisterParty")
-        return await self._exchange(message, message.service)
+            return await self._exchange(message, "EiRegisterParty", self._free_link())
+        return await self._exchange(message, message.service, self._free_link())
 
-    async def _exchange(self, message: Message, service: str) -> tuple[Effect, ...]:
+    async def _exchange(
+        self, message: Message, service: str, link: Link, headers: tuple[tuple[str, str], ...] = ()
+    ) -> tuple[Effect, ...]:
         body = codec.encode(message)
         log.info("> %s %s", self._settings.name, message)
         try:
-            answer = await self.link.post(service, body)
+            answer = await link.post(service, body, headers=headers)
         except TransportError as error:
             self._saw(service, body, error.body, error.status or 0)
             log.warning("! %s: %s", self._settings.name, error)
@@ -185,6 +234,10 @@ class UpstreamLink:
 
     async def _consult(self) -> None:
         """Ask the embedding program about events it has not been asked about."""
+        async with self._consulting:
+            await self._consult_each()
+
+    async def _consult_each(self) -> None:
         if self._on_event is None:
             return
         state = await self.row.state()

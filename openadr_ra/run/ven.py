@@ -99,7 +99,7 @@ class Ven:
                     on_event=self._on_event,
                 )
                 self._links[link.row.key] = link
-                await stack.enter_async_context(link.link)
+                await stack.enter_async_context(link.connected())
             enrolled = Enrolled(terms=self._terms(), descriptors=descriptors, report_to=tuple(self._links))
             await fleet.give(enrolled)
             group = await stack.enter_async_context(asyncio.TaskGroup())

@@ -26,6 +26,7 @@ from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.service import Service
@@ -131,7 +132,13 @@ class Vtn:
     def _terms(self) -> Terms:
         down = self._down
         return Terms(
-            vtn_id=VtnId(down.vtn_id), poll_s=down.poll_s, wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s)
+            vtn_id=VtnId(down.vtn_id),
+            poll_s=down.poll_s,
+            hold_s=down.hold_s,
+            wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
+            poll_s=down.poll_s,
+            hold_s=down.hold_s,
+            wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
         )
 
     def _contexts(self) -> Contexts | None:
@@ -151,15 +158,13 @@ class Vtn:
 
     @asynccontextmanager
     async def _serving(self, contexts: Contexts | None) -> AsyncIterator[Listener]:
-        host, _, port = self._down.listen.rpartition(":")
-        if not port.isdigit():
-            raise SettingsError(f"downstream.listen: {self._down.listen!r} is not host:port")
+        host, port = host_port(self._down.listen, "downstream.listen")
         if self._service is None:
             raise RuntimeError("the service comes before the listener")
         async with serve(
             self._service.answer,
-            host=host.strip("[]"),
-            port=int(port),
+            host=host,
+            port=port,
             ssl=contexts,
             strict=self._down.strict_content_type,
             limits=Limits(max_body_bytes=self._down.max_body_bytes),

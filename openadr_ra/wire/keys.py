@@ -84,11 +84,10 @@ def method(key: PublicKey) -> str:
 def is_signed_by(key: PublicKey, octets: bytes, value: bytes) -> bool:
     """Whether `value` is the SignatureValue of `octets`: PKCS #1 v1.5, or r and s of the length that the curve has."""
     try:
-        match key:
-            case rsa.RSAPublicKey():
-                key.verify(value, octets, _PKCS1, _HASH)
-            case ec.EllipticCurvePublicKey():
-                key.verify(_as_der(value, key.key_size), octets, _ECDSA)
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(value, octets, _PKCS1, _HASH)
+        else:
+            key.verify(_as_der(value, key.key_size), octets, _ECDSA)
     except InvalidSignature:
         return False
     return True
@@ -103,10 +102,8 @@ def _as_der(value: bytes, key_bits: int) -> bytes:
 
 def signature_value(key: PrivateKey, octets: bytes) -> bytes:
     """The SignatureValue of `octets` under `key`, as `is_signed_by` takes it."""
-    match key:
-        case rsa.RSAPrivateKey():
-            return key.sign(octets, _PKCS1, _HASH)
-        case ec.EllipticCurvePrivateKey():
-            half = key.key_size // 8
-            r, s = decode_dss_signature(key.sign(octets, _ECDSA))
-            return r.to_bytes(half) + s.to_bytes(half)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(octets, _PKCS1, _HASH)
+    half = key.key_size // 8
+    r, s = decode_dss_signature(key.sign(octets, _ECDSA))
+    return r.to_bytes(half) + s.to_bytes(half)

@@ -168,6 +168,9 @@ def _refuse_costly(root: Element) -> None:
     for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
         in_scope += 1 if event == "start-ns" else -1
         most = max(most, in_scope)
+        if most**2 > MAX_CANONICAL_STEPS:
+            # The walk itself takes the square of the declarations at one element.
+            break
     if _HAS_MORE_ELEMENTS(root, than=MAX_CANONICAL_STEPS // most**2):
         raise _refused(f"the document has too many elements for {most} namespace declarations")
     if _HAS_MANY_ATTRIBUTES(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -315,6 +316,8 @@ def test_namespaces_and_elements_may_be_many_but_not_both(by_id: bytes, signers:
     assert verify(parse(sealed(full, signers["ec"].key))).nonce == NONCE
     assert "too many elements" in refusal(changed(full, "</ei:venID>", "<ei:x/></ei:venID>"))
     assert "too many elements" in refusal(changed(full, "<ei:x/>", '<ei:x xmlns:one="urn:one"/>'))
+    beyond = "".join(f' xmlns:n{each}="urn:n"' for each in range(math.isqrt(MAX_CANONICAL_STEPS) + 1))
+    assert "too many elements" in refusal(changed(by_id, "<ei:venID", f"<ei:venID{beyond}"))
 
 
 def test_namespaces_that_are_not_in_scope_together_do_not_add_up(by_id: bytes, signers: dict[KeyKind, Signer]) -> None:

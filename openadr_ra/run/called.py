@@ -1,0 +1,66 @@
+"""The server that a push VEN is: what its VTN posts is answered, and nobody else is heard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from openadr_ra.errors import NotRecognized, OadrError, StoreError, WireError
+from openadr_ra.net.server import Reply, Request, serve
+from openadr_ra.net.tls import server_contexts
+from openadr_ra.net.url import host_and_port
+from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.refusal import blank
+from openadr_ra.run.decoding import decoded
+from openadr_ra.run.places import host_port
+from openadr_ra.settings import Upstream
+from openadr_ra.wire import codec
+
+log = logging.getLogger(__name__)
+
+PUSHED_SERVICES = ("EiEvent", "EiReport", "EiRegisterParty")
+"""Nothing is ever sent to a VEN on EiOpt or OadrPoll (reference 1.1)."""
+
+Called = Callable[[Message], Awaitable[Message | None]]
+
+
+@asynccontextmanager
+async def listening(settings: Upstream, called: Called) -> AsyncIterator[None]:
+    """Serve the VTN of `settings` until the block is left; only certificates that its `ca` signed get in."""
+    host, port = _place(settings)
+    tls = None
+    if settings.push_url.startswith("https"):
+        tls = server_contexts(((Path(settings.cert), Path(settings.key)),), Path(settings.ca))
+
+    async def answer(request: Request) -> Reply:
+        return await _answer(request, called)
+
+    async with serve(answer, host=host, port=port, ssl=tls, services=PUSHED_SERVICES) as listener:
+        log.info("= push VEN listens on %s", listener.url)
+        yield
+
+
+def _place(settings: Upstream) -> tuple[str, int]:
+    if settings.push_listen:
+        return host_port(settings.push_listen, "upstream.push_listen")
+    return host_and_port(settings.push_url)
+
+
+async def _answer(request: Request, called: Called) -> Reply:
+    """An oadrDistributeEvent is answered by an empty 200, the rest by its natural reply."""
+    try:
+        message = await decoded(request.body)
+        reply = await called(message)
+    except WireError as error:
+        log.info("! refused %s from %s: %s", request.service, request.address, error)
+        plain = NotRecognized("not an acceptable OpenADR 2.0b message")
+        return Reply(status=error.status, body=codec.encode(blank(plain, error.code)))
+    except OadrError as error:
+        log.info("! refused %s from %s: %s", request.service, request.address, error)
+        return Reply(body=codec.encode(blank(error)))
+    except StoreError as error:
+        log.error("! not stored: %s from %s: %s", request.service, request.address, error)
+        return Reply(status=503)
+    return Reply(body=b"" if reply is None else codec.encode(reply))
