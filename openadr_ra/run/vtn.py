@@ -136,9 +136,6 @@ class Vtn:
             poll_s=down.poll_s,
             hold_s=down.hold_s,
             wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
-            poll_s=down.poll_s,
-            hold_s=down.hold_s,
-            wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
         )
 
     def _contexts(self) -> Contexts | None:
