@@ -74,6 +74,33 @@ class AdmittedVen(Table, frozen=True, kw_only=True):
     fingerprints: tuple[str, ...] = ()
 
 
+Rate = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class PeerLimits(Table, frozen=True, kw_only=True):
+    """How much one VEN and one address may take of the VTN: `[downstream.limits]`. 0 means no limit.
+
+    What goes beyond is answered 503 with Retry-After, or is no connection at all; the log has one line a minute and address.
+    Of what counts by the minute or the hour as much may come at once; of requests a burst; of new connections those of ten
+    seconds. A VEN is told by its certificate: without TLS, and behind a proxy, only the limits per address hold, for all
+    behind it together. An address may be many VENs behind one router; an IPv6 address counts by its network of 64 bits.
+
+    `ven_registrations_per_h` are those of a VEN that is known, `address_registrations_per_h` those of VENs that are new.
+    """
+
+    ven_requests_per_s: Rate = 20
+    ven_burst: Annotated[int, Meta(ge=1)] = 100
+    ven_bytes_per_min: Count = 16 * 1024 * 1024
+    ven_registrations_per_h: Count = 60
+    address_requests_per_s: Rate = 500
+    address_burst: Annotated[int, Meta(ge=1)] = 2000
+    address_bytes_per_min: Count = 64 * 1024 * 1024
+    address_registrations_per_h: Count = 240
+    address_connections: Count = 512
+    address_connections_per_s: Count = 50
+
+
 class Downstream(Table, frozen=True, kw_only=True):
     """The VTN below: `[downstream]`. `cert` and `key` may be lists: an RSA and an EC chain, as 2.0b wants (rule 68).
 
@@ -96,6 +123,7 @@ class Downstream(Table, frozen=True, kw_only=True):
     strict_content_type: bool = False
     check_push_hostname: bool = True
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024
+    limits: PeerLimits = PeerLimits()
 
     @property
     def chains(self) -> tuple[tuple[str, str], ...]:
@@ -166,6 +194,19 @@ def _faults(found: NodeSettings) -> Iterator[str]:
         yield f"fleet.lease_s: must be longer than track_every_s, {fleet.track_every_s:g}, at which set-points are renewed"
     if fleet.settle_s <= fleet.read_every_s:
         yield f"fleet.settle_s: must be longer than read_every_s, {fleet.read_every_s:g}, at which devices are read"
+    if found.downstream is not None:
+        yield from _narrow(found.downstream)
+
+
+def _narrow(down: Downstream) -> Iterator[str]:
+    """Limits that a single message of the size that is allowed would never pass."""
+    limits = down.limits
+    for name, most in (
+        ("ven_bytes_per_min", limits.ven_bytes_per_min),
+        ("address_bytes_per_min", limits.address_bytes_per_min),
+    ):
+        if 0 < most < down.max_body_bytes:
+            yield f"downstream.limits.{name}: must be 0 or at least max_body_bytes, {down.max_body_bytes}"
 
 
 _AT = re.compile(r" - at `\$\.?(?P<at>[^`]*)`")

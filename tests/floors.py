@@ -41,7 +41,14 @@ ROOMS = (
     Room(
         1,
         "event",
-        ("protocol/event", "protocol/instruction", "protocol/makers", "protocol/distribution", "protocol/agenda"),
+        (
+            "protocol/event",
+            "protocol/instruction",
+            "protocol/makers",
+            "protocol/signals",
+            "protocol/distribution",
+            "protocol/agenda",
+        ),
     ),
     Room(1, "report", ("protocol/report", "protocol/producer", "protocol/delivery", "protocol/requester")),
     Room(1, "opt", ("protocol/opt",)),

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import ssl
 from asyncio.sslproto import SSLProtocol
+from collections import Counter
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from openadr_ra.net.faults import handshake_fault
+from openadr_ra.net.quota import Quota, origin
 from openadr_ra.net.tls import Contexts, fingerprint
 
 log = logging.getLogger(__name__)
@@ -30,12 +32,26 @@ CLOSE_GRACE_S = 0.25
 
 
 class Open:
-    """The open transports of a listener, so that closing it can wait for them."""
+    """The open transports of a listener: how many each origin has, and closing it can wait for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
         self._transports: set[asyncio.BaseTransport] = set()
+        self._origins: dict[asyncio.BaseTransport, str] = {}
+        self._counts: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
+
+    def take(self, transport: asyncio.BaseTransport) -> bool:
+        """Add the transport of a new connection, unless the quota has no room for one from there."""
+        source = address(transport)
+        name = origin(source)
+        if not self._quota.connects(source, self._counts[name]):
+            return False
+        self._origins[transport] = name
+        self._counts[name] += 1
+        self.add(transport)
+        return True
 
     def add(self, transport: asyncio.BaseTransport) -> None:
         self._transports.add(transport)
@@ -44,8 +60,15 @@ class Open:
     def discard(self, transport: asyncio.BaseTransport | None) -> None:
         if transport is not None:
             self._transports.discard(transport)
+            self._uncount(self._origins.pop(transport, None))
         if not self._transports:
             self._empty.set()
+
+    def _uncount(self, name: str | None) -> None:
+        if name is not None:
+            self._counts[name] -= 1
+            if not self._counts[name]:
+                del self._counts[name]
 
     async def close(self) -> None:
         """Returns when none is left; those that linger are cut off."""
@@ -54,8 +77,7 @@ class Open:
                 await self._empty.wait()
         except TimeoutError:
             for transport in tuple(self._transports):
-                if isinstance(transport, asyncio.WriteTransport):
-                    transport.abort()
+                _cut(transport)
             await self._empty.wait()
 
 
@@ -89,7 +111,9 @@ class Tls(SSLProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = transport
         self._address = address(transport)
-        self._open.add(transport)
+        if not self._open.take(transport):
+            _cut(transport)
+            return
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -133,9 +157,14 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = transport
-        self._open.add(transport)
         self.address = address(transport)
         tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            # The connection below it is counted.
+            self._open.add(transport)
+        elif not self._open.take(transport):
+            _cut(transport)
+            return
         self.certificate = None if tls is None else tls.getpeercert(binary_form=True)
         self.fingerprint = None if self.certificate is None else fingerprint(self.certificate)
         super().connection_made(transport)
@@ -167,6 +196,11 @@ class Connection(web.RequestHandler):
         log.error("! failed 503 %s %.200r: %.500r", self.who, request.path, exc)
         log.debug("the traceback of it", exc_info=exc)
         return _bare(HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _cut(transport: asyncio.BaseTransport) -> None:
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 def _bare(status: HTTPStatus) -> Octets:

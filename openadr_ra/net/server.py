@@ -18,6 +18,7 @@ from aiohttp import StreamReader, hdrs, web
 
 from openadr_ra.errors import SettingsError
 from openadr_ra.net.connection import Connection, Octets, Open, Tls
+from openadr_ra.net.quota import UNLIMITED, Quota
 from openadr_ra.net.tls import Contexts
 from openadr_ra.net.url import PATH_PREFIX, SERVICES
 
@@ -79,6 +80,11 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def busy(wait_s: int) -> Reply:
+    """503: nothing is wrong with the request, and the peer may send it again in `wait_s`."""
+    return Reply(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=((hdrs.RETRY_AFTER, str(wait_s)),))
+
+
 Answerer = Callable[[Request], Awaitable[Reply]]
 
 
@@ -101,16 +107,18 @@ async def serve(
     services: Collection[str] = SERVICES,
     strict: bool = False,
     limits: Limits = Limits(),
+    quota: Quota = UNLIMITED,
 ) -> AsyncIterator[Listener]:
     """Answers posts to `prefix` + service with `answer` until the block is left; port 0 takes a free one.
 
     An exception out of `answer` becomes 503 with one log line. `strict` takes only `application/xml`.
+    Whatever goes beyond `quota` gets 503 with Retry-After; a connection beyond it is cut.
     Raises SettingsError if it cannot listen there.
     """
     path = f"/{prefix.strip('/')}/"
-    site = _Site(answer, {path + service: service for service in services}, limits, strict=strict)
+    site = _Site(answer, {path + service: service for service in services}, limits, quota, strict=strict)
     http = web.Server(site.handle)
-    opened = Open()
+    opened = Open(quota)
 
     def accept() -> asyncio.BaseProtocol:
         connection = Connection(http, opened, keepalive_s=limits.keepalive_s, linger_s=limits.linger_s)
@@ -160,13 +168,22 @@ class _Refusal(Exception):
         self.header = header
 
 
+class _Excess(Exception):
+    """More than the quota allows; the peer may come again in `wait_s`."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"come again in {wait_s} s")
+        self.wait_s = wait_s
+
+
 class _Site:
     """From an HTTP request to an answer and back."""
 
-    def __init__(self, answer: Answerer, routes: dict[str, str], limits: Limits, *, strict: bool) -> None:
+    def __init__(self, answer: Answerer, routes: dict[str, str], limits: Limits, quota: Quota, *, strict: bool) -> None:
         self._answer = answer
         self._routes = routes
         self._limits = limits
+        self._quota = quota
         self._types = (XML,) if strict else _LENIENT_TYPES
         self._loop = asyncio.get_running_loop()
         self._date = b""
@@ -181,9 +198,16 @@ class _Site:
         except _Refusal as refusal:
             log.warning("! refused %d %s %.200r: %s", refusal.status, connection.who, request.path, refusal)
             return self._write(request, Reply(status=refusal.status), refusal.header, keep=refusal.keep)
+        except _Excess as excess:
+            await self._quota.rest()
+            return self._write(request, busy(excess.wait_s), keep=request.content.is_eof())
         return self._write(request, await self._answer(received))
 
     async def _receive(self, request: web.BaseRequest, connection: Connection) -> Request:
+        # Bytes are counted as they come, so that what lies here unfinished is bounded too.
+        here = request.content.total_bytes
+        if (wait_s := self._quota.asks(connection.address, connection.fingerprint, here)) is not None:
+            raise _Excess(wait_s)
         headers = request.headers
         service = self._routes.get(request.raw_path) or self._routes.get(request.path)
         if service is None:
@@ -198,7 +222,7 @@ class _Site:
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "an encoded body")
         return Request(
             service=service,
-            body=await self._body(request),
+            body=await self._body(request, connection, here),
             content_type=content_type,
             charset=charset,
             certificate=connection.certificate,
@@ -207,7 +231,7 @@ class _Site:
             wait_s=_wait_s(headers.getall("Prefer")) if "Prefer" in headers else None,
         )
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    async def _body(self, request: web.BaseRequest, connection: Connection, here: int) -> bytes:
         stream, most = request.content, self._limits.max_body_bytes
         if stream.is_eof():
             # The usual case: a small body came in one piece with its head.
@@ -221,13 +245,27 @@ class _Site:
             async with asyncio.timeout(self._limits.body_s):
                 if expected := request.headers.get(hdrs.EXPECT):
                     await _go_on(request, expected)
-                return await _read(stream, most)
+                return await self._read(stream, most, connection, here)
         except TimeoutError:
             why = f"the body did not come within {self._limits.body_s:g} s"
             raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, why, keep=False) from None
         except (web.RequestPayloadError, ConnectionError) as error:
             why = f"the body broke off ({' '.join(str(error).split())})"
             raise _Refusal(HTTPStatus.BAD_REQUEST, why, keep=False) from error
+
+    async def _read(self, stream: StreamReader, most: int, connection: Connection, counted: int) -> bytes:
+        body = bytearray()
+        while piece := await stream.readany():
+            body += piece
+            if len(body) > most:
+                raise _too_large(most)
+            more, counted = len(body) - counted, max(counted, len(body))
+            if (
+                more > 0
+                and (wait_s := self._quota.brings(connection.address, connection.fingerprint, more)) is not None
+            ):
+                raise _Excess(wait_s)
+        return bytes(body)
 
     def _write(
         self, request: web.BaseRequest, reply: Reply, header: bytes = b"", *, keep: bool = True
@@ -258,15 +296,6 @@ async def _go_on(request: web.BaseRequest, expect: str) -> None:
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     # The answer itself has not begun.
     request.writer.output_size = 0
-
-
-async def _read(stream: StreamReader, most: int) -> bytes:
-    body = bytearray()
-    while piece := await stream.readany():
-        body += piece
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
 
 
 def _too_large(most: int) -> _Refusal:

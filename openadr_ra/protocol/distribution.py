@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence
+from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, SignalNotSupported
 from openadr_ra.protocol import event as events
+from openadr_ra.protocol import signals
 from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent, Message
 from openadr_ra.protocol.model import ALWAYS, CANCELLED, EventId, OptType, RequestId, ResponseRequired, VtnId
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
@@ -23,10 +24,12 @@ RETENTION = timedelta(hours=1)
 class Given(Value, frozen=True, kw_only=True, gc=False):
     """An event in its newest version, and how far the VEN is with it. -1: no version yet.
 
-    `by_opt`: the opt was given by oadrCreateOpt and stands against later oadrCreatedEvents (rule 206).
+    `revision` is the instruction's own number; the event's modification is ahead of it once the VEN was offered another
+    signal. `by_opt`: the opt was given by oadrCreateOpt and stands against later oadrCreatedEvents (rule 206).
     """
 
     event: Event
+    revision: int = 0
     response_required: ResponseRequired = ALWAYS
     delivered: int = -1
     delivered_at: datetime | None = None
@@ -44,15 +47,41 @@ Distribution = dict[EventId, Given]
 """Never changed in place."""
 
 
-def publish(given: Distribution, letter: Publish) -> Distribution:
-    """The new version in place of the old; an older or equal one changes nothing, as mail may come twice."""
+def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ()) -> Distribution:
+    """The new version in place of the old; an older or equal one changes nothing, as mail may come twice.
+
+    `refused`: signals that this VEN answered with 460 before; it is offered the next it may take.
+    """
     held = given.get(letter.event.id)
+    event = signals.instead(letter.event, refused) or letter.event
     if held is None:
-        return given | {letter.event.id: Given(event=letter.event, response_required=letter.response_required)}
-    if letter.event.modification <= held.event.modification:
+        made = Given(event=event, revision=letter.event.modification, response_required=letter.response_required)
+        return given | {letter.event.id: made}
+    if letter.event.modification <= held.revision:
         return given
-    newer = replace(held, event=letter.event, response_required=letter.response_required)
+    event = replace(event, modification=max(held.event.modification + 1, letter.event.modification))
+    newer = replace(held, event=event, revision=letter.event.modification, response_required=letter.response_required)
     return given | {letter.event.id: newer}
+
+
+def fallen_back(given: Distribution, refused: tuple[str, ...]) -> Distribution:
+    """With another signal, under the next number, in each event whose signal the VEN has just refused (rule 109)."""
+    changed: Distribution = {}
+    for name, item in given.items():
+        other = signals.instead(item.event, refused)
+        if other is not None and item.code == SignalNotSupported.code and item.event.status != CANCELLED:
+            changed[name] = replace(item, event=replace(other, modification=item.event.modification + 1))
+    return given | changed if changed else given
+
+
+def refused_signals(message: CreatedEvent, given: Distribution) -> tuple[str, ...]:
+    """The signals of the events that this message answers with 460."""
+    return tuple(
+        name
+        for item in message.responses
+        if item.code == SignalNotSupported.code and item.event.event_id in given
+        for name in signals.names(given[item.event.event_id].event)
+    )
 
 
 def forget(given: Distribution, now: datetime) -> Distribution:

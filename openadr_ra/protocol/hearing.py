@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import agenda, declaring, producer, registration, requester
+from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester
 from openadr_ra.protocol.agenda import Scope
 from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update
 from openadr_ra.protocol.messages import (
@@ -120,11 +120,22 @@ def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[E
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
-        # From the sending, not from the answer: a poll that was held for its whole period may follow at once.
-        due = max(state.poll_sent + wait, moment.now)
+        due = moment.now + wait
+        if _was_held(state, moment):
+            due = max(pacing.next_poll(state.polls, state.member.poll_s, moment.now), moment.now)
         return Outcome(state=replace(state, poll_tries=0, poll_due=due, draining=False))
     state = replace(state, poll_tries=0, poll_due=moment.now, draining=True)
     return hear(state, answer, moment, limited=False)
+
+
+def _was_held(state: EndNode, moment: Moment) -> bool:
+    """Does the VTN hold our polls, so that the next may go out at once, to be held in its turn?
+
+    Not if the last one came back early with nothing: then something between us does not wait.
+    """
+    if not state.member.hold_s or not state.identity.hold:
+        return False
+    return state.draining or moment.now - state.poll_sent >= timedelta(seconds=state.member.hold_s / 2)
 
 
 def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:

@@ -37,7 +37,11 @@ class Identity(Value, frozen=True, kw_only=True, gc=False):
 
 
 class EndNode(State, frozen=True, kw_only=True, gc=False):
-    """A VEN towards one VTN. `key` is this row's own name, for answers by mail."""
+    """A VEN towards one VTN. `key` is this row's own name, for answers by mail.
+
+    `draining`: the last poll brought something, so the next one is no regular one. `polls`: when the regular ones of the
+    last minute were sent.
+    """
 
     key: Key
     identity: Identity
@@ -51,6 +55,7 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
     poll_due: datetime = datetime.min.replace(tzinfo=UTC)
     poll_sent: datetime = datetime.min.replace(tzinfo=UTC)
     poll_tries: int = 0
+    polls: tuple[datetime, ...] = ()
 
 
 def owe(state: EndNode, work: Duty, moment: Moment, number: int = 0) -> EndNode:

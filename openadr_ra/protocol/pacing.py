@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from openadr_ra.protocol.step import Moment
 
@@ -19,3 +19,24 @@ def backoff(tries: int, dice: float) -> timedelta:
 def dice(moment: Moment) -> float:
     """A number in [0, 1) that differs from step to step, drawn from the moment's token."""
     return int(moment.token[-8:], 16) / 2**32
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def with_poll(polls: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
+    """The regular polls of the last minute, and the one that is sent now."""
+    return (*(sent for sent in polls if sent > now - MINUTE), now)
+
+
+def next_poll(polls: tuple[datetime, ...], poll_s: int, now: datetime) -> datetime:
+    """When the next regular poll may be sent if they need not be evenly spaced: over any minute there are at most as many
+    as one every `poll_s` makes; the period itself where it is longer than a minute.
+    """
+    if not polls:
+        return now
+    if poll_s > MINUTE.total_seconds():
+        return polls[-1] + timedelta(seconds=poll_s)
+    most = int(MINUTE.total_seconds()) // max(poll_s, 1)
+    recent = [sent for sent in polls if sent > now - MINUTE]
+    return now if len(recent) < most else recent[-most] + MINUTE

@@ -78,6 +78,7 @@ class Party(State, frozen=True, kw_only=True, gc=False):
     events: Distribution = {}
     reports: Requester = Requester()
     opts: Opts = {}
+    refused_signals: tuple[str, ...] = ()
     debts: tuple[Debt, ...] = ()
     push_tries: int = 0
     push_due: datetime | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
-from openadr_ra.protocol import agenda, producer, registration, requester, saying
+from openadr_ra.protocol import agenda, pacing, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
 from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Fetch, Leave, Register, Say, Update
 from openadr_ra.protocol.declaring import declared, retracted
@@ -182,7 +182,8 @@ def _polled(state: EndNode, moment: Moment) -> tuple[EndNode, Send]:
     hold_s = state.member.hold_s if state.identity.hold and not state.draining and tries == 1 else 0
     wait = max(backoff(tries, dice(moment)), timedelta(seconds=min(state.member.poll_s, 60)))
     due = moment.now + wait + timedelta(seconds=hold_s)
-    state = replace(state, poll_tries=tries, poll_due=due, poll_sent=moment.now)
+    polls = state.polls if state.draining else pacing.with_poll(state.polls, moment.now)
+    state = replace(state, poll_tries=tries, poll_due=due, poll_sent=moment.now, polls=polls)
     return state, Send(message=Poll(ven_id=saying.ven_id(state)), wait_s=hold_s)
 
 

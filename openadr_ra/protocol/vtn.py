@@ -52,7 +52,7 @@ from openadr_ra.protocol.step import (
 )
 
 __all__ = [
-    "Heard", "Lost", "Party", "Pushed", "Terms", "belongs", "filed", "is_plain", "is_poll", "is_registering",
+    "Heard", "Lost", "Party", "Pushed", "Terms", "belongs", "filed", "is_creating", "is_plain", "is_poll", "is_registering",
     "quiet_until", "receive", "wake",
 ]  # fmt: skip
 
@@ -89,6 +89,11 @@ def is_registering(message: Message) -> bool:
     return isinstance(message, QueryRegistration | CreatePartyRegistration)
 
 
+def is_creating(message: Message) -> bool:
+    """Does it ask for a registration, new or renewed?"""
+    return isinstance(message, CreatePartyRegistration)
+
+
 def is_poll(message: Message) -> bool:
     """Is it the question whether there is anything?"""
     return isinstance(message, Poll)
@@ -104,7 +109,8 @@ def filed(state: Party, letters: tuple[AnyLetter, ...], moment: Moment) -> Party
     for letter in letters:
         match letter:
             case Publish():
-                state = replace(state, events=distribution.publish(state.events, letter))
+                given = distribution.publish(state.events, letter, state.refused_signals)
+                state = replace(state, events=given)
             case AskReports(requests=requests):
                 state = replace(state, reports=requester.ask(state.reports, requests))
             case StopReports(ids=ids, to_follow=to_follow):
@@ -293,6 +299,10 @@ def _request_event(state: Party, message: RequestEvent, terms: Terms, moment: Mo
 
 def _created_event(state: Party, message: CreatedEvent, terms: Terms, moment: Moment) -> Outcome[Party]:
     events, entries, error = distribution.answer(state.events, message, moment.now)
+    learned = set(distribution.refused_signals(message, state.events)) - set(state.refused_signals)
+    if learned:
+        state = replace(state, refused_signals=(*state.refused_signals, *sorted(learned)))
+        events = distribution.fallen_back(events, state.refused_signals)
     reply: Message = Response(result=Result(request_id=message.result.request_id), ven_id=state.ven_id)
     if error is not None:
         reply = refusal(message, error, ven_id=state.ven_id, vtn_id=terms.vtn_id)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from openadr_ra.errors import NotRecognized, OadrError, ResponseCode, StoreError, WireError
-from openadr_ra.net.server import Reply, Request
+from openadr_ra.net.server import Reply, Request, busy
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
@@ -20,6 +20,7 @@ from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
 from openadr_ra.run.decoding import decoded
+from openadr_ra.run.limits import Limiter
 from openadr_ra.run.row import chained
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Step, Store
@@ -37,6 +38,7 @@ class Service:
         clock: Clock,
         terms: Terms,
         admission: Admission,
+        limiter: Limiter,
         *,
         tap: Tap,
         heard: Callable[[Key, Outcome[Party]], None],
@@ -46,6 +48,7 @@ class Service:
         self._clock = clock
         self._terms = terms
         self._admission = admission
+        self._limiter = limiter
         self._tap = tap
         self._heard = heard
         self._hold_s = hold_s
@@ -99,10 +102,21 @@ class Service:
             raise NotRecognized(f"{message} does not belong to {request.service}; post it to {message.service}")
         key = await self._admission.party(message, request.fingerprint)
         ven = VenId(key.partition("/")[2])
-        self.last_seen[ven] = self._clock.now()
+        self._saw(key)
+        if vtn.is_creating(message):
+            known = self._admission.knows(key)
+            wait_s = self._limiter.registers(key, request.address, request.fingerprint, known=known)
+            if wait_s is not None:
+                await self._limiter.rest()
+                return ven, busy(wait_s)
         if vtn.is_poll(message) and getattr(message, "ven_id", None) == ven:
             return ven, await self._polled(key, request, message)
         return ven, (await self._replied(key, request, message))[0]
+
+    def _saw(self, key: Key) -> None:
+        """Only of a party that there is: names are free to invent."""
+        if self._admission.knows(key):
+            self.last_seen[VenId(key.partition("/")[2])] = self._clock.now()
 
     async def _polled(self, key: Key, request: Request, message: Message) -> Reply:
         """The reply to a poll; where the VEN prefers to wait (RFC 7240), it is held until there is something to say."""
@@ -122,7 +136,7 @@ class Service:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await told.wait()
-            if self._clock.now() >= end:
+            if self._clock.now() >= end or not self._hold_s:
                 break
         if not wait_s:
             return reply
@@ -132,6 +146,12 @@ class Service:
         """Until when nothing can be due by the clock alone."""
         kept = self._idle.get(key)
         return kept[1] if kept is not None else self._clock.now()
+
+    def close(self) -> None:
+        """From now on no poll is held: those that are get the reply that is ready, so that nobody waits for our end."""
+        self._hold_s = 0
+        for key in tuple(self._held):
+            self.tell(key)
 
     def tell(self, key: Key) -> None:
         """There may be something for this party: whoever holds its poll looks again."""
@@ -161,6 +181,7 @@ class Service:
         outcome = await self._store.update(key, Party, step)
         self._heard(key, outcome)
         self._admission.learned(key, outcome)
+        self._saw(key)
         return outcome
 
     def _stepping(self, key: Key, message: Message, fingerprint: str | None) -> Step[Party]:

@@ -26,6 +26,7 @@ from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.limits import Limiter
 from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
@@ -62,6 +63,7 @@ class Vtn:
         self._settings = settings
         self._down: Downstream = settings.downstream
         self._clock = clock or SystemClock()
+        self._limiter = Limiter(self._down.limits, self._clock)
         self._shared = store
         self._tap = tap
         self._store: Store | None = store
@@ -94,12 +96,14 @@ class Vtn:
                 self._clock,
                 self._terms(),
                 self._admission,
+                self._limiter,
                 tap=self._tap,
                 heard=self._heard,
                 hold_s=self._down.hold_s,
             )
             contexts = self._contexts()
             self._listener = await stack.enter_async_context(self._serving(contexts))
+            stack.callback(self._service.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             watch = group.create_task(warn_of_expiry(contexts, self._clock))
             stack.callback(watch.cancel)
@@ -165,6 +169,7 @@ class Vtn:
             ssl=contexts,
             strict=self._down.strict_content_type,
             limits=Limits(max_body_bytes=self._down.max_body_bytes),
+            quota=self._limiter,
         ) as listener:
             yield listener
 
@@ -284,7 +289,7 @@ class Vtn:
         for ven in order.asks:
             held = await self.store.load(party(ven), Party)
             given = held.events.get(order.id) if held is not None else None
-            current = given is not None and given.answered == order.modification
+            current = given is not None and given.revision == order.modification and not given.unanswered
             found[ven] = given.opt if given is not None and current else None
         if None in found.values():
             return await self._journalled(order, found)

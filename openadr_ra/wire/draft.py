@@ -13,7 +13,6 @@ import msgspec
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from openadr_ra.errors import InvalidData, WireError
 from openadr_ra.protocol.messages import PAYLOADS
 from openadr_ra.protocol.shape import NAMESPACES, Value
 from openadr_ra.wire.canonical import ID, SIGNATURE
@@ -22,10 +21,6 @@ from openadr_ra.wire.parse import parse
 from openadr_ra.wire.plan import Item, Kind, Member, Slot, Wrapper, plan
 from openadr_ra.wire.schema import PAYLOAD, SIGNED_OBJECT
 from openadr_ra.wire.values import read_opaque
-
-MAX_OPAQUE_NAMESPACES = 256
-"""Declarations inside one opaque element that can be carried over; each is compared with each element there. A Green Button
-feed has one for each of its entries."""
 
 SPACE = " \t\r\n"
 
@@ -122,8 +117,7 @@ def path(draft: Draft) -> str:
 def written(document: Draft) -> Element:
     """The root in `document` as a tree, with OpenADR's prefixes declared on it, and without a signature: it would be wrong.
 
-    Raises WireError for opaque elements with more namespaces than `MAX_OPAQUE_NAMESPACES`, InvalidData for those that have
-    no canonical form.
+    Raises InvalidData for opaque elements that have no canonical form.
     """
     (draft,) = document.children
     root = etree.Element(draft.tag, draft.attributes, nsmap=NAMESPACES)
@@ -139,19 +133,9 @@ def _fill(element: Element, draft: Draft) -> None:
         if each.tag == SIGNATURE:
             continue
         if each.outline.kind is Kind.OPAQUE and each.source is not None:
-            element.append(_carried(each.source))
+            element.append(parse(read_opaque(each.source).encode()))
         else:
             _fill(etree.SubElement(element, each.tag, each.attributes), each)
-
-
-def _carried(source: Element) -> Element:
-    text = read_opaque(source)
-    if text.count("xmlns") > MAX_OPAQUE_NAMESPACES:
-        raise WireError(
-            f"{short(str(source.tag))} has more than {MAX_OPAQUE_NAMESPACES} namespace declarations",
-            code=InvalidData.code,
-        )
-    return parse(text.encode())
 
 
 @cache

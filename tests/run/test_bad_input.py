@@ -6,157 +6,45 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from pathlib import Path
 
-import msgspec
 import pytest
 import pytest_asyncio
 
-from openadr_ra import OPT_IN, Vtn
+from openadr_ra import Vtn
 from openadr_ra.errors import OK
-from openadr_ra.programs.certs import Issued
 from openadr_ra.protocol.messages import (
     PROFILES,
     CancelPartyRegistration,
-    CreatedEvent,
     CreatedOpt,
     CreatedPartyRegistration,
-    CreatedReport,
     CreatePartyRegistration,
     DistributeEvent,
     Message,
     Poll,
     QueryRegistration,
-    RegisteredReport,
     RegisterReport,
     RequestEvent,
     RequestReregistration,
     Response,
-    UpdatedReport,
-    UpdateReport,
 )
-from openadr_ra.protocol.model import (
-    EventId,
-    OptId,
-    QualifiedEventId,
-    RegistrationId,
-    ReportRequestId,
-    RequestId,
-    ResourceId,
-    Rid,
-    SpecifierId,
-    VenId,
-    VtnId,
-)
-from openadr_ra.protocol.parts import (
-    TELEMETRY_USAGE,
-    EventResponse,
-    Interval,
-    Report,
-    ReportName,
-    ReportPayload,
-    Result,
-)
-from openadr_ra.protocol.report import usage_description
+from openadr_ra.protocol.model import OptId, RegistrationId, RequestId, VenId, VtnId
+from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.shape import Token
-from openadr_ra.protocol.step import Entry
-from openadr_ra.protocol.times import Duration
-from openadr_ra.protocol.vtn import Party
 from openadr_ra.wire import codec
-from tests.run.peer import Answer, Peer, peer
+from tests.run.hall import EDGE, MOST_BYTES, NEW, Hall, Refusals, standing
+from tests.run.peer import Answer, peer
 from tests.run.site import code, new_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CAPTURES = sorted((Path(__file__).parents[1] / "wire" / "captures" / "accepted").glob("*.xml"))
-MOST_BYTES = 50_000
-
-EDGE, OTHER, NEW = VenId("EDGE-1"), VenId("OTHER-1"), VenId("NEW-1")
 R1 = RequestId("r1")
-METADATA_TELEMETRY_USAGE = ReportName(Token("METADATA_TELEMETRY_USAGE"))
 POLL = codec.encode(Poll(ven_id=EDGE))
-
-
-class Hall(msgspec.Struct, frozen=True, kw_only=True):
-    """A VTN that admits three VENs by their certificates; two of them are registered. Nobody enrolled `stranger`."""
-
-    vtn: Vtn
-    edge: Peer
-    other: Peer
-    new: Peer
-    stranger: Peer
-
-
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a message of a VEN may change."""
-
-    parties: dict[str, Party | None]
-    series: tuple[str, ...]
-    journal: tuple[Entry, ...]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hall(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hall]:
-    site = new_site(tmp_path_factory)
-    shown = {ven: site.issue(ven) for ven in (EDGE, OTHER, NEW)}
-    listed = [{"id": ven, "fingerprints": [one.fingerprint]} for ven, one in shown.items()]
-    table = site.vtn(admit="listed", ven=listed, max_body_bytes=MOST_BYTES)
-    async with Vtn(site.settings(table)).running() as vtn:
-
-        def at(certificate: Issued) -> Peer:
-            return peer(site, vtn.url, certificate)
-
-        made = Hall(
-            vtn=vtn,
-            edge=at(shown[EDGE]),
-            other=at(shown[OTHER]),
-            new=at(shown[NEW]),
-            stranger=at(site.issue("stranger")),
-        )
-        for registering, ven in ((made.edge, EDGE), (made.other, OTHER)):
-            assert code(await registering.register(ven)) == OK
-            await registering.drained(ven)
+    async with standing(new_site(tmp_path_factory)) as made:
         yield made
-
-
-async def stored(vtn: Vtn) -> Stored:
-    keys = await vtn.store.keys("")
-    return Stored(
-        parties={key: await vtn.store.load(key, Party) for key in keys},
-        series=await vtn.store.series(""),
-        journal=tuple([entry for key in keys for entry in await vtn.journal(key)]),
-    )
-
-
-class Refusals:
-    """Says something to the hall; what was said in our log meanwhile, and whether anything stored has changed."""
-
-    def __init__(self, hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
-        self.hall = hall
-        self._caplog = caplog
-
-    async def post(
-        self, who: Peer, service: str, body: bytes, why: str, content_type: str = "application/xml"
-    ) -> Answer:
-        """The answer to `body`, for which there is one log line with `why`."""
-        before = await stored(self.hall.vtn)
-        self._caplog.clear()
-        answer = await who.post(service, body, content_type=content_type)
-        (line,) = [record.getMessage() for record in self._caplog.records if record.name.startswith("openadr_ra.")]
-        assert line.startswith("! refused ")
-        assert "127.0.0.1 " in line
-        assert why in line
-        assert await stored(self.hall.vtn) == before
-        assert b"Traceback" not in answer.body
-        return answer
-
-    async def say(self, who: Peer, message: Message, why: str, service: str | None = None) -> Message:
-        """The reply to a message that is schema-valid, with HTTP 200."""
-        to = service or message.service or "EiRegisterParty"
-        answer = await self.post(who, to, codec.encode(message), why)
-        assert answer.status == 200
-        return answer.message
 
 
 @pytest.fixture
@@ -322,78 +210,6 @@ async def test_what_only_a_vtn_may_say_gets_451(refusals: Refusals, message: Mes
     assert code(said) == "451"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def asked(hall: Hall) -> ReportRequestId:
-    """The VEN has offered its power, and was asked for it."""
-    metadata = Report(
-        duration=Duration(seconds=3600),
-        descriptions=(usage_description(ResourceId("bat-1"), "kw", ""),),
-        request_id=ReportRequestId("0"),
-        specifier_id=SpecifierId("usage"),
-        name=METADATA_TELEMETRY_USAGE,
-        created=datetime.now(UTC),
-    )
-    said = await hall.edge.say(RegisterReport(request_id=R1, reports=(metadata,), ven_id=EDGE))
-    assert isinstance(said, RegisteredReport)
-    (request,) = said.requests
-    pending = CreatedReport(result=Result(request_id=R1), pending=(request.id,), ven_id=EDGE)
-    assert code(await hall.edge.say(pending)) == OK
-    return request.id
-
-
-def update(request: ReportRequestId, rid: str = "bat-1.kw") -> UpdateReport:
-    """One value, 1.5 kW."""
-    value = ReportPayload(rid=Rid(rid), value=1.5)
-    now = datetime.now(UTC)
-    report = Report(
-        start=now,
-        intervals=(Interval(start=now, payloads=(value,)),),
-        request_id=request,
-        specifier_id=SpecifierId("usage"),
-        name=TELEMETRY_USAGE,
-        created=now,
-    )
-    return UpdateReport(request_id=R1, reports=(report,), ven_id=EDGE)
-
-
-@pytest.mark.parametrize("number", [b"NaN", b"INF", b"-INF", b"1e400"])
-async def test_a_value_that_is_no_number_gets_454_and_is_not_stored(
-    refusals: Refusals, asked: ReportRequestId, number: bytes
-) -> None:
-    """The schema allows NaN and INF in a float; no state may."""
-    good = codec.encode(update(asked))
-    body = good.replace(b">1.5<", b">%b<" % number)
-    assert body != good
-
-    answer = await refusals.post(refusals.hall.edge, "EiReport", body, "! refused 454")
-
-    assert (answer.status, code(answer.message)) == (200, "454")
-
-
-async def test_a_report_nobody_asked_for_gets_452(refusals: Refusals, asked: ReportRequestId) -> None:
-    """Rule 304."""
-    unknown_request = await refusals.say(refusals.hall.edge, update(ReportRequestId("rr-9")), "rr-9 is unknown")
-    unknown_rid = await refusals.say(refusals.hall.edge, update(asked, "bat-9.kw"), "bat-9.kw was not asked for")
-
-    assert (code(unknown_request), code(unknown_rid)) == ("452", "452")
-    assert isinstance(unknown_request, UpdatedReport)
-
-
-async def test_the_same_report_without_the_fault_is_taken(hall: Hall, asked: ReportRequestId) -> None:
-    assert code(await hall.edge.say(update(asked))) == OK
-
-
-async def test_an_answer_to_an_event_that_there_is_not_gets_452(refusals: Refusals) -> None:
-    """Rule 48."""
-    named = QualifiedEventId(event_id=EventId("ev-9"), modification=0)
-    answer = EventResponse(code=OK, request_id=R1, event=named, opt=OPT_IN)
-    created = CreatedEvent(result=Result(), responses=(answer,), ven_id=EDGE)
-
-    said = await refusals.say(refusals.hall.edge, created, "event ev-9 is unknown")
-
-    assert code(said) == "452"
-
-
 async def test_nobody_is_remembered_for_a_question_or_a_registration_that_was_refused(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -408,12 +224,3 @@ async def test_nobody_is_remembered_for_a_question_or_a_registration_that_was_re
 
         assert await vtn.vens() == ()
         assert code(await second.register(EDGE)) == OK
-
-
-@pytest.mark.parametrize("body", [pytest.param(file.read_bytes(), id=file.stem) for file in CAPTURES])
-async def test_whatever_other_implementations_say_gets_an_answer_that_is_schema_valid(hall: Hall, body: bytes) -> None:
-    """Messages as they were recorded: most of them from VENs unknown here, some from VTNs."""
-    answer = await hall.edge.post(codec.decode(body).service or "EiRegisterParty", body)
-
-    assert answer.status == 200
-    assert isinstance(answer.message, Message)

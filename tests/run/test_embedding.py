@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from examples.my_driver import Boiler
 from openadr_ra import OPT_IN, OPT_OUT, Choice, Event, Ven, Vtn, dispatch
 from openadr_ra.errors import InvalidId, ResponseCode, SettingsError, TransportError
 from openadr_ra.net.client import Link
-from openadr_ra.protocol.messages import CreatedPartyRegistration
+from openadr_ra.protocol.messages import CreatedPartyRegistration, RegisteredReport
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.run.upstream import Handler
 from openadr_ra.seams import Clock
@@ -200,6 +200,22 @@ async def test_a_vtn_lets_go_of_its_port_and_its_store_and_can_be_run_again(site
     async with Link(f"http://127.0.0.1:{port}") as link:
         with pytest.raises(TransportError, match="nothing listens"):
             await link.post("OadrPoll", b"")
+
+
+async def test_a_vtn_that_holds_polls_does_not_wait_for_them_when_it_ends(site: Site) -> None:
+    """Each gets the reply that is ready. The VEN lives on and looks for its VTN."""
+    watch = Watch()
+
+    async def drained() -> bool:
+        return bool(watch.asked(RegisteredReport))
+
+    async with AsyncExitStack() as afterwards:
+        async with Vtn(site.settings(site.vtn("holds"))).running() as vtn:
+            ven = Ven(site.settings(site.ven("HOLDS", vtn.url, BATTERY)), tap=watch)
+            await afterwards.enter_async_context(ven.running())
+            await until(drained, watch.changed)
+            begun = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - begun < 3
 
 
 async def test_a_port_that_is_taken_is_said_before_anything_runs(site: Site, vtn: Vtn) -> None:
