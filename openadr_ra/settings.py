@@ -23,6 +23,10 @@ WholeSeconds = Annotated[int, Meta(ge=1, le=86_400)]
 """A period that goes over the wire, where there are no fractions of a second."""
 
 
+Signing = Literal["required", "accepted", "off"]
+"""XML signatures of a peer: on everything; on what it signs itself; or none, and none is looked at."""
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every table."""
 
@@ -31,7 +35,8 @@ class Upstream(Table, frozen=True, kw_only=True):
     """A VTN above: `[[upstream]]`. Files are PEM; paths are relative to the settings file.
 
     With a `push_url` the VEN does not poll: the VTN posts to that address, and the VEN listens on `push_listen` (host:port;
-    else where the address says). Its certificate is then also a server's.
+    else where the address says). Its certificate is then also a server's. With `xml_signature` everything is signed both
+    ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; `lenient` repairs what the VTN gets wrong where its meaning is certain.
     """
 
     url: str
@@ -48,6 +53,11 @@ class Upstream(Table, frozen=True, kw_only=True):
     shortest_report_s: WholeSeconds = 1
     report_only: bool = False
     hold_polls: bool = True
+    xml_signature: bool = False
+    vtn_fingerprints: tuple[str, ...] = ()
+    signature_style: Literal["id", "enveloped"] = "id"
+    signature_window_s: Seconds = 30.0
+    lenient: bool = False
     push_url: str = ""
     push_listen: str = ""
 
@@ -68,10 +78,15 @@ class FleetSettings(Table, frozen=True, kw_only=True):
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):
-    """A VEN that the operator listed: `[[downstream.ven]]`. Fingerprints in any spelling; several while renewing."""
+    """A VEN that the operator listed: `[[downstream.ven]]`. Fingerprints in any spelling; several while renewing.
+
+    `signature` and `lenient` for this VEN alone, in place of those of `[downstream]`.
+    """
 
     id: str
     fingerprints: tuple[str, ...] = ()
+    signature: Signing | None = None
+    lenient: bool | None = None
 
 
 Rate = Annotated[float, Meta(ge=0)]
@@ -106,6 +121,9 @@ class Downstream(Table, frozen=True, kw_only=True):
 
     `admit`: "listed" takes only the VENs listed here; "ca" takes whoever `client_ca` signed. Without `client_ca` there is
     no TLS at all, which is for tests and for a proxy on the same machine.
+
+    `lenient` repairs what VENs get wrong where its meaning is certain, and keeps a warning. What is signed may be
+    `signature_window_s` old or ahead of our clock. Polls that ask for it are held for up to `hold_s`.
     """
 
     listen: str = "0.0.0.0:8443"
@@ -120,6 +138,9 @@ class Downstream(Table, frozen=True, kw_only=True):
     live_s: WholeSeconds = 60
     slot_s: Annotated[int, Meta(ge=0, le=86_400)] = 1800
     band: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    signature: Signing = "accepted"
+    signature_window_s: Seconds = 30.0
+    lenient: bool = False
     strict_content_type: bool = False
     check_push_hostname: bool = True
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024

@@ -21,6 +21,11 @@ WORTH = 0.01
 """A change of less than this part of what is asked is not worth new set-points."""
 
 
+LEASE_MARGIN = timedelta(seconds=1)
+"""How much longer than its shares a lease runs, so that at their end it is the fleet that lets go, and not the lease: the
+next event may begin at that very instant."""
+
+
 class Held(NamedTuple):
     """The power a member is to hold now, the event it is held for first, and until when."""
 
@@ -34,7 +39,7 @@ def set_points(
 ) -> Iterator[tuple[ResourceId, Held]]:
     """What each member is to hold at `now`: its baseline and the shares of all events that run, in absolute kW.
 
-    Members that are away, or cannot hold what no event moves them from, are left to themselves. The lease ends with the
+    Members that are away, or cannot hold what no event moves them from, are left to themselves. The lease ends just after the
     shares, not with the slot: a device must not be let go for the moment between two slots.
     """
     lease = shift(now, timedelta(seconds=terms.lease_s))
@@ -51,7 +56,8 @@ def set_points(
         kw = running[0][1].base_kw + fsum(share.delta_kw for _, share, _ in running)
         held = snapped(member.descriptor, kw)
         if held is not None:
-            yield id, Held(running[0][0], held, min(lease, max(until for _, _, until in running)))
+            until = shift(max(until for _, _, until in running), LEASE_MARGIN)
+            yield id, Held(running[0][0], held, min(lease, until))
 
 
 def give(id: ResourceId, held: Held, sequence: int) -> Apply:

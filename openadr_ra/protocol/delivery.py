@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
@@ -27,7 +28,7 @@ from openadr_ra.protocol.times import duration
 
 FINEST_HISTORY = timedelta(minutes=1)
 MOST_INTERVALS = 1500
-"""A day in minutes fits into one report of history; longer spans are told more coarsely."""
+"""A day in minutes fits into one report; finer ones of longer spans are told more coarsely."""
 
 MARGIN = timedelta(minutes=2)
 """How far outside a span samples are looked for, so that its edges can be interpolated."""
@@ -89,7 +90,7 @@ def _whole(length: timedelta) -> timedelta:
 
 
 def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]) -> Iterator[Interval]:
-    step = standing.request.granularity.length or _step(standing, span)
+    step = _step(standing, span)
     for uid, start in enumerate(_starts(span, step)):
         end = min(start + step, span.end) if step else span.end
         payloads = tuple(
@@ -102,11 +103,13 @@ def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]
 
 
 def _step(standing: Standing, span: Span) -> timedelta:
-    """Granularity zero: a whole period at once; of history as fine as its intervals can be counted (3.3)."""
+    """The granularity, or what is as near to it as the number of intervals allows.
+
+    Granularity zero: a whole period at once; of history as fine as its intervals can be counted (3.3).
+    """
     length = span.end - span.start
-    if standing.name != HISTORY_USAGE:
-        return length
-    return max(FINEST_HISTORY, timedelta(seconds=ceil(length / timedelta(seconds=MOST_INTERVALS))))
+    asked = standing.request.granularity.length or (FINEST_HISTORY if standing.name == HISTORY_USAGE else length)
+    return max(asked, timedelta(seconds=ceil(length / timedelta(seconds=MOST_INTERVALS))))
 
 
 def _starts(span: Span, step: timedelta) -> Iterable[datetime]:
@@ -125,7 +128,7 @@ def _point(
     series = by_series.get(f"live/{point}", [])
     if point.endswith(".kwh"):
         return _register(point, start, series)
-    mean = value(start, end, power=series)
+    mean = value(start, end, power=_around(series, start, end))
     if mean.kw is None:
         last = _last(series, end)
         number, quality = (last.value, COMM_FAILURE) if last is not None else (0.0, NO_VALUE)
@@ -135,7 +138,8 @@ def _point(
 
 def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPayload | None:
     """The register at the interval's dtstart: what is said of one instant must not depend on the interval's length."""
-    number = register_at(start, [each for each in series if not is_bad(each.quality)], MARGIN)
+    near = [each for each in _around(series, start, start) if not is_bad(each.quality)]
+    number = register_at(start, near, MARGIN)
     if number is not None:
         return ReportPayload(rid=point, value=number, quality=GOOD)
     last = _last(series, start)
@@ -156,5 +160,12 @@ def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> R
     return ReportPayload(rid=point, value=status, quality=quality)
 
 
+def _around(series: Sequence[Reading], start: datetime, end: datetime) -> Sequence[Reading]:
+    """The samples that can count between `start` and `end`."""
+    first = bisect_left(series, start - MARGIN, key=lambda each: each.start)
+    return series[first : bisect_right(series, end + MARGIN, key=lambda each: each.start)]
+
+
 def _last(series: Sequence[Reading], end: datetime) -> Reading | None:
-    return next((reading for reading in reversed(series) if reading.start <= end), None)
+    count = bisect_right(series, end, key=lambda each: each.start)
+    return series[count - 1] if count else None

@@ -32,6 +32,7 @@ class Identity(Value, frozen=True, kw_only=True, gc=False):
     rates: Rates = Rates()
     consult: bool = False
     report_only: bool = False
+    xml_signature: bool = False
     push_address: str = ""
     hold: bool = True
 

@@ -119,14 +119,18 @@ def spoken(
 ) -> OptType | None:
     """What the schedules say of [start, end), for the whole VEN or for one resource; None where they are silent.
 
-    The newest schedule that touches the time decides. One for another market context or for other resources says nothing.
+    The newest schedule that touches the time decides; of equally old ones, as after a new registration, the last one
+    declared. One for another market context or for other resources says nothing.
     """
-    for item in sorted(opts.values(), key=lambda one: one.created, reverse=True):
-        if item.event is not None or not _concerns(item, resource, market_context):
-            continue
-        if any(first < end and last > start for first, last in map(_span, item.periods)):
-            return item.opt
-    return None
+    speaking = [
+        item
+        for item in opts.values()
+        if item.event is None
+        and _concerns(item, resource, market_context)
+        and any(first < end and last > start for first, last in map(_span, item.periods))
+    ]
+    newest = max(reversed(speaking), key=lambda item: item.created, default=None)
+    return newest.opt if newest is not None else None
 
 
 def _concerns(item: Opt, resource: ResourceId | None, market_context: MarketContext | None) -> bool:

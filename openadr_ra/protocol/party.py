@@ -89,6 +89,11 @@ class Party(State, frozen=True, kw_only=True, gc=False):
         return self.registration is not None and not self.registration.pull
 
     @property
+    def signs(self) -> bool:
+        """Did it register for signed messages both ways (6.5)?"""
+        return self.registration is not None and self.registration.xml_signature
+
+    @property
     def report_only(self) -> bool:
         """Does it take neither events nor opts?"""
         return self.registration is not None and self.registration.report_only

@@ -258,9 +258,10 @@ def _ends(standing: Standing) -> datetime:
 
 
 def _floor(standing: Standing, now: datetime) -> datetime:
-    """Where the backlog begins, on the request's own grid."""
+    """Where the backlog begins, on the request's own grid. Only the newest METADATA is of interest."""
     missed = (min(now, standing.until) - standing.sent_until) // standing.back
-    return standing.sent_until + max(missed - MAX_BACKLOG, 0) * standing.back
+    most = 1 if standing.name == METADATA_REPORT else MAX_BACKLOG
+    return standing.sent_until + max(missed - most, 0) * standing.back
 
 
 def next_due(producer: Producer, busy: Collection[ReportRequestId] = ()) -> datetime | None:

@@ -74,6 +74,7 @@ def request(
     ven_name: str,
     preassigned: VenId | None,
     report_only: bool = False,
+    xml_signature: bool = False,
     push_address: str = "",
 ) -> CreatePartyRegistration:
     """oadrCreatePartyRegistration: with both ids to register again, without registrationID for a new one (rule 406).
@@ -85,6 +86,7 @@ def request(
         registration_id=member.registration_id,
         ven_id=member.ven_id or preassigned,
         report_only=report_only,
+        xml_signature=xml_signature,
         ven_name=ven_name,
         pull=not push_address,
         address=push_address or None,

@@ -82,7 +82,7 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
     them as they were, so what replaces them has an id of its own.
     """
     fresh = {_key(item): item for item in _standing(reports, wanted, moment)}
-    specifiers = {report.specifier_id for report in reports}
+    specifiers = {METADATA_SPECIFIER, *(report.specifier_id for report in reports)}
     stays: list[Requested] = []
     ends: list[Requested] = []
     for item in requester.requests.values():
@@ -168,9 +168,12 @@ def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
     return replace(requester, requests=requester.requests | added)
 
 
-def stopped(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
-    """Without those requests. One last report of theirs may still come; it is then unknown, and refused with 452."""
-    return replace(requester, requests={k: v for k, v in requester.requests.items() if k not in ids})
+def stopped(requester: Requester, ids: tuple[ReportRequestId, ...], *, to_follow: bool = False) -> Requester:
+    """Without those requests; `to_follow`: one last report of theirs is still to come, and is taken (rule 345)."""
+    if not to_follow:
+        return replace(requester, requests={k: v for k, v in requester.requests.items() if k not in ids})
+    ends = {name: replace(item, ending=True) for name, item in requester.requests.items() if name in ids}
+    return replace(requester, requests=requester.requests | ends)
 
 
 def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[ReportRequest, ...]:

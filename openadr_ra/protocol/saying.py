@@ -38,12 +38,17 @@ def _duty(standing: Standing, span: Span) -> Announce | Update:
 
 
 def busy(state: EndNode) -> tuple[ReportRequestId, ...]:
-    """The requests whose last periodic update is not acknowledged: while the VTN is away they do not pile up."""
-    return tuple(
-        debt.work.span.request_id
-        for debt in state.debts
-        if isinstance(debt.work, Update) and debt.work.event_id is None
-    )
+    """The requests whose last update or METADATA is not acknowledged: while the VTN is away they do not pile up."""
+    return tuple(name for debt in state.debts if (name := _about(debt)) is not None)
+
+
+def _about(debt: Debt) -> ReportRequestId | None:
+    match debt.work:
+        case Update(event_id=None, span=span):
+            return span.request_id
+        case Announce(asked_by=asked_by):
+            return asked_by
+    return None
 
 
 def said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
@@ -58,6 +63,7 @@ def said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
                     ven_name=state.identity.ven_name,
                     preassigned=state.identity.preassigned,
                     report_only=state.identity.report_only,
+                    xml_signature=state.identity.xml_signature,
                     push_address=state.identity.push_address,
                 )
             )

@@ -238,9 +238,9 @@ def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[En
     return Outcome(state=state)
 
 
-def _transport(identity: Identity) -> tuple[str, str, bool]:
+def _transport(identity: Identity) -> tuple[str, str, bool, bool]:
     """What a registration says of a VEN."""
-    return identity.ven_name, identity.push_address, identity.report_only
+    return identity.ven_name, identity.push_address, identity.report_only, identity.xml_signature
 
 
 def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import InvalidId, NotAllowed, NotRegistered, OadrError
+from openadr_ra.errors import ComplianceError, InvalidId, NotAllowed, NotRegistered, OadrError
 from openadr_ra.protocol import distribution, opt, registration, requester
 from openadr_ra.protocol.distribution import Distribution
 from openadr_ra.protocol.instruction import party
@@ -63,6 +63,7 @@ class Heard(Value, frozen=True, kw_only=True, gc=False):
     message: Message
     fingerprint: str | None
     terms: Terms
+    signed: bool = False
 
 
 class Pushed(Value, frozen=True, kw_only=True, gc=False):
@@ -174,6 +175,8 @@ def _admit(state: Party, given: Heard) -> None:
         raise InvalidId(f"venID {named} is unknown here")
     if state.registration is None and not creating:
         raise NotRegistered("there is no registration; send oadrCreatePartyRegistration first")
+    if state.signs and not given.signed and not creating:
+        raise ComplianceError("this VEN registered with oadrXmlSignature, and the message is not signed")
     if state.report_only and isinstance(given.message, RequestEvent | CreatedEvent | CreateOpt | CancelOpt):
         raise NotAllowed("a report-only VEN uses neither EiEvent nor EiOpt")
 
@@ -367,15 +370,12 @@ def _create_report(state: Party, message: CreateReport, moment: Moment) -> Outco
 
 def _canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
     """The VEN stopped what it no longer lists."""
-    ended = tuple(
-        name
-        for debt in state.debts
-        if isinstance(debt.work, Stop) and debt.id == message.result.request_id
-        for name in debt.work.ids
-    )
-    state = paid(state, Stop, message.result.request_id)
-    reports = requester.stopped(state.reports, tuple(name for name in ended if name not in message.pending))
-    return _acknowledged(replace(state, reports=reports), message.result.request_id)
+    for debt in state.debts:
+        if isinstance(debt.work, Stop) and debt.id == message.result.request_id:
+            ended = tuple(name for name in debt.work.ids if name not in message.pending)
+            reports = requester.stopped(state.reports, ended, to_follow=debt.work.to_follow)
+            state = replace(state, reports=reports)
+    return _acknowledged(paid(state, Stop, message.result.request_id), message.result.request_id)
 
 
 def _poll(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:

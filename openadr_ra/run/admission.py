@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec.structs import replace
@@ -17,9 +17,14 @@ from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.run.clock import Moments
+from openadr_ra.run.envelope import Policy
 from openadr_ra.seams import Clock, Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+POLICY = Policy()
+NO_POLICIES: Mapping[str, Policy] = {}
 
 
 class Admission:
@@ -29,12 +34,26 @@ class Admission:
     gets a venID of its own at its first registration. Without TLS a VEN is who it says it is.
     """
 
-    def __init__(self, store: Store, clock: Clock, admit: Literal["listed", "ca"]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        admit: Literal["listed", "ca"],
+        *,
+        policy: Policy = POLICY,
+        policies: Mapping[str, Policy] = NO_POLICIES,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._admit = admit
+        self._policy = policy
+        self._policies = policies
         self._keys: dict[str, Key] = {}
         self._rows: set[Key] = set()
+
+    def policy(self, fingerprint: str | None) -> Policy:
+        """How the messages that come over a connection with this certificate are taken."""
+        return self._policies.get(fingerprint, self._policy) if fingerprint is not None else self._policy
 
     async def load(self) -> None:
         """Learn the parties there are."""

@@ -13,7 +13,7 @@ from openadr_ra.net.tls import server_contexts
 from openadr_ra.net.url import host_and_port
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.refusal import blank
-from openadr_ra.run.decoding import decoded
+from openadr_ra.run.office import PostOffice
 from openadr_ra.run.places import host_port
 from openadr_ra.settings import Upstream
 from openadr_ra.wire import codec
@@ -27,7 +27,7 @@ Called = Callable[[Message], Awaitable[Message | None]]
 
 
 @asynccontextmanager
-async def listening(settings: Upstream, called: Called) -> AsyncIterator[None]:
+async def listening(settings: Upstream, office: PostOffice, called: Called) -> AsyncIterator[None]:
     """Serve the VTN of `settings` until the block is left; only certificates that its `ca` signed get in."""
     host, port = _place(settings)
     tls = None
@@ -35,7 +35,7 @@ async def listening(settings: Upstream, called: Called) -> AsyncIterator[None]:
         tls = server_contexts(((Path(settings.cert), Path(settings.key)),), Path(settings.ca))
 
     async def answer(request: Request) -> Reply:
-        return await _answer(request, called)
+        return await _answer(request, office, called)
 
     async with serve(answer, host=host, port=port, ssl=tls, services=PUSHED_SERVICES) as listener:
         log.info("= push VEN listens on %s", listener.url)
@@ -48,10 +48,10 @@ def _place(settings: Upstream) -> tuple[str, int]:
     return host_and_port(settings.push_url)
 
 
-async def _answer(request: Request, called: Called) -> Reply:
+async def _answer(request: Request, office: PostOffice, called: Called) -> Reply:
     """An oadrDistributeEvent is answered by an empty 200, the rest by its natural reply."""
     try:
-        message = await decoded(request.body)
+        message = await office.open(request.body)
         reply = await called(message)
     except WireError as error:
         log.info("! refused %s from %s: %s", request.service, request.address, error)
@@ -63,4 +63,4 @@ async def _answer(request: Request, called: Called) -> Reply:
     except StoreError as error:
         log.error("! not stored: %s from %s: %s", request.service, request.address, error)
         return Reply(status=503)
-    return Reply(body=b"" if reply is None else codec.encode(reply))
+    return Reply(body=b"" if reply is None else office.seal(reply))

@@ -14,24 +14,36 @@ from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.step import Effect, Key, Send
 from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
-from openadr_ra.run.decoding import decoded
+from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Store
-from openadr_ra.wire import codec
 
 log = logging.getLogger(__name__)
+
+
+_POLICIES = {False: Policy(signing="accepted"), True: Policy(signing="required")}
+"""By whether the VEN registered for signed messages."""
 
 
 class Pushing:
     """The push VENs of a VTN. `contexts` are the VTN's certificates as a client; None for plain HTTP."""
 
     def __init__(
-        self, store: Store, clock: Clock, terms: Terms, *, contexts: Contexts | None, tap: Tap, group: asyncio.TaskGroup
+        self,
+        store: Store,
+        clock: Clock,
+        terms: Terms,
+        envelope: Envelope,
+        *,
+        contexts: Contexts | None,
+        tap: Tap,
+        group: asyncio.TaskGroup,
     ) -> None:
         self._store = store
         self._clock = clock
         self._terms = terms
+        self._envelope = envelope
         self._contexts = contexts
         self._tap = tap
         self._group = group
@@ -95,12 +107,14 @@ class Pushing:
 
     async def _post(self, row: Row[Party, Input], link: Link, message: Message) -> None:
         service = message.service or "EiRegisterParty"
-        body = codec.encode(message)
+        held = await row.state()
+        signs = held is not None and held.signs
+        body = self._envelope.seal(message, signed=signs)
         peer = row.key.partition("/")[2]
         log.info("> %s %s (push)", peer, message)
         try:
             answer = await link.post(service, body)
-            heard = await decoded(answer.body) if answer.body else None
+            heard = (await self._envelope.open(answer.body, _POLICIES[signs])).message if answer.body else None
         except (TransportError, OadrRaError) as error:
             log.warning("! %s: %s", peer, error)
             await row.give(Lost(message=message))

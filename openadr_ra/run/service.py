@@ -8,25 +8,42 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from openadr_ra.errors import NotRecognized, OadrError, ResponseCode, StoreError, WireError
+from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, ResponseCode, StoreError, WireError
 from openadr_ra.net.server import Reply, Request, busy
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import blank, refusal, refused_with
-from openadr_ra.protocol.step import AnyLetter, Key, Outcome
+from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
-from openadr_ra.run.decoding import decoded
+from openadr_ra.run.envelope import Envelope
 from openadr_ra.run.limits import Limiter
 from openadr_ra.run.row import chained
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Step, Store
 from openadr_ra.wire import codec
+from openadr_ra.wire.lenient import InteropWarning
 
 log = logging.getLogger(__name__)
+
+WARNED = "interop warning"
+"""What a journal entry about a repaired message says."""
+
+MOST_WARNED = 10_000
+"""Kinds of repair that are remembered over all VENs; beyond it nothing more is written down."""
+
+
+class Post(NamedTuple):
+    """What was posted, by whom: the certificate of the connection, or of the signature where a proxy ended TLS."""
+
+    request: Request
+    message: Message
+    fingerprint: str | None
+    signed: bool
 
 
 class Service:
@@ -39,6 +56,7 @@ class Service:
         terms: Terms,
         admission: Admission,
         limiter: Limiter,
+        envelope: Envelope,
         *,
         tap: Tap,
         heard: Callable[[Key, Outcome[Party]], None],
@@ -49,10 +67,12 @@ class Service:
         self._terms = terms
         self._admission = admission
         self._limiter = limiter
+        self._envelope = envelope
         self._tap = tap
         self._heard = heard
         self._hold_s = hold_s
-        self._idle: dict[Key, tuple[Party, datetime, Reply]] = {}
+        self._idle: dict[Key, tuple[Party, datetime, Reply, Message]] = {}
+        self._warned: set[tuple[Key, str, str]] = set()
         self._held: dict[Key, asyncio.Event] = {}
         self.last_seen: dict[VenId, datetime] = {}
 
@@ -72,18 +92,25 @@ class Service:
 
     async def _answer(self, request: Request) -> tuple[str, Reply]:
         try:
-            message = await decoded(request.body)
+            opened = await self._envelope.open(request.body, self._admission.policy(request.fingerprint))
         except WireError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
             return "", Reply(status=error.status, body=self._refusal(error.code))
         except OadrError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
             return "", Reply(body=codec.encode(blank(error)))
+        except StoreError as error:
+            log.error("! not stored: a nonce from %s: %s", _who(request), error)
+            return "", Reply(status=503)
+        message = opened.message
+        post = Post(request, message, request.fingerprint or opened.signer, opened.signer is not None)
         try:
-            return await self._step(request, message)
+            if opened.signer not in (None, post.fingerprint):
+                raise NotRegistered("the signature is not by the certificate of this connection")
+            return await self._step(post, opened.warnings)
         except OadrError as error:
             log.info("! refused %s %s from %s: %s", error.code, message, _who(request), error)
-            return "", self._refused(message, error)
+            return "", self._refused(post, error)
         except StoreError as error:
             log.error("! not stored: %s from %s: %s", message, _who(request), error)
             return "", Reply(status=503)
@@ -93,43 +120,64 @@ class Service:
         error = NotRecognized("not an acceptable OpenADR 2.0b message")
         return codec.encode(blank(error, code))
 
-    def _refused(self, message: Message, error: OadrError) -> Reply:
-        reply = refusal(message, error, ven_id=None, vtn_id=self._terms.vtn_id)
-        return Reply(body=codec.encode(reply))
+    def _refused(self, post: Post, error: OadrError) -> Reply:
+        reply = refusal(post.message, error, ven_id=None, vtn_id=self._terms.vtn_id)
+        return Reply(body=self._envelope.seal(reply, signed=post.signed))
 
-    async def _step(self, request: Request, message: Message) -> tuple[str, Reply]:
+    async def _step(self, post: Post, warnings: tuple[InteropWarning, ...]) -> tuple[str, Reply]:
+        request, message = post.request, post.message
         if not vtn.belongs(message, request.service):
             raise NotRecognized(f"{message} does not belong to {request.service}; post it to {message.service}")
-        key = await self._admission.party(message, request.fingerprint)
+        key = await self._admission.party(message, post.fingerprint)
         ven = VenId(key.partition("/")[2])
         self._saw(key)
+        await self._warn(key, warnings)
         if vtn.is_creating(message):
             known = self._admission.knows(key)
-            wait_s = self._limiter.registers(key, request.address, request.fingerprint, known=known)
+            wait_s = self._limiter.registers(key, request.address, post.fingerprint, known=known)
             if wait_s is not None:
                 await self._limiter.rest()
                 return ven, busy(wait_s)
         if vtn.is_poll(message) and getattr(message, "ven_id", None) == ven:
-            return ven, await self._polled(key, request, message)
-        return ven, (await self._replied(key, request, message))[0]
+            return ven, await self._polled(key, post)
+        return ven, (await self._replied(key, post))[0]
+
+    async def _warn(self, key: Key, warnings: tuple[InteropWarning, ...]) -> None:
+        """What had to be repaired is kept for the operator, each kind once a start: a peer repeats its own way for ever."""
+        new = [one for one in warnings if (key, one.repair, one.path) not in self._warned]
+        if not new or not self._admission.knows(key) or len(self._warned) > MOST_WARNED:
+            return
+        self._warned.update((key, one.repair, one.path) for one in new)
+        ven = key.partition("/")[2]
+        entries = [
+            Entry(
+                subject=key,
+                at=self._clock.now(),
+                by=ven,
+                what=WARNED,
+                detail=f"{one.repair} at {one.path}: {one.detail}",
+            )
+            for one in new
+        ]
+        await self._store.record((), entries)
 
     def _saw(self, key: Key) -> None:
         """Only of a party that there is: names are free to invent."""
         if self._admission.knows(key):
             self.last_seen[VenId(key.partition("/")[2])] = self._clock.now()
 
-    async def _polled(self, key: Key, request: Request, message: Message) -> Reply:
+    async def _polled(self, key: Key, post: Post) -> Reply:
         """The reply to a poll; where the VEN prefers to wait (RFC 7240), it is held until there is something to say."""
-        wait_s = min(request.wait_s or 0, self._hold_s)
+        wait_s = min(post.request.wait_s or 0, self._hold_s)
         end = self._clock.now() + timedelta(seconds=wait_s)
         while True:
             told = self._held.setdefault(key, asyncio.Event())
-            reply = self._still_idle(key, request.fingerprint)
+            reply = self._still_idle(key, post)
             if reply is None:
-                reply, said = await self._replied(key, request, message)
+                reply, said = await self._replied(key, post)
                 if not vtn.is_plain(said) or refused_with(said) is not None:
                     return reply
-                self._rest(key, reply)
+                self._rest(key, reply, said)
             left = (min(end, self._quiet(key)) - self._clock.now()).total_seconds()
             if left <= 0:
                 break
@@ -159,16 +207,17 @@ class Service:
         if told is not None:
             told.set()
 
-    async def _replied(self, key: Key, request: Request, message: Message) -> tuple[Reply, Message]:
-        outcome = await self._stepped(key, self._stepping(key, message, request.fingerprint))
+    async def _replied(self, key: Key, post: Post) -> tuple[Reply, Message]:
+        outcome = await self._stepped(key, self._stepping(key, post))
         said = outcome.replies[-1]
-        reply = Reply(body=codec.encode(said))
+        reply = Reply(body=self._envelope.seal(said, signed=post.signed))
         ven = key.partition("/")[2]
         refused = refused_with(said)
         if refused is not None:
-            log.info("! refused %s %s from %s %s: %s", refused.code, message, ven, _who(request), refused.description)
+            who = _who(post.request)
+            log.info("! refused %s %s from %s %s: %s", refused.code, post.message, ven, who, refused.description)
         else:
-            log.info("< %s %s", ven, message)
+            log.info("< %s %s", ven, post.message)
             log.info("> %s %s", ven, said)
         return reply, said
 
@@ -184,34 +233,36 @@ class Service:
         self._saw(key)
         return outcome
 
-    def _stepping(self, key: Key, message: Message, fingerprint: str | None) -> Step[Party]:
+    def _stepping(self, key: Key, post: Post) -> Step[Party]:
         def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
-            heard = Heard(message=message, fingerprint=fingerprint, terms=self._terms)
+            heard = Heard(message=post.message, fingerprint=post.fingerprint, terms=self._terms, signed=post.signed)
             held = Party(ven_id=VenId(key.partition("/")[2])) if state is None else state
             return chained(held, vtn.receive, (*letters, heard), Moments(self._clock))
 
         return step
 
-    def _still_idle(self, key: Key, fingerprint: str | None) -> Reply | None:
+    def _still_idle(self, key: Key, post: Post) -> Reply | None:
         """The ready reply to a poll of a party for which nothing has changed: no step, no store."""
         kept = self._idle.get(key)
         if kept is None:
             return None
-        party, until, reply = kept
+        party, until, reply, said = kept
         if self._store.peek(key, Party) is not party or self._clock.now() >= until:
             del self._idle[key]
             return None
-        if party.fingerprints and fingerprint not in party.fingerprints:
+        if party.fingerprints and post.fingerprint not in party.fingerprints:
             return None
-        return reply
+        if post.signed:
+            return Reply(body=self._envelope.seal(said, signed=True))
+        return None if party.signs else reply
 
-    def _rest(self, key: Key, reply: Reply) -> None:
+    def _rest(self, key: Key, reply: Reply, said: Message) -> None:
         party = self._store.peek(key, Party)
         if party is None:
             return
         until = vtn.quiet_until(party, self._clock.now(), self._terms)
         if until is not None:
-            self._idle[key] = (party, until, reply)
+            self._idle[key] = (party, until, reply, said)
 
 
 def _who(request: Request) -> str:

@@ -26,12 +26,11 @@ from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
 from openadr_ra.protocol.ven import Answered, Called, Chosen, Configured, Input, Opinion
-from openadr_ra.run.decoding import decoded
+from openadr_ra.run.office import post_office
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Upstream
-from openadr_ra.wire import codec
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +95,7 @@ class UpstreamLink:
         self._consulting = asyncio.Lock()
         self._held_poll: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
+        self._post_office = post_office(settings, store, clock)
         self.identity = Identity(
             ven_name=settings.ven_name or name,
             preassigned=VenId(settings.ven_id) if settings.ven_id else None,
@@ -106,6 +106,7 @@ class UpstreamLink:
             rates=Rates(shortest_s=settings.shortest_report_s),
             consult=on_event is not None,
             report_only=settings.report_only,
+            xml_signature=settings.xml_signature,
             push_address=settings.push_url,
             hold=settings.hold_polls,
         )
@@ -135,7 +136,7 @@ class UpstreamLink:
                 # A pull VEN does not carry a server in memory.
                 from openadr_ra.run.called import listening
 
-                await stack.enter_async_context(listening(self._settings, self._called))
+                await stack.enter_async_context(listening(self._settings, self._post_office, self._called))
             yield
 
     async def run(self) -> None:
@@ -193,7 +194,7 @@ class UpstreamLink:
     async def _exchange(
         self, message: Message, service: str, link: Link, headers: tuple[tuple[str, str], ...] = ()
     ) -> tuple[Effect, ...]:
-        body = codec.encode(message)
+        body = self._post_office.seal(message)
         log.info("> %s %s", self._settings.name, message)
         try:
             answer = await link.post(service, body, headers=headers)
@@ -204,7 +205,7 @@ class UpstreamLink:
         self._saw(service, body, answer.body, 200)
         try:
             # A VTN has nothing to say to an oadrResponse: its answer may be empty.
-            heard = await decoded(answer.body) if answer.body else None
+            heard = await self._post_office.open(answer.body) if answer.body else None
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
             return ()

@@ -25,17 +25,19 @@ from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.limits import Limiter
 from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
-from openadr_ra.run.service import Service
+from openadr_ra.run.service import WARNED, Service
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Downstream, NodeSettings, read
 from openadr_ra.store import open_store
+from openadr_ra.wire.signing import load_signer
 
 log = logging.getLogger(__name__)
 
@@ -86,17 +88,15 @@ class Vtn:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)
             store = self.store
-            self._admission = Admission(store, self._clock, self._down.admit)
-            await self._admission.load()
-            for ven in self._down.ven:
-                prints = [normal_fingerprint(text) for text in ven.fingerprints]
-                await self._admission.enrol(VenId(ven.id), prints, by="settings")
+            self._admission = await self._admitting()
+            envelope = self._envelope()
             self._service = Service(
                 store,
                 self._clock,
                 self._terms(),
                 self._admission,
                 self._limiter,
+                envelope,
                 tap=self._tap,
                 heard=self._heard,
                 hold_s=self._down.hold_s,
@@ -108,12 +108,37 @@ class Vtn:
             watch = group.create_task(warn_of_expiry(contexts, self._clock))
             stack.callback(watch.cancel)
             self._pushing = Pushing(
-                store, self._clock, self._terms(), contexts=self._as_client(), tap=self._tap, group=group
+                store, self._clock, self._terms(), envelope, contexts=self._as_client(), tap=self._tap, group=group
             )
             await self._pushing.load()
             stack.callback(self._pushing.close)
             log.info("= VTN %s listens on %s", self._down.vtn_id, self._listener.url)
             yield self
+
+    async def _admitting(self) -> Admission:
+        """Who may come, and how what they send is taken."""
+        down = self._down
+        prints = {ven.id: [normal_fingerprint(text) for text in ven.fingerprints] for ven in down.ven}
+        policies = {
+            name: Policy(
+                signing=ven.signature or down.signature, lenient=down.lenient if ven.lenient is None else ven.lenient
+            )
+            for ven in down.ven
+            for name in prints[ven.id]
+        }
+        usual = Policy(signing=down.signature, lenient=down.lenient)
+        admission = Admission(self.store, self._clock, down.admit, policy=usual, policies=policies)
+        await admission.load()
+        for ven in down.ven:
+            await admission.enrol(VenId(ven.id), prints[ven.id], by="settings")
+        return admission
+
+    def _envelope(self) -> Envelope:
+        """Signs with the first of our certificates."""
+        chains = self._down.chains
+        signer = load_signer(Path(chains[0][0]), Path(chains[0][1])) if chains else None
+        window = timedelta(seconds=self._down.signature_window_s)
+        return Envelope(self.store, self._clock, signer=signer, window=window)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -269,6 +294,10 @@ class Vtn:
             raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
         prints = [normal_fingerprint(text) for text in fingerprints]
         await self._admission.enrol(VenId(ven_id), prints, by=by)
+
+    async def warnings(self, ven_id: str) -> tuple[Entry, ...]:
+        """What had to be repaired in this VEN's messages, each kind once a start."""
+        return tuple(entry for entry in await self.journal(party(VenId(ven_id))) if entry.what == WARNED)
 
     async def journal(self, subject: str) -> tuple[Entry, ...]:
         """What happened to `event/<id>` or `party/<venID>`, in order."""

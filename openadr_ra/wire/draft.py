@@ -120,9 +120,13 @@ def written(document: Draft) -> Element:
     Raises InvalidData for opaque elements that have no canonical form.
     """
     (draft,) = document.children
-    root = etree.Element(draft.tag, draft.attributes, nsmap=NAMESPACES)
+    root = etree.Element(draft.tag, draft.attributes, nsmap=_PREFIXES)
     _fill(root, draft)
     return root
+
+
+# Those of opaque elements come with them: lxml would replace their prefixes by ours, and a value may name a prefix.
+_PREFIXES = {prefix: uri for prefix, uri in NAMESPACES.items() if prefix not in ("atom", "gml", "ds", "dsp")}
 
 
 def _fill(element: Element, draft: Draft) -> None:

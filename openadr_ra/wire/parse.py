@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from threading import local
 
 from lxml import etree
 from lxml.etree import _Element as Element
 
 from openadr_ra.errors import ResponseCode, WireError
+from openadr_ra.wire.vocabulary import Vocabulary
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """The largest body that is parsed: about ten thousand report values. A tree takes about six times its bytes in memory."""
+
+LARGE_BYTES = 64 * 1024
+"""Above it a thread of its own costs nothing beside the parsing."""
 
 MAX_DEPTH = 64
 """Elements one inside the other, the root included. OpenADR itself needs 15; the rest is for an atom feed with XHTML."""
@@ -36,11 +42,11 @@ def parse(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_
             f"the body has {len(body)} bytes, more than {max_bytes}", code=NOT_RECOGNIZED, status=TOO_LARGE_STATUS
         )
     try:
-        root = etree.fromstring(body, _parser())
+        root = _tree(body)
     except etree.XMLSyntaxError as error:
         raise WireError(f"the body is not XML: {one_line(str(error))}", code=NOT_RECOGNIZED) from error
     document = root.getroottree().docinfo
-    if document.internalDTD is not None:
+    if document.doctype:
         raise WireError("the body has a document type declaration", code=NOT_RECOGNIZED)
     if (document.encoding or "UTF-8").upper() not in _ENCODINGS:
         raise WireError(f"the body is in {one_line(document.encoding or '')}, not in UTF-8", code=NOT_RECOGNIZED)
@@ -56,10 +62,20 @@ def one_line(reason: str) -> str:
     return shown if len(shown) <= _LONGEST_REASON else shown[: _LONGEST_REASON - 1] + "…"
 
 
-@lru_cache(maxsize=1)
-def _parser() -> etree.XMLParser:
-    """One parser for all threads: lxml locks it. It carries no schema: nothing is judged before the whole tree is there."""
+def _tree(body: bytes) -> Element:
+    if len(body) <= LARGE_BYTES and _vocabulary.covers(body):
+        return etree.fromstring(body, _own.parser)
+    with ThreadPoolExecutor(1, "openadr-ra parser") as apart:
+        return apart.submit(lambda: etree.fromstring(body, new_parser())).result()
+
+
+_vocabulary = Vocabulary()
+
+
+def new_parser(schema: etree.XMLSchema | None = None) -> etree.XMLParser:
+    """A hardened parser; with a schema it also validates while it reads."""
     return etree.XMLParser(
+        schema=schema,
         load_dtd=False,
         dtd_validation=False,
         attribute_defaults=False,
@@ -75,6 +91,19 @@ def _parser() -> etree.XMLParser:
         # Without it, lxml 6 leaves libxml2 in a state that reads external parameter entities from the disk.
         collect_ids=True,
     )
+
+
+class _Own(local):
+    """A parser for each thread: lxml locks it while it is at work, and a poll would wait for another's report.
+
+    It carries no schema: nothing is judged before the whole tree is there.
+    """
+
+    def __init__(self) -> None:
+        self.parser = new_parser()
+
+
+_own = _Own()
 
 
 @lru_cache(maxsize=16)

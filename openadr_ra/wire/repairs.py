@@ -18,7 +18,7 @@ from openadr_ra.wire.draft import MESSAGES, SPACE, XSI, Draft, Outline, child, i
 from openadr_ra.wire.names import clark, short
 from openadr_ra.wire.plan import Kind
 from openadr_ra.wire.repairs_units import WORDS, description, power_attributes, prefixed_units, scale_code
-from openadr_ra.wire.repairs_values import boolean_case, cancelled, fractional_seconds, shown, utc_offset, weeks
+from openadr_ra.wire.repairs_values import boolean_case, cancelled, fractional_seconds, shown, space, utc_offset, weeks
 from openadr_ra.wire.schema import PAYLOAD, SIGNED_OBJECT
 
 _OURS = frozenset({"", *NAMESPACES.values()})
@@ -79,23 +79,23 @@ def idle_attributes(element: Draft) -> Iterator[str]:
     Those of XML Schema are not worth a warning: only a nil counts, the schema takes the others anywhere.
     """
     for name in tuple(element.attributes):
-        space = namespace(name)
+        uri = namespace(name)
         if name in element.outline.attributes or name == f"{XSI}nil":
             continue
-        if space in (_XML, XSI[1:-1]) or element.tag in _TELL_NO_MORE or element.tag in (PAYLOAD, SIGNED_OBJECT):
+        if uri in (_XML, XSI[1:-1]) or element.tag in _TELL_NO_MORE or element.tag in (PAYLOAD, SIGNED_OBJECT):
             del element.attributes[name]
-            if space != XSI[1:-1]:
-                yield f"attribute {shown(short(name))} passed over"
+            if uri != XSI[1:-1]:
+                yield f"attribute {f'xml:{local(name)}' if uri == _XML else shown(short(name))} passed over"
 
 
 def namespaces(element: Draft) -> Iterator[str]:
     """A known local name without a namespace, or in another of OpenADR's, is what it can be there."""
     for each in element.children:
-        right = element.outline.by_local.get(local(each.tag))
-        if right is None or each.tag in element.outline.places or namespace(each.tag) not in _OURS:
+        if each.tag in element.outline.places or namespace(each.tag) not in _OURS:
             continue
+        right = element.outline.by_local.get(local(each.tag))
         # Inside an opaque element the names would stay as they are.
-        if element.outline.places[right].outline.kind is not Kind.OPAQUE:
+        if right is not None and element.outline.places[right].outline.kind is not Kind.OPAQUE:
             yield f"{shown(short(each.tag))} read as {short(right)}"
             each.tag = right
 
@@ -147,7 +147,7 @@ def nested_values(element: Draft) -> Iterator[str]:
         return
     ((tag, place),) = element.outline.places.items()
     if _innermost(place.outline).kind in (Kind.DURATION, Kind.DATETIME, Kind.FLOAT):
-        element.children.append(Draft(tag=tag, parent=element, text=element.text))
+        element.children.append(Draft(tag=tag, parent=element, text=element.text.strip(SPACE)))
         element.text = ""
         yield f"text read as {short(tag)}"
 
@@ -267,6 +267,7 @@ ATTRIBUTES = (
 """For each element that has attributes."""
 
 _DURATIONS = (
+    Repair(name="space", seen="durations on a line of their own, by printers that mean well", mend=space),
     Repair(name="weeks", seen="P5W, which ISO 8601 has and the schema's pattern has not", mend=weeks),
     Repair(name="fraction", seen="PT1.5S, which public digests of the text allow", mend=fractional_seconds),
 )

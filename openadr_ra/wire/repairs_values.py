@@ -63,12 +63,21 @@ def utc_offset(leaf: Draft) -> Iterator[str]:
         leaf.text = f"{utc.isoformat()}{match['fraction'] or ''}Z"
 
 
+def space(leaf: Draft) -> Iterator[str]:
+    """A duration is a string to the schema, in which white space counts; to everyone else it does not."""
+    text = leaf.text.strip(SPACE)
+    if text != leaf.text:
+        yield f"white space round {shown(text)}"
+        leaf.text = text
+
+
 def weeks(leaf: Draft) -> Iterator[str]:
     """`P5W` is `P35D`. The schema means to take weeks, and its pattern takes them without the P alone (reference 0.5)."""
-    match = _WEEKS.fullmatch(_short(leaf.text))
+    match = _WEEKS.fullmatch(leaf.text) if len(leaf.text) <= MAX_DURATION_CHARACTERS else None
     if match is not None:
-        yield f"{shown(leaf.text)} read as days"
-        leaf.text = f"{match['sign']}P{7 * int(match['weeks'])}D"
+        days = f"{match['sign']}P{7 * int(match['weeks'])}D"
+        yield f"{shown(leaf.text)} read as {shown(days)}"
+        leaf.text = days
 
 
 def fractional_seconds(leaf: Draft) -> Iterator[str]:
@@ -77,7 +86,7 @@ def fractional_seconds(leaf: Draft) -> Iterator[str]:
     Never to zero, which means something else everywhere: open-ended, once, no rate. And not where the start of what
     follows is the sum of such durations: there an error would grow with each interval.
     """
-    match = _FRACTION.fullmatch(_short(leaf.text))
+    match = _FRACTION.fullmatch(leaf.text) if len(leaf.text) <= MAX_DURATION_CHARACTERS else None
     if match is None:
         return
     seconds, fraction = int(match["seconds"]), match["fraction"]
@@ -87,13 +96,8 @@ def fractional_seconds(leaf: Draft) -> Iterator[str]:
         seconds += fraction[0] >= "5"
         seconds += seconds == 0 and not _ANY_OF_1_TO_9.search(match["rest"])
     whole = f"{match['rest']}{seconds}S"
-    yield f"{shown(leaf.text)} read as {whole}"
+    yield f"{shown(leaf.text)} read as {shown(whole)}"
     leaf.text = whole
-
-
-def _short(text: str) -> str:
-    plain = text.strip(SPACE)
-    return plain if len(plain) <= MAX_DURATION_CHARACTERS else ""
 
 
 def _adds_up(leaf: Draft) -> bool:

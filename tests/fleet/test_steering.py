@@ -72,7 +72,7 @@ def test_a_set_point_is_a_lease_that_is_renewed_and_ends_with_the_promise() -> N
         for at, one in plant.applied
         if one.kw is not None
     ]
-    every_20_s = [(0, 50, -6), (20, 70, -6), (40, 90, -6), (60, 110, 4), (80, 120, 4), (100, 120, 4)]
+    every_20_s = [(0, 50, -6), (20, 70, -6), (40, 90, -6), (60, 110, 4), (80, 121, 4), (100, 121, 4)]
     assert [one for one in seconds if one[0] % 20 == 0] == every_20_s
     assert [one.sequence for _, one in plant.applied] == sorted({one.sequence for _, one in plant.applied})
     assert {one.event_id for _, one in plant.applied} == {"E1"}

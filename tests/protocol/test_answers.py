@@ -178,6 +178,7 @@ def test_what_is_nothing_a_vtn_says_changes_nothing_at_the_ven(
 
 VTN_SAYS = (
     DistributeEvent, Response, CancelPartyRegistration, RequestReregistration, RegisterReport, CreateReport, CancelReport,
+    UpdateReport,
 )  # fmt: skip
 VEN_ANSWERS = (Response, RegisteredReport, CreatedReport, CanceledReport, UpdatedReport, CanceledPartyRegistration)
 

@@ -248,10 +248,10 @@ def test_a_refusal_by_code_is_kept_with_the_opt(vtn: Pair) -> None:
     vtn.vtn_publishes(shed())
     given_out(vtn.vtn_is_polled())
 
-    answers(vtn, on(opt=OPT_OUT, code="460", description="no such signal"))
+    answers(vtn, on(opt=OPT_OUT, code="462", description="not mine"))
 
-    assert (vtn.party.events[E1].opt, vtn.party.events[E1].code) == (OPT_OUT, "460")
-    assert vtn.journal[-1].detail == "modification 0, code 460: no such signal"
+    assert (vtn.party.events[E1].opt, vtn.party.events[E1].code) == (OPT_OUT, "462")
+    assert vtn.journal[-1].detail == "modification 0, code 462: not mine"
     assert isinstance(vtn.vtn_is_polled(), Response)
 
 

@@ -22,6 +22,7 @@ from openadr_ra.protocol.messages import (
 )
 from openadr_ra.protocol.model import EnergyReal, PowerReal, ReportRequestId, RequestId, ResourceId, Rid, SpecifierId
 from openadr_ra.protocol.parts import (
+    HISTORY_USAGE,
     TELEMETRY_STATUS,
     TELEMETRY_USAGE,
     X_RESPONSE,
@@ -87,6 +88,7 @@ def test_x_rep_2_x_rep_4_metadata_has_usage_and_status_and_no_data(pair: Pair) -
     assert {name: report.name for name, report in reports.items()} == {
         "usage": "METADATA_TELEMETRY_USAGE",
         "status": "METADATA_TELEMETRY_STATUS",
+        "history": "METADATA_HISTORY_USAGE",
         "response": "x-RESPONSE",
     }
     for report in reports.values():
@@ -260,10 +262,10 @@ def test_nothing_is_asked_of_reports_that_nobody_here_needs(vtn: Pair, name: str
 
 
 def test_a_report_without_a_name_is_usage_and_the_prefix_is_no_part_of_a_name() -> None:
-    usage, status, response = METADATA.reports
-
-    assert [plain_name(each) for each in (usage, status, response)] == [TELEMETRY_USAGE, TELEMETRY_STATUS, X_RESPONSE]
-    assert plain_name(replace(usage, name=None)) == TELEMETRY_USAGE
+    assert {plain_name(each) for each in METADATA.reports} == {
+        TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE, X_RESPONSE,
+    }  # fmt: skip
+    assert plain_name(replace(METADATA.reports[0], name=None)) == TELEMETRY_USAGE
 
 
 def test_metadata_that_comes_twice_asks_for_nothing_twice(vtn: Pair) -> None:
@@ -334,7 +336,7 @@ def everything(pair: Pair) -> CreateReport:
 def test_what_still_comes_of_a_cancelled_request_is_taken_until_the_ven_confirms(vtn: Pair) -> None:
     """A report that was on its way is not lost."""
     old = asked(vtn.vtn_hears(METADATA))[SpecifierId("response"), 0]
-    vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:2]))
+    vtn.vtn_hears(replace(METADATA, reports=METADATA.reports[:3]))
     late = UpdateReport(
         request_id=RequestId("u1"),
         reports=(Report(start=NOON, request_id=old.id, specifier_id=old.specifier_id, created=NOON),),
@@ -390,7 +392,7 @@ def test_an_offer_that_changes_before_the_registration_waits_for_it() -> None:
 
     pair.ven_starts(offered=None)
 
-    assert len(offered(pair).reports) == 3
+    assert len(offered(pair).reports) == 4
 
 
 def test_requests_are_acknowledged_under_the_requestid_of_the_metadata(pair: Pair) -> None:

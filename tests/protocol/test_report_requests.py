@@ -246,7 +246,7 @@ def test_a_periodic_report_that_lies_wholly_before_what_is_buffered_is_over_at_o
     [
         (request(""), "452"),
         (request("0"), "452"),
-        (request(specifier="history"), "452"),
+        (request(specifier="greenbutton"), "452"),
         (request(specifier="Usage"), "452"),
         (request(rids=("bat.kw", "pv.kw")), "452"),
         (request(rids=("BAT.kw",)), "452"),

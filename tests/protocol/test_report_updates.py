@@ -147,11 +147,13 @@ def test_a_register_that_was_read_long_ago_is_reported_as_it_was_last(pair: Pair
     assert [one.value for one in series(pair, REGISTER)] == [99.0]
 
 
-def test_a_register_that_was_not_read_is_not_reported(pair: Pair) -> None:
+def test_a_register_that_was_not_read_is_no_zero(pair: Pair) -> None:
+    """Each point that was asked for is in each interval, for some requesters count them; this one has no value."""
     pair.samples.append(reading("live/bat.kwh", start=START + 20 * SECOND, value=99.0))
     pair.clock_reaches(START + MINUTE)
 
-    assert series(pair, REGISTER) == []
+    assert [(one.value, one.quality) for one in series(pair, REGISTER)] == [(0.0, NO_VALUE)]
+    assert value(START, START + MINUTE, register=series(pair, REGISTER)).kw is None
 
 
 @pytest.mark.parametrize(
