@@ -19,14 +19,19 @@ ANSWER_BYTES = 500
 
 
 async def ours() -> None:
-    """A VTN as it comes, on SQLite; only TLS and the certificates are left out."""
+    """A VTN as it comes, on SQLite; only TLS, the certificates and the limits per address are left out."""
     from openadr_ra.run.vtn import Vtn
     from openadr_ra.settings import from_table
 
     # It warns that nobody is authenticated; here that is meant.
     logging.getLogger("openadr_ra").setLevel(logging.ERROR)
     with TemporaryDirectory() as folder:
-        table = {"store": {"url": "sqlite:vtn.db"}, "downstream": {"listen": "127.0.0.1:0", "admit": "ca"}}
+        # One address polls as a whole fleet would.
+        unlimited = {"address_requests_per_s": 0, "address_bytes_per_min": 0}
+        table = {
+            "store": {"url": "sqlite:vtn.db"},
+            "downstream": {"listen": "127.0.0.1:0", "admit": "ca", "limits": unlimited},
+        }
         async with Vtn(from_table(table, Path(folder) / "vtn.toml")).running() as vtn:
             await _serve(int(vtn.url.split(":")[2].partition("/")[0]))
 

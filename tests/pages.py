@@ -14,7 +14,7 @@ from msgspec import inspect
 ROOT = Path(__file__).parent.parent
 
 REQUIRED = "**required**"
-NONE = "–"
+NONE = "none"
 
 _BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?P<target>[^)#]+)(?:#[^)]*)?\)")

@@ -239,6 +239,7 @@ class Pair:
         self.said: list[Exchange] = []
         self.recorded: dict[tuple[str, datetime, timedelta], Reading] = {}
         self.journal: list[Entry] = []
+        self.of_the_vtn: list[Reading] = []
         self.to_others: list[Mail] = []
         self.wakes = 0
         self._wire = wire
@@ -261,6 +262,10 @@ class Pair:
         """The operator withdraws the event."""
         name = EventId(event_id)
         self._instructed(instructions.cancel(self.orders.get(name), name, self.now, "operator"))
+
+    def vtn_takes(self, letter: AnyLetter) -> None:
+        """An order of the operator's about this VEN alone."""
+        self._kept(vtn.receive(self.party, letter, self._moments.at(self.now)))
 
     def _instructed(self, outcome: Outcome[Instruction]) -> None:
         self.orders[outcome.state.id] = stored(outcome.state)
@@ -368,8 +373,9 @@ class Pair:
                 case Read() as read:
                     found = Fetched(tag=read.tag, readings=self._sampled(read))
                     self._stepped(ven.receive(self.node, found, self._moments.at(self.now)))
-                case Record(entries=entries):
+                case Record(entries=entries, readings=readings):
                     self.journal.extend(entries)
+                    self.of_the_vtn.extend(readings)
 
     def _sampled(self, read: Read) -> tuple[Reading, ...]:
         inside = [

@@ -39,8 +39,8 @@ def set_points(
 ) -> Iterator[tuple[ResourceId, Held]]:
     """What each member is to hold at `now`: its baseline and the shares of all events that run, in absolute kW.
 
-    Members that are away, or cannot hold what no event moves them from, are left to themselves. The lease ends just after the
-    shares, not with the slot: a device must not be let go for the moment between two slots.
+    Members that are away, or cannot hold what no event moves them from, are left to themselves. The lease ends just
+    after the shares, not with the slot: a device must not be let go for the moment between two slots.
     """
     lease = shift(now, timedelta(seconds=terms.lease_s))
     for id, member in members.items():

@@ -48,7 +48,7 @@ def wanted(standing: Standing, event_id: EventId | None) -> tuple[str, ...]:
 def written(
     standing: Standing, span: Span, event_id: EventId | None, readings: Sequence[Reading], now: datetime
 ) -> Report | None:
-    """The report on `span`; None where there is nothing to say, as after a cold start."""
+    """The report on `span`; None where there is nothing to say: no figure of that interval of the event."""
     by_series: dict[str, list[Reading]] = {}
     for reading in readings:
         by_series.setdefault(reading.series, []).append(reading)
@@ -93,13 +93,9 @@ def _sampled(standing: Standing, span: Span, by_series: dict[str, list[Reading]]
     step = _step(standing, span)
     for uid, start in enumerate(_starts(span, step)):
         end = min(start + step, span.end) if step else span.end
-        payloads = tuple(
-            payload
-            for point in standing.rids
-            if (payload := _point(standing, point, start, end, by_series)) is not None
-        )
-        if payloads:
-            yield Interval(start=start, duration=duration(_whole(end - start)), uid=str(uid), payloads=payloads)
+        # Every point that was asked for is in every interval: some requesters count them.
+        payloads = tuple(_point(standing, point, start, end, by_series) for point in standing.rids)
+        yield Interval(start=start, duration=duration(_whole(end - start)), uid=str(uid), payloads=payloads)
 
 
 def _step(standing: Standing, span: Span) -> timedelta:
@@ -122,7 +118,7 @@ def _starts(span: Span, step: timedelta) -> Iterable[datetime]:
 
 def _point(
     standing: Standing, point: Rid, start: datetime, end: datetime, by_series: dict[str, list[Reading]]
-) -> ReportPayload | None:
+) -> ReportPayload:
     if standing.name == TELEMETRY_STATUS:
         return _status(point, end, by_series)
     series = by_series.get(f"live/{point}", [])
@@ -136,19 +132,18 @@ def _point(
     return ReportPayload(rid=point, confidence=round(100 * mean.coverage), value=mean.kw, quality=mean.quality)
 
 
-def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPayload | None:
+def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPayload:
     """The register at the interval's dtstart: what is said of one instant must not depend on the interval's length."""
     near = [each for each in _around(series, start, start) if not is_bad(each.quality)]
     number = register_at(start, near, MARGIN)
     if number is not None:
         return ReportPayload(rid=point, value=number, quality=GOOD)
     last = _last(series, start)
-    # Every point that was asked for is in every interval: some requesters count them.
     number, quality = (last.value, last.quality) if last is not None else (0.0, NO_VALUE)
     return ReportPayload(rid=point, value=number, quality=quality)
 
 
-def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload | None:
+def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload:
     online = _last(by_series.get(live_series(ResourceId(point), "online"), []), end)
     override = _last(by_series.get(live_series(ResourceId(point), "override"), []), end)
     known = online is not None and not is_bad(online.quality)

@@ -11,7 +11,16 @@ from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, SignalNot
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import signals
 from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent, Message
-from openadr_ra.protocol.model import ALWAYS, CANCELLED, EventId, OptType, RequestId, ResponseRequired, VtnId
+from openadr_ra.protocol.model import (
+    ALWAYS,
+    CANCELLED,
+    EventId,
+    OptType,
+    QualifiedEventId,
+    RequestId,
+    ResponseRequired,
+    VtnId,
+)
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Entry, Publish
@@ -226,13 +235,13 @@ def _take(given: Distribution, item: EventResponse) -> Given:
     return replace(held, answered=item.event.modification, opt=item.opt, code=item.code)
 
 
-def qualify(given: Distribution, message: CreateOpt, now: datetime) -> tuple[Distribution, Entry]:
-    """The opt that oadrCreateOpt gives one event. Raises InvalidId for an event or a modification that is not held."""
-    if message.event is None:
-        raise InvalidId("the opt names no event")
-    held = given.get(message.event.event_id)
-    if held is None or held.event.modification != message.event.modification:
-        raise InvalidId(f"event {message.event.event_id} has no modification {message.event.modification} here")
+def qualify(
+    given: Distribution, event: QualifiedEventId, message: CreateOpt, now: datetime
+) -> tuple[Distribution, Entry]:
+    """The opt that oadrCreateOpt gives `event`. Raises InvalidId for an event or a modification that is not held."""
+    held = given.get(event.event_id)
+    if held is None or held.event.modification != event.modification:
+        raise InvalidId(f"event {event.event_id} has no modification {event.modification} here")
     item = replace(held, answered=held.event.modification, opt=message.opt, code=OK, by_opt=True)
     entry = Entry(
         subject=f"event/{held.event.id}",

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
 from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester
 from openadr_ra.protocol.agenda import Scope
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Fetch, Leave, Register, Say, Update
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Leave, Register, Say, Update
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
     CanceledReport,
@@ -33,7 +33,7 @@ from openadr_ra.protocol.messages import (
     UpdateReport,
 )
 from openadr_ra.protocol.model import RequestId, VenId, VtnId
-from openadr_ra.protocol.node import EndNode, owe
+from openadr_ra.protocol.node import EndNode, fetching, owe
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
 from openadr_ra.protocol.refusal import refusal
@@ -114,9 +114,9 @@ def _forgotten(state: EndNode, moment: Moment) -> Outcome[EndNode]:
 
 def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[EndNode]:
     """Rule 500: poll again at once until a plain oadrResponse; then not before the period is over."""
-    if state.poll_tries > 1 and not any(isinstance(debt.work, Fetch) for debt in state.debts):
+    if state.poll_tries > 1:
         # An event may have been lost with an earlier answer, and not every VTN sends it again.
-        state = owe(state, Fetch(), moment)
+        state = fetching(state, moment)
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
@@ -152,7 +152,7 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
     # Rules 405 and 406: nothing of an earlier registration holds; METADATA and events come first.
     mail = _releases(state, moment)
     state = _without_promises(replace(state, debts=()))
-    state = owe(owe(state, Announce(), moment), Fetch(), moment)
+    state = fetching(owe(state, Announce(), moment), moment)
     return Outcome(state=declaring.again(state, moment), mail=mail)
 
 

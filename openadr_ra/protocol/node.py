@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from openadr_ra.protocol.agenda import Agenda
-from openadr_ra.protocol.debts import Debt, Duty
+from openadr_ra.protocol.debts import Debt, Duty, Fetch
 from openadr_ra.protocol.model import MarketContext, ResourceId, VenId
 from openadr_ra.protocol.opt import Opts
 from openadr_ra.protocol.producer import Producer, Rates
@@ -57,6 +57,13 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
     poll_sent: datetime = datetime.min.replace(tzinfo=UTC)
     poll_tries: int = 0
     polls: tuple[datetime, ...] = ()
+
+
+def fetching(state: EndNode, moment: Moment) -> EndNode:
+    """With oadrRequestEvent owed, unless it is already, or this VEN takes no events."""
+    if state.identity.report_only or any(isinstance(debt.work, Fetch) for debt in state.debts):
+        return state
+    return owe(state, Fetch(), moment)
 
 
 def owe(state: EndNode, work: Duty, moment: Moment, number: int = 0) -> EndNode:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, pacing, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
-from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Fetch, Leave, Register, Say, Update
+from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register, Say, Update
 from openadr_ra.protocol.declaring import declared, retracted
 from openadr_ra.protocol.hearing import called, replied
 from openadr_ra.protocol.messages import Message, Poll
@@ -21,7 +21,7 @@ from openadr_ra.protocol.model import (
     OptId,
     OptType,
 )
-from openadr_ra.protocol.node import EndNode, Identity, owe
+from openadr_ra.protocol.node import EndNode, Identity, fetching, owe
 from openadr_ra.protocol.opt import Opt
 from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import X_RESPONSE, ReportRequest
@@ -233,8 +233,8 @@ def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[En
         state = owe(state, Register(), moment)
     if state.member.phase == "ended":
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
-    if state.member.phase == "registered" and not _owes(state, Fetch):
-        state = owe(state, Fetch(), moment)
+    if state.member.phase == "registered":
+        state = fetching(state, moment)
     return Outcome(state=state)
 
 

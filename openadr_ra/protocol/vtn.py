@@ -317,7 +317,7 @@ def _create_opt(state: Party, message: CreateOpt, moment: Moment) -> Outcome[Par
     opt.check(message, _resources(state))
     entries: tuple[Entry, ...] = ()
     if message.event is not None:
-        events, entry = distribution.qualify(state.events, message, moment.now)
+        events, entry = distribution.qualify(state.events, message.event, message, moment.now)
         state, entries = replace(state, events=events), (entry,)
     state = replace(state, opts=opt.create(opt.forget(state.opts, moment.now), message))
     reply = CreatedOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)

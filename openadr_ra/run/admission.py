@@ -22,6 +22,9 @@ from openadr_ra.seams import Clock, Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
+MAX_ID_CHARACTERS = 250
+"""Of a venID that a VEN brings along; certified nodes must handle 50."""
+
 
 POLICY = Policy()
 NO_POLICIES: Mapping[str, Policy] = {}
@@ -94,7 +97,7 @@ class Admission:
             raise NotRegistered(f"certificate {fingerprint} is not enrolled here")
         if not vtn.is_registering(message):
             raise NotRegistered("there is no registration; send oadrCreatePartyRegistration first")
-        return claimed or party(VenId("VEN-" + fingerprint.replace(":", "")))
+        return _usable(claimed) if claimed else party(VenId("VEN-" + fingerprint.replace(":", "")))
 
     async def _owner(self, fingerprint: str) -> Key | None:
         known = self._keys.get(fingerprint)
@@ -110,7 +113,7 @@ class Admission:
         if not vtn.is_registering(message):
             raise InvalidId(f"venID {claimed.partition('/')[2] if claimed else ''} is unknown here")
         if claimed is not None:
-            return claimed
+            return _usable(claimed)
         name = _UNSAFE.sub("-", getattr(message, "ven_name", None) or "")[:30]
         return party(VenId(f"VEN-{name or secrets.token_hex(4)}"))
 
@@ -124,3 +127,15 @@ class Admission:
         for effect in outcome.effects:
             if isinstance(effect, Record):
                 self._keys.update(dict.fromkeys(effect.aliases, key))
+
+
+def _usable(claimed: Key) -> Key:
+    """The row of a venID that a stranger chose for itself.
+
+    Raises InvalidId for one that would not fit into a line of the log, or that reads like a part of another VEN's: with a
+    slash in it a stranger's values could stand among those of the VEN before the slash.
+    """
+    name = claimed.partition("/")[2]
+    if len(name) > MAX_ID_CHARACTERS or not name.isprintable() or "/" in name:
+        raise InvalidId(f"a new venID has at most {MAX_ID_CHARACTERS} printable characters and no slash")
+    return claimed

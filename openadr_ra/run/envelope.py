@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from lxml.etree import _Element as Element
 
 from openadr_ra.errors import ComplianceError, SettingsError
 from openadr_ra.protocol.messages import Message
-from openadr_ra.run.decoding import PARSE_IN_THREAD_BYTES
+from openadr_ra.run.decoding import apart
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Signing
 from openadr_ra.wire import codec, lenient, schema, signature, signing
@@ -62,10 +61,7 @@ class Envelope:
         """The message in `body`. Raises WireError for what is not acceptable, OadrError for what is understood and
         refused: 459 where a signature is missing, too old, or was seen before.
         """
-        if len(body) > PARSE_IN_THREAD_BYTES:
-            opened, signed = await asyncio.to_thread(_read, body, policy)
-        else:
-            opened, signed = _read(body, policy)
+        opened, signed = await apart(body, lambda: _read(body, policy))
         if signed is not None:
             await self._take_once(signed, opened.message)
         return opened

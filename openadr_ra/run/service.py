@@ -27,6 +27,7 @@ from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Step, Store
 from openadr_ra.wire import codec
 from openadr_ra.wire.lenient import InteropWarning
+from openadr_ra.wire.parse import one_line
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +95,10 @@ class Service:
         try:
             opened = await self._envelope.open(request.body, self._admission.policy(request.fingerprint))
         except WireError as error:
-            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
+            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(status=error.status, body=self._refusal(error.code))
         except OadrError as error:
-            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), error)
+            log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(body=codec.encode(blank(error)))
         except StoreError as error:
             log.error("! not stored: a nonce from %s: %s", _who(request), error)
@@ -109,7 +110,7 @@ class Service:
                 raise NotRegistered("the signature is not by the certificate of this connection")
             return await self._step(post, opened.warnings)
         except OadrError as error:
-            log.info("! refused %s %s from %s: %s", error.code, message, _who(request), error)
+            log.info("! refused %s %s from %s: %s", error.code, message, _who(request), one_line(str(error)))
             return "", self._refused(post, error)
         except StoreError as error:
             log.error("! not stored: %s from %s: %s", message, _who(request), error)
@@ -214,8 +215,8 @@ class Service:
         ven = key.partition("/")[2]
         refused = refused_with(said)
         if refused is not None:
-            who = _who(post.request)
-            log.info("! refused %s %s from %s %s: %s", refused.code, post.message, ven, who, refused.description)
+            who, why = _who(post.request), one_line(refused.description or "")
+            log.info("! refused %s %s from %s %s: %s", refused.code, post.message, ven, who, why)
         else:
             log.info("< %s %s", ven, post.message)
             log.info("> %s %s", ven, said)

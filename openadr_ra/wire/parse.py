@@ -18,6 +18,9 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 LARGE_BYTES = 64 * 1024
 """Above it a thread of its own costs nothing beside the parsing."""
 
+MAX_MARKS = 350_000
+"""Of `<` and `=`: each may be an element or an attribute, with 120 bytes in memory. Ten thousand values have 240,000."""
+
 MAX_DEPTH = 64
 """Elements one inside the other, the root included. OpenADR itself needs 15; the rest is for an atom feed with XHTML."""
 
@@ -35,24 +38,32 @@ def parse(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_depth: int = MAX_
     """The root element of `body`; comments and processing instructions are gone, text is as it was.
 
     Nothing is loaded, nothing expanded: a document type declaration is refused, an empty one too.
-    Raises WireError: status 413 above `max_bytes`; else 400 and code 453.
+    Raises WireError: status 413 above `max_bytes` or with more tags than fit into memory; else 400 and code 453.
     """
     if len(body) > max_bytes:
         raise WireError(
             f"the body has {len(body)} bytes, more than {max_bytes}", code=NOT_RECOGNIZED, status=TOO_LARGE_STATUS
+        )
+    if len(body) > MAX_MARKS and body.count(b"<") + body.count(b"=") > MAX_MARKS:
+        raise WireError(
+            f"the body has more than {MAX_MARKS} tags and attributes", code=NOT_RECOGNIZED, status=TOO_LARGE_STATUS
         )
     try:
         root = _tree(body)
     except etree.XMLSyntaxError as error:
         raise WireError(f"the body is not XML: {one_line(str(error))}", code=NOT_RECOGNIZED) from error
     document = root.getroottree().docinfo
-    if document.doctype:
+    if _is_there(document.internalDTD):
         raise WireError("the body has a document type declaration", code=NOT_RECOGNIZED)
     if (document.encoding or "UTF-8").upper() not in _ENCODINGS:
         raise WireError(f"the body is in {one_line(document.encoding or '')}, not in UTF-8", code=NOT_RECOGNIZED)
     if _is_deeper_than(max_depth)(root):
         raise WireError(f"the body nests elements more than {max_depth} deep", code=NOT_RECOGNIZED)
     return root
+
+
+def _is_there(declaration: object) -> bool:
+    return declaration is not None
 
 
 def one_line(reason: str) -> str:
