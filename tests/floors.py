@@ -52,7 +52,7 @@ ROOMS = (
     ),
     Room(1, "report", ("protocol/report", "protocol/producer", "protocol/delivery", "protocol/requester")),
     Room(1, "opt", ("protocol/opt",)),
-    Room(2, "vtn", ("protocol/vtn", "protocol/party", "protocol/outbox")),
+    Room(2, "vtn", ("protocol/vtn", "protocol/party", "protocol/outbox", "protocol/reporting")),
     Room(
         2,
         "ven",

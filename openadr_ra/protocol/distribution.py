@@ -69,12 +69,19 @@ def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ())
     if letter.event.modification <= held.revision:
         return given
     event = replace(event, modification=max(held.event.modification + 1, letter.event.modification))
-    newer = replace(held, event=event, revision=letter.event.modification, response_required=letter.response_required)
+    # Rule 206: an oadrCreateOpt qualifies one version of an event; the next one is a new question.
+    newer = replace(
+        held,
+        event=event,
+        revision=letter.event.modification,
+        response_required=letter.response_required,
+        by_opt=False,
+    )
     return given | {letter.event.id: newer}
 
 
 def fallen_back(given: Distribution, refused: tuple[str, ...]) -> Distribution:
-    """With another signal, under the next number, in each event whose signal the VEN has just refused (rule 109)."""
+    """With another signal, under the next number, in each event that the VEN has refused for its signal (rule 109)."""
     changed: Distribution = {}
     for name, item in given.items():
         other = signals.instead(item.event, refused)
@@ -84,12 +91,17 @@ def fallen_back(given: Distribution, refused: tuple[str, ...]) -> Distribution:
 
 
 def refused_signals(message: CreatedEvent, given: Distribution) -> tuple[str, ...]:
-    """The signals of the events that this message answers with 460."""
+    """The signals of the event versions that this message answers with 460.
+
+    A late answer to an earlier version says nothing of the signal that is offered since.
+    """
     return tuple(
         name
         for item in message.responses
-        if item.code == SignalNotSupported.code and item.event.event_id in given
-        for name in signals.names(given[item.event.event_id].event)
+        if item.code == SignalNotSupported.code
+        and (held := given.get(item.event.event_id)) is not None
+        and held.event.modification == item.event.modification
+        for name in signals.names(held.event)
     )
 
 
@@ -166,11 +178,14 @@ def distribute(
 
 
 def undelivered(given: Distribution, message: Message) -> Distribution:
-    """After `message` did not reach the VEN: its events are to be told again."""
+    """After `message` did not reach the VEN: its events are to be told again.
+
+    The versions before these may have reached it, so that a cancellation is still told, and its answer awaited (rule 52).
+    """
     if not isinstance(message, DistributeEvent):
         return given
     lost = {
-        item.event.id: replace(given[item.event.id], delivered=-1, delivered_at=None)
+        item.event.id: replace(given[item.event.id], delivered=item.event.modification - 1, delivered_at=None)
         for item in message.events
         if item.event.id in given and given[item.event.id].delivered == item.event.modification
     }

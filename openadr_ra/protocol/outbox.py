@@ -6,19 +6,19 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.protocol import distribution, requester
+from openadr_ra.errors import InvalidData
+from openadr_ra.protocol import distribution, producer, reporting, requester
 from openadr_ra.protocol.messages import (
     CancelPartyRegistration,
     CancelReport,
     CreateReport,
     Message,
-    RegisterReport,
     RequestReregistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId
 from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import Result
-from openadr_ra.protocol.party import Again, Debt, End, Metadata, Party, Stop, Terms
+from openadr_ra.protocol.party import Again, Data, Debt, End, Metadata, Party, Stop, Terms, Told
 from openadr_ra.protocol.step import Moment, Outcome, Record, Send
 
 QUIET = timedelta(days=1)
@@ -30,6 +30,7 @@ def next_payload(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] |
 
     A debt that was told is not told again before `terms.retry`, so that a VEN may drain the queue before it answers.
     """
+    state = reporting.collected(state, moment)
     for offer in (_registration, _events, _debts, _requests):
         outcome = offer(state, terms, moment)
         if outcome is not None:
@@ -42,17 +43,19 @@ def _registration(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] 
 
 
 def _debts(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    return _first(state, terms, moment, (Metadata, Stop))
+    return _first(state, terms, moment, (Metadata, Stop, Data))
 
 
-def _first(
-    state: Party, terms: Terms, moment: Moment, kinds: tuple[type[Metadata | Again | End | Stop], ...]
-) -> Outcome[Party] | None:
+def _first(state: Party, terms: Terms, moment: Moment, kinds: tuple[type[Told], ...]) -> Outcome[Party] | None:
     for debt in state.debts:
         if isinstance(debt.work, kinds) and _is_due(debt, terms, moment.now):
             told = replace(debt, sent_at=moment.now)
             debts = tuple(told if other is debt else other for other in state.debts)
-            return Outcome(state=replace(state, debts=debts), replies=(_written(state, debt),))
+            told_state = replace(state, debts=debts)
+            if isinstance(debt.work, Data):
+                # Its values are read first; what they make comes as the reply to the reading.
+                return Outcome(state=told_state, effects=(reporting.wanted(debt.id, debt.work),))
+            return Outcome(state=told_state, replies=(_written(state, debt, moment),))
     return None
 
 
@@ -60,12 +63,19 @@ def _is_due(debt: Debt, terms: Terms, now: datetime) -> bool:
     return debt.sent_at is None or now >= debt.sent_at + terms.retry
 
 
-def _written(state: Party, debt: Debt) -> Message:
+def _written(state: Party, debt: Debt, moment: Moment) -> Message:
     request_id = RequestId(debt.id)
     match debt.work:
         case Metadata(asked_by=asked_by):
             # A VTN without reports of its own registers none, but it registers (rule 301).
-            return RegisterReport(request_id=request_id, ven_id=state.ven_id, report_request_id=asked_by)
+            return producer.metadata(
+                state.producer,
+                producer.ANY_RATE,
+                moment.now,
+                request_id=request_id,
+                ven_id=state.ven_id,
+                asked_by=asked_by,
+            )
         case Again():
             return RequestReregistration(ven_id=state.ven_id)
         case End():
@@ -73,6 +83,8 @@ def _written(state: Party, debt: Debt) -> Message:
             return CancelPartyRegistration(request_id=request_id, registration_id=held, ven_id=state.ven_id)
         case Stop(ids=ids, to_follow=to_follow):
             return CancelReport(request_id=request_id, report_request_ids=ids, to_follow=to_follow, ven_id=state.ven_id)
+        case Data():
+            raise InvalidData("a report is written from its readings")
 
 
 def _events(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
@@ -164,5 +176,6 @@ def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
     if requester.unasked(state.reports, now, retry):
         return None
     waits.append(requester.next_unasked(state.reports, now, retry))
+    waits.append(producer.next_due(state.producer, reporting.busy(state)))
     until = min((when for when in waits if when is not None), default=now + QUIET)
     return until if until > now else None

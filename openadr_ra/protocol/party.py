@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.protocol.distribution import Distribution
 from openadr_ra.protocol.model import ReportRequestId, VenId, VtnId
 from openadr_ra.protocol.opt import Opts
+from openadr_ra.protocol.producer import Producer, Span, Standing
 from openadr_ra.protocol.registration import Registration
 from openadr_ra.protocol.requester import Requester, Wanted
 from openadr_ra.protocol.shape import Value
@@ -57,18 +58,29 @@ class Stop(Work, frozen=True, kw_only=True, gc=False):
     to_follow: bool = False
 
 
+class Data(Work, frozen=True, kw_only=True, gc=False):
+    """oadrUpdateReport: a span of a report of ours that the VEN asked for."""
+
+    standing: Standing
+    span: Span
+
+
+Told = Metadata | Again | End | Stop | Data
+
+
 class Debt(Value, frozen=True, kw_only=True, gc=False):
     """One debt; `id` is the requestID of its message wherever that has one. Told again when it stays unanswered."""
 
     id: str
-    work: Metadata | Again | End | Stop
+    work: Told
     sent_at: datetime | None = None
 
 
 class Party(State, frozen=True, kw_only=True, gc=False):
     """One VEN. `fingerprints`: the certificates it may come with, several while one is being renewed; empty: any.
 
-    `push_tries` counts the posts to a push VEN that failed in a row; before `push_due` there is no further one.
+    `reports` are those we ask of it, `producer` those it asks of us. `push_tries` counts the posts to a push VEN that
+    failed in a row; before `push_due` there is no further one.
     """
 
     ven_id: VenId
@@ -77,6 +89,7 @@ class Party(State, frozen=True, kw_only=True, gc=False):
     registration: Registration | None = None
     events: Distribution = {}
     reports: Requester = Requester()
+    producer: Producer = Producer()
     opts: Opts = {}
     refused_signals: tuple[str, ...] = ()
     debts: tuple[Debt, ...] = ()
@@ -99,7 +112,7 @@ class Party(State, frozen=True, kw_only=True, gc=False):
         return self.registration is not None and self.registration.report_only
 
 
-def owe(state: Party, work: Metadata | Again | End | Stop, moment: Moment) -> Party:
+def owe(state: Party, work: Told, moment: Moment) -> Party:
     """The party with one more debt, unless it is owed already."""
     if any(debt.work == work for debt in state.debts):
         return state
@@ -107,7 +120,7 @@ def owe(state: Party, work: Metadata | Again | End | Stop, moment: Moment) -> Pa
     return replace(state, debts=(*state.debts, Debt(id=name, work=work)))
 
 
-def paid(state: Party, kind: type[Metadata | Again | End | Stop], request_id: str) -> Party:
+def paid(state: Party, kind: type[Told], request_id: str) -> Party:
     """Without the debt of that kind which `request_id` names; an answer without one pays the first that was told."""
     for debt in state.debts:
         named = debt.id == request_id or (not request_id and debt.sent_at is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from openadr_ra.errors import ComplianceError, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import distribution, opt, registration, requester
+from openadr_ra.protocol import distribution, opt, registration, reporting, requester
 from openadr_ra.protocol.distribution import Distribution
 from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.messages import (
@@ -35,7 +35,9 @@ from openadr_ra.protocol.model import RegistrationId, RequestId, ResourceId
 from openadr_ra.protocol.outbox import distributed, next_payload, push_deadline, push_failed, pushed, quiet_until
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, End, Metadata, Party, Stop, Terms, owe, paid
+from openadr_ra.protocol.producer import Producer
 from openadr_ra.protocol.refusal import refusal
+from openadr_ra.protocol.reporting import acknowledged, says
 from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import (
@@ -43,7 +45,9 @@ from openadr_ra.protocol.step import (
     AskReports,
     EndRegistration,
     Entry,
+    Fetched,
     Moment,
+    Offer,
     Outcome,
     Publish,
     Record,
@@ -121,18 +125,22 @@ def filed(state: Party, letters: tuple[AnyLetter, ...], moment: Moment) -> Party
                 state = owe(state, Again(), moment)
             case EndRegistration():
                 state = owe(state, End(), moment) if state.registration is not None else state
+            case Offer():
+                state = reporting.offer(state, letter, moment)
             case _:
                 raise NotAllowed(f"a party takes no {type(letter).__name__}")
     return state
 
 
-Input = Heard | Pushed | Lost | AnyLetter
+Input = Heard | Pushed | Lost | Fetched | AnyLetter
 
 
 def receive(state: Party, given: Input, moment: Moment) -> Outcome[Party]:
     """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code."""
     if isinstance(given, Pushed):
         return _answered(state, given, moment)
+    if isinstance(given, Fetched):
+        return reporting.written(state, given, moment)
     if isinstance(given, Lost):
         return Outcome(state=push_failed(state, given.message, moment))
     if not isinstance(given, Heard):
@@ -190,7 +198,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case Poll():
             return _poll(state, terms, moment)
         case QueryRegistration():
-            return _says(state, registration.confirmed(
+            return says(state, registration.confirmed(
                 state.registration, request_id=message.request_id, ven_id=state.ven_id, vtn_id=terms.vtn_id,
                 poll_s=terms.poll_s, hold_s=terms.hold_s,
             ))  # fmt: skip
@@ -203,40 +211,31 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case CreatedEvent():
             return _created_event(state, message, terms, moment)
         case RegisterReport():
-            return _register_report(state, message, terms, moment)
+            return reporting.register_report(state, message, terms, moment)
         case CreateOpt():
             return _create_opt(state, message, moment)
         case CancelOpt():
             return _cancel_opt(state, message, moment)
         case RegisteredReport():
-            return _acknowledged(paid(state, Metadata, message.result.request_id), message.result.request_id)
+            return acknowledged(paid(state, Metadata, message.result.request_id), message.result.request_id)
         case CreatedReport():
             reports = requester.running(state.reports, message.pending)
-            return _acknowledged(replace(state, reports=reports), message.result.request_id)
+            return acknowledged(replace(state, reports=reports), message.result.request_id)
         case UpdateReport():
-            return _updated(state, message)
+            return reporting.updated(state, message)
         case CreateReport():
-            return _create_report(state, message, moment)
+            return reporting.create_report(state, message, moment)
         case CancelReport():
-            raise InvalidId(f"report request {message.report_request_ids[0]} is unknown here")
+            return reporting.cancel_report(state, message, moment)
         case CanceledReport():
-            return _canceled_report(state, message)
+            return reporting.canceled_report(state, message)
         case CanceledPartyRegistration():
             return _ended(state, moment)
         case Response():
-            return _acknowledged(paid(state, Again, message.result.request_id), message.result.request_id)
+            return acknowledged(paid(state, Again, message.result.request_id), message.result.request_id)
         case UpdatedReport():
-            return _acknowledged(state, message.result.request_id)
+            return reporting.data_acknowledged(state, message)
     raise NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VEN sends here")
-
-
-def _says(state: Party, reply: Message) -> Outcome[Party]:
-    return Outcome(state=state, replies=(reply,))
-
-
-def _acknowledged(state: Party, request_id: RequestId) -> Outcome[Party]:
-    """A pull VEN's answer to something it got with a poll is itself answered by oadrResponse."""
-    return _says(state, Response(result=Result(request_id=request_id), ven_id=state.ven_id))
 
 
 def _register(state: Party, message: CreatePartyRegistration, given: Heard, moment: Moment) -> Outcome[Party]:
@@ -246,8 +245,10 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
     fingerprints = state.fingerprints or ((given.fingerprint,) if given.fingerprint else ())
     state = replace(state, registration=held, name=held.ven_name or state.name, fingerprints=fingerprints)
     if anew:
-        # Rules 301 and 406: reports begin anew with METADATA from both sides, opts are gone; events are still its own.
-        state = replace(state, reports=Requester(), opts={}, debts=(), events=_undelivered(state.events))
+        # Rules 301 and 406: reports begin anew with METADATA from both sides, opts are gone; events are its own still.
+        state = replace(
+            state, reports=Requester(), producer=_idle(state), opts={}, debts=(), events=_undelivered(state.events)
+        )
         state = owe(state, Metadata(), moment)
     state = paid(state, Again, "")
     reply = registration.confirmed(
@@ -261,6 +262,11 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
     what = "registered" if anew else "registered again"
     entry = Entry(subject=party(state.ven_id), at=moment.now, by=state.ven_id, what=what, detail=held.ven_name)
     return Outcome(state=state, replies=(reply,), effects=(Record(entries=(entry,), aliases=fingerprints),))
+
+
+def _idle(state: Party) -> Producer:
+    """What we offer stays, what was asked of it does not (rule 406)."""
+    return replace(state.producer, requests={})
 
 
 def _undelivered(events: Distribution) -> Distribution:
@@ -284,15 +290,15 @@ def _cancel_registration(state: Party, message: CancelPartyRegistration, moment:
 def _ended(state: Party, moment: Moment) -> Outcome[Party]:
     """The VEN confirms that we cancelled its registration. Unasked for, it changes nothing."""
     if not any(isinstance(debt.work, End) for debt in state.debts):
-        return _acknowledged(state, RequestId(""))
-    answer = _acknowledged(state, RequestId(""))
+        return acknowledged(state, RequestId(""))
+    answer = acknowledged(state, RequestId(""))
     return replace(_without_registration(state, moment, "operator"), replies=answer.replies)
 
 
 def _without_registration(state: Party, moment: Moment, by: str) -> Outcome[Party]:
     """Nothing is due to a VEN without registration, and nothing of it holds; its certificates stay admitted."""
     entry = Entry(subject=party(state.ven_id), at=moment.now, by=by, what="registration cancelled")
-    ended = replace(state, registration=None, events={}, reports=Requester(), opts={}, debts=())
+    ended = replace(state, registration=None, events={}, reports=Requester(), producer=_idle(state), opts={}, debts=())
     return Outcome(state=ended, effects=(Record(entries=(entry,)),))
 
 
@@ -302,9 +308,10 @@ def _request_event(state: Party, message: RequestEvent, terms: Terms, moment: Mo
 
 def _created_event(state: Party, message: CreatedEvent, terms: Terms, moment: Moment) -> Outcome[Party]:
     events, entries, error = distribution.answer(state.events, message, moment.now)
-    learned = set(distribution.refused_signals(message, state.events)) - set(state.refused_signals)
-    if learned:
-        state = replace(state, refused_signals=(*state.refused_signals, *sorted(learned)))
+    refused = set(distribution.refused_signals(message, state.events))
+    if refused:
+        learned = sorted(refused - set(state.refused_signals))
+        state = replace(state, refused_signals=(*state.refused_signals, *learned))
         events = distribution.fallen_back(events, state.refused_signals)
     reply: Message = Response(result=Result(request_id=message.result.request_id), ven_id=state.ven_id)
     if error is not None:
@@ -336,49 +343,10 @@ def _cancel_opt(state: Party, message: CancelOpt, moment: Moment) -> Outcome[Par
     if gone is not None and gone.event is not None:
         state = replace(state, events=distribution.unqualify(state.events, gone.event.event_id))
     reply = CanceledOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)
-    return _says(state, reply)
-
-
-def _register_report(state: Party, message: RegisterReport, terms: Terms, moment: Moment) -> Outcome[Party]:
-    reports = requester.offered(state.reports, message.reports, terms.wanted, moment)
-    requests = requester.unasked(reports, moment.now, terms.retry)
-    ended = requester.ending(state.reports, reports)
-    state = replace(state, reports=requester.asked(reports, requests, moment.now))
-    if ended:
-        state = owe(state, Stop(ids=ended), moment)
-    reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
-    return _says(state, reply)
-
-
-def _updated(state: Party, message: UpdateReport) -> Outcome[Party]:
-    reports, readings = requester.readings(state.reports, message, state.ven_id)
-    answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
-    outcome = _says(replace(state, reports=reports), answer)
-    return replace(outcome, effects=(Record(readings=readings),) if readings else ())
-
-
-def _create_report(state: Party, message: CreateReport, moment: Moment) -> Outcome[Party]:
-    """We offer no data, but our METADATA, which is empty, can be asked for (rule 306)."""
-    for request in message.requests:
-        if request.specifier_id != requester.METADATA_SPECIFIER:
-            raise InvalidId(f"reportSpecifierID {request.specifier_id} is not offered here")
-        state = owe(state, Metadata(asked_by=request.id), moment)
-    pending = tuple(request.id for request in message.requests)
-    reply = CreatedReport(result=Result(request_id=message.request_id), pending=pending, ven_id=state.ven_id)
-    return _says(state, reply)
-
-
-def _canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
-    """The VEN stopped what it no longer lists."""
-    for debt in state.debts:
-        if isinstance(debt.work, Stop) and debt.id == message.result.request_id:
-            ended = tuple(name for name in debt.work.ids if name not in message.pending)
-            reports = requester.stopped(state.reports, ended, to_follow=debt.work.to_follow)
-            state = replace(state, reports=reports)
-    return _acknowledged(paid(state, Stop, message.result.request_id), message.result.request_id)
+    return says(state, reply)
 
 
 def _poll(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     """The next payload, else a plain oadrResponse (rule 500)."""
     outcome = next_payload(state, terms, moment)
-    return outcome or _says(state, Response(result=Result(), ven_id=state.ven_id))
+    return outcome or says(state, Response(result=Result(), ven_id=state.ven_id))

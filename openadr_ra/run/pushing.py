@@ -12,7 +12,7 @@ from openadr_ra.net.tls import Contexts
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
-from openadr_ra.protocol.step import Effect, Key, Send
+from openadr_ra.protocol.step import Effect, Fetched, Key, Read, Send
 from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
 from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.row import Row
@@ -87,6 +87,10 @@ class Pushing:
             links: dict[str, Link] = {}
 
             async def carry(effect: Effect) -> None:
+                if isinstance(effect, Read):
+                    found = await self._store.readings(effect.series, effect.start, effect.end)
+                    for then in await row.give(Fetched(tag=effect.tag, readings=found)):
+                        await carry(then)
                 if isinstance(effect, Send):
                     link = await self._link(row, links, stack)
                     if link is not None:

@@ -16,7 +16,7 @@ from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import blank, refusal, refused_with
-from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome
+from openadr_ra.protocol.step import AnyLetter, Entry, Fetched, Key, Outcome, Read
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
@@ -210,6 +210,9 @@ class Service:
 
     async def _replied(self, key: Key, post: Post) -> tuple[Reply, Message]:
         outcome = await self._stepped(key, self._stepping(key, post))
+        for effect in outcome.effects:
+            if isinstance(effect, Read) and not outcome.replies:
+                outcome = await self._stepped(key, await self._reading(effect))
         said = outcome.replies[-1]
         reply = Reply(body=self._envelope.seal(said, signed=post.signed))
         ven = key.partition("/")[2]
@@ -239,6 +242,16 @@ class Service:
             heard = Heard(message=post.message, fingerprint=post.fingerprint, terms=self._terms, signed=post.signed)
             held = Party(ven_id=VenId(key.partition("/")[2])) if state is None else state
             return chained(held, vtn.receive, (*letters, heard), Moments(self._clock))
+
+        return step
+
+    async def _reading(self, wanted: Read) -> Step[Party]:
+        """The step that hands in what a report of ours is to be written from."""
+        found = Fetched(tag=wanted.tag, readings=await self._store.readings(wanted.series, wanted.start, wanted.end))
+
+        def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
+            held = Party(ven_id=VenId("")) if state is None else state
+            return chained(held, vtn.receive, (*letters, found), Moments(self._clock))
 
         return step
 

@@ -39,6 +39,7 @@ from openadr_ra.protocol.messages import (
 from openadr_ra.protocol.model import (
     ALWAYS,
     OPT_IN,
+    EventId,
     OptId,
     OptReason,
     RegistrationId,
@@ -48,10 +49,10 @@ from openadr_ra.protocol.model import (
     SpecifierId,
 )
 from openadr_ra.protocol.parts import ReportRequest, Result, SpecifierPayload
-from openadr_ra.protocol.refusal import blank, refusal, requested
+from openadr_ra.protocol.refusal import blank, refusal, refused_with, requested
 from openadr_ra.protocol.shape import Token
-from openadr_ra.protocol.step import Publish
-from tests.world import OFFER, VEN1, VTN1, Moments, Pair, code_of, event, over_the_wire
+from openadr_ra.protocol.step import Delivered, Publish
+from tests.world import VEN1, VTN1, Moments, Pair, code_of, distributed, event, over_the_wire
 
 OK = Result(request_id=RequestId("r1"))
 ASKED = ReportRequest(
@@ -204,9 +205,22 @@ def test_a_party_takes_no_letter_for_a_node() -> None:
     pair = Pair()
 
     with pytest.raises(NotAllowed):
-        vtn.receive(pair.party, OFFER, Moments().at(pair.now))
+        vtn.receive(pair.party, Delivered(event_id=EventId("E1"), start=NOON, end=NOON), Moments().at(pair.now))
 
 
 def test_an_end_node_takes_no_event_from_an_operator(pair: Pair) -> None:
     with pytest.raises(NotAllowed):
         pair.ven_receives(Publish(event=event(), response_required=ALWAYS))
+
+
+def test_a_refusal_is_told_from_an_acceptance() -> None:
+    refused = Result(code="452")
+
+    assert refused_with(Response(result=refused)) == refused
+    assert refused_with(Response(result=Result())) is None
+    assert refused_with(Poll(ven_id=VEN1)) is None
+
+
+def test_the_log_says_what_a_message_is_and_how_much_of_it() -> None:
+    assert str(Poll(ven_id=VEN1)) == "Poll"
+    assert str(distributed(event(), event("E2"))) == "DistributeEvent 2 events"

@@ -172,6 +172,12 @@ def test_old_messages_in_any_order_do_no_harm_at_the_vtn(messages: list[Message]
     assert {name: item.event.modification for name, item in pair.party.events.items()} == {"E1": 0, "E2": 0}
 
 
+def test_a_row_of_the_present_format_is_loaded_as_it_is() -> None:
+    row: dict[str, object] = {"ven_id": "VEN1"}
+
+    assert type(BUSY.party).upgrade(row, written=1) == row
+
+
 @settings(max_examples=100)
 @given(st.integers(0, 10**9), st.integers(0, 7200))
 def test_a_deadline_is_later_than_the_moment_it_is_asked_at(microseconds: int, seconds: int) -> None:

@@ -8,24 +8,30 @@ from msgspec.structs import replace
 from openadr_ra.protocol import delivery, producer, vtn
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
+    CanceledReport,
+    CancelOpt,
     CancelPartyRegistration,
     CancelReport,
+    CreatedEvent,
     CreatedReport,
     CreatePartyRegistration,
     CreateReport,
+    DistributeEvent,
     RegisteredReport,
     RegisterReport,
+    RequestEvent,
     RequestReregistration,
     Response,
     UpdateReport,
 )
-from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, Rid, SpecifierId
+from openadr_ra.protocol.model import OptId, Period, ReportRequestId, RequestId, Rid, SpecifierId
 from openadr_ra.protocol.parts import HISTORY_USAGE, Report, ReportRequest, Result, SpecifierPayload
 from openadr_ra.protocol.producer import Producer
 from openadr_ra.protocol.step import AnyLetter, AskReports, EndRegistration, Reregister, StopReports
 from openadr_ra.protocol.times import Duration, duration
 from openadr_ra.protocol.ven import Wanted
-from tests.world import DAY, HOUR, MINUTE, NOON, OFFER, SECOND, VEN1, Moments, Pair, code_of, reading, shed
+from openadr_ra.protocol.vtn import quiet_until
+from tests.world import DAY, HOUR, IDENTITY, MINUTE, NOON, OFFER, SECOND, VEN1, Moments, Pair, code_of, reading, shed
 
 START = NOON - HOUR
 HISTORY = ReportRequest(
@@ -281,3 +287,62 @@ def test_a_cancellation_of_a_report_that_the_vtn_does_not_send_is_answered_452(p
     cancel = CancelReport(request_id=RequestId("x"), report_request_ids=(ReportRequestId("none"),), ven_id=VEN1)
 
     assert code_of(pair.vtn_hears(cancel)) == "452"
+
+
+def test_a_confirmation_of_another_cancellation_stops_nothing(pair: Pair) -> None:
+    orders(pair, StopReports(ids=(live_request(pair),)))
+    pair.vtn_is_polled()
+    before = pair.party
+
+    pair.vtn_hears(CanceledReport(result=Result(request_id=RequestId("another")), ven_id=VEN1))
+
+    assert pair.party == before
+
+
+def test_what_the_ven_still_lists_is_not_stopped(pair: Pair) -> None:
+    live = live_request(pair)
+    orders(pair, StopReports(ids=(live,)))
+    cancel = pair.vtn_is_polled()
+    assert isinstance(cancel, CancelReport)
+
+    pair.vtn_hears(CanceledReport(result=Result(request_id=cancel.request_id), pending=(live,), ven_id=VEN1))
+
+    assert live in pair.party.reports.requests
+    assert pair.party.debts == ()
+
+
+@pytest.fixture
+def report_only() -> Pair:
+    """A VEN that reports and takes no events."""
+    pair = Pair(identity=replace(IDENTITY, report_only=True))
+    pair.vtn_publishes(shed())
+    pair.ven_starts()
+    return pair
+
+
+def test_a_report_only_ven_registers_so_and_neither_asks_for_events_nor_hears_of_them(report_only: Pair) -> None:
+    report_only.fates = iter(["request lost"])
+    report_only.clock_reaches(START + MINUTE)
+    report_only.ven_starts(offered=None)
+
+    assert report_only.party.report_only
+    said = {type(each.request) for each in report_only.said}
+    assert RequestEvent not in said
+    assert CreatedEvent not in said
+    assert not [each for each in report_only.said if isinstance(each.reply, DistributeEvent)]
+    assert [each for each in report_only.said if isinstance(each.request, RegisterReport)]
+
+
+def test_a_report_only_ven_is_quiet_though_there_are_events(report_only: Pair) -> None:
+    until = quiet_until(report_only.party, report_only.now, report_only.terms)
+
+    assert until == report_only.now + DAY
+
+
+def test_a_report_only_ven_that_uses_events_or_opts_is_answered_451(report_only: Pair) -> None:
+    for message in (
+        RequestEvent(request_id=RequestId("r"), ven_id=VEN1),
+        CreatedEvent(result=Result(), ven_id=VEN1),
+        CancelOpt(request_id=RequestId("r"), opt_id=OptId("o"), ven_id=VEN1),
+    ):
+        assert code_of(report_only.vtn_hears(message)) == "451"

@@ -288,6 +288,20 @@ def test_what_is_taken_back_before_it_was_heard_is_not_declared(pair: Pair) -> N
     assert pair.node.debts == ()
 
 
+def test_a_declaration_that_is_over_before_it_was_heard_is_withdrawn(pair: Pair) -> None:
+    """Should the VTN have it after all, it has it no more."""
+    pair.fates = iter(["request lost"] * 3)
+    pair.ven_receives(Declared(opt=AWAY))
+    pair.settles()
+    pair.now = NOON + 2 * HOUR
+    pair.ven_receives(Declared(opt=replace(AWAY, id=OptId("o9"), periods=(opts.period(NOON + DAY, HOUR),))))
+    pair.clock_reaches(pair.now + 2 * MINUTE)
+
+    assert list(pair.party.opts) == ["o9"]
+    assert [message.opt_id for message in heard(pair, CancelOpt) if isinstance(message, CancelOpt)][-1] == "o1"
+    assert pair.node.debts == ()
+
+
 def test_what_was_never_declared_cannot_be_taken_back(pair: Pair) -> None:
     with pytest.raises(InvalidId):
         pair.ven_receives(Retracted(opt_id=OptId("none")))

@@ -14,7 +14,6 @@ from openadr_ra.protocol.messages import (
     CancelPartyRegistration,
     CancelReport,
     CreatedEvent,
-    CreatedPartyRegistration,
     CreatedReport,
     CreatePartyRegistration,
     CreateReport,
@@ -32,20 +31,38 @@ from openadr_ra.protocol.model import (
     OPT_IN,
     OPT_OUT,
     EventId,
+    QualifiedEventId,
+    RegistrationId,
     ReportRequestId,
     RequestId,
     Rid,
     SpecifierId,
-    VenId,
     VtnId,
 )
+from openadr_ra.protocol.outbox import QUIET
 from openadr_ra.protocol.pacing import LONGEST_BACKOFF_S
-from openadr_ra.protocol.parts import ReportRequest, Result, SpecifierPayload
+from openadr_ra.protocol.parts import EventResponse, ReportRequest, Result, SpecifierPayload
 from openadr_ra.protocol.step import AskReports, EndRegistration, Reregister, StopReports
 from openadr_ra.protocol.times import Duration
 from openadr_ra.protocol.vtn import Lost, Pushed
 from tests.duplex import PUSHED, Duplex
-from tests.world import E1, HOUR, IDENTITY, MINUTE, NOON, RELEASE, SECOND, VEN1, VTN1, Moments, code_of, distributed, event, shed
+from tests.world import (
+    E1,
+    HOUR,
+    IDENTITY,
+    MINUTE,
+    NOON,
+    RELEASE,
+    SECOND,
+    VEN1,
+    VTN1,
+    Fate,
+    Moments,
+    code_of,
+    distributed,
+    event,
+    shed,
+)
 
 ASKED = ReportRequest(
     id=ReportRequestId("op1"),
@@ -354,17 +371,145 @@ def test_x_act_1_a_ven_without_registration_answers_463_and_takes_nothing(pair: 
     assert pair.node == before
 
 
+def answered(pair: Duplex, message: Message, answer: Message | None) -> None:
+    """The VTN's post brought this back."""
+    came = Pushed(message=message, answer=answer, terms=pair.terms)
+    pair.party = vtn.receive(pair.party, came, Moments().at(pair.now)).state
+
+
 def test_a_ven_that_answers_an_event_in_the_http_response_is_understood(pair: Duplex) -> None:
     """Some do, though an empty answer is what the profile has."""
     pair.site.silent = True
     pair.vtn_publishes(shed())
-    moments = Moments()
-    answer = CreatedEvent(result=Result(), responses=(), ven_id=VEN1)
-    post = distributed(event())
-    said = replace(answer, responses=(replace_opt(OPT_OUT),))
-    state = vtn.receive(pair.party, Pushed(message=post, answer=said, terms=pair.terms), moments.at(pair.now)).state
+    said = EventResponse(event=QualifiedEventId(event_id=E1, modification=0), opt=OPT_OUT)
 
-    assert state.events[E1].opt == OPT_OUT
+    answered(pair, distributed(event()), CreatedEvent(result=Result(), responses=(said,), ven_id=VEN1))
+
+    assert pair.party.events[E1].opt == OPT_OUT
 
 
-def replace_opt(opt: str) -> object: ...
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CreatePartyRegistration(request_id=RequestId("c"), ven_id=VEN1, pull=True),
+        CancelPartyRegistration(request_id=RequestId("c"), registration_id=RegistrationId("REG"), ven_id=VEN1),
+        RegisterReport(request_id=RequestId("c"), ven_id=VEN1),
+        RequestEvent(request_id=RequestId("c"), ven_id=VEN1),
+        Poll(ven_id=VEN1),
+        DistributeEvent(request_id=RequestId("c"), vtn_id=VTN1),
+        Response(result=Result(code="451"), ven_id=VEN1),
+        CanceledPartyRegistration(result=Result(), ven_id=VEN1),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_what_is_no_answer_to_a_post_changes_nothing(pair: Duplex, answer: Message) -> None:
+    """A request in an HTTP response could not be answered: what it asks for would be known to one end only."""
+    pair.vtn_publishes(shed())
+    pair.settles()
+    assert pair.party.registration is not None
+    if isinstance(answer, CancelPartyRegistration):
+        answer = replace(answer, registration_id=pair.party.registration.id)
+    before = pair.party
+
+    answered(pair, distributed(event()), answer)
+
+    assert pair.party == before
+
+
+def test_an_answer_that_comes_when_the_registration_is_gone_changes_nothing(pair: Duplex) -> None:
+    cancel = CancelPartyRegistration(
+        request_id=RequestId("c"), registration_id=pair.node.member.registration_id or RegistrationId(""), ven_id=VEN1
+    )
+    pair.vtn_hears(cancel)
+    before = pair.party
+
+    answered(pair, CreateReport(request_id=RequestId("cr"), requests=(ASKED,)), CreatedReport(result=Result()))
+    pair.party = vtn.receive(pair.party, Lost(message=distributed(event())), Moments().at(pair.now)).state
+
+    assert replace(pair.party, push_tries=0, push_due=None) == before
+    assert vtn.wake(pair.party, pair.terms, Moments().at(pair.now)).due is None
+
+
+def test_a_ven_that_goes_from_push_to_pull_and_back_is_told_where_it_listens(pair: Duplex) -> None:
+    """Its registration keeps its ids, for only its transport data have changed (section 4)."""
+    member, since = pair.node.member, len(pair.pushes)
+    pair.vtn_publishes(shed())
+    pair.settles()
+
+    pair.restarts(IDENTITY)
+    pair.clock_reaches(pair.now + MINUTE)
+    assert pair.party.registration is not None
+    assert (pair.party.pushed, pair.party.registration.address) == (False, "")
+    pair.vtn_changes(shed(delta_kw=-1.0))
+    pair.ven_polls()
+    assert pair.node.agenda[E1].event.modification == 1
+    assert posted(pair, since) == [DistributeEvent]
+
+    pair.restarts(PUSHED)
+    pair.settles()
+    polls = len(pair.polls_sent)
+    pair.vtn_changes(shed(delta_kw=-3.0))
+    pair.clock_reaches(pair.now + MINUTE)
+    assert pair.node.agenda[E1].event.modification == 2
+    assert posted(pair, since) == [DistributeEvent, DistributeEvent]
+    assert len(pair.polls_sent) == polls
+    assert replace(pair.node.member, poll_s=0) == replace(member, poll_s=0)
+
+
+def test_a_ven_that_has_become_a_pull_ven_polls_only_when_its_vtn_knows(pair: Duplex) -> None:
+    """Until then a poll would be one of a push VEN (X-POLL-1)."""
+    pair.fates = iter(["request lost"] * 4)
+    pair.restarts(IDENTITY)
+    pair.clock_reaches(pair.now + 2 * MINUTE)
+
+    polls = [each for each in pair.said if isinstance(each.request, Poll)]
+    assert len(polls) > 5
+    assert {code_of(each.reply) for each in polls} <= {"200", None}
+    assert not pair.party.pushed
+
+
+def test_a_ven_that_moves_to_another_address_is_posted_to_there(pair: Duplex) -> None:
+    pair.down = True
+    pair.vtn_publishes(shed())
+    pair.settles()
+    pair.down = False
+    pair.restarts(replace(PUSHED, push_address="https://elsewhere.example"))
+    pair.settles()
+
+    assert pair.party.registration is not None
+    assert pair.party.registration.address == "https://elsewhere.example"
+    assert E1 in pair.node.agenda
+
+
+def test_a_party_that_owes_nothing_wakes_once_a_day_and_never_at_once(pair: Duplex) -> None:
+    pair.clock_reaches(pair.now + MINUTE)
+    wake = vtn.wake(pair.party, pair.terms, Moments().at(pair.now))
+
+    assert (wake.effects, wake.state) == ((), pair.party)
+    assert wake.due == pair.now + QUIET
+
+
+@pytest.mark.parametrize("fate", ["carried", "request lost", "reply lost", "crash", "slow"])
+def test_the_next_wake_of_a_push_party_is_always_later_than_this_one(pair: Duplex, fate: Fate) -> None:
+    """And what is posted until then is bounded: an hour of bad luck is no hour of posts."""
+    pair.push_fates = repeat(fate)
+    pair.site.silent = True
+    pair.vtn_publishes(shed(start=NOON + 2 * HOUR))
+    pair.vtn_takes(AskReports(requests=(ASKED,)))
+    since = len(pair.pushes)
+    while pair.now < NOON:
+        due = vtn.wake(pair.party, pair.terms, Moments().at(pair.now)).due
+        assert due is not None
+        assert due > pair.now
+        pair.clock_reaches(pair.now + MINUTE)
+
+    assert len(pair.pushes) - since <= 2 * 60 * 3
+
+
+def test_a_pull_party_is_never_woken() -> None:
+    pair = Duplex()
+    pair.ven_starts()
+    pair.vtn_publishes(shed())
+
+    assert vtn.wake(pair.party, pair.terms, Moments().at(pair.now)).due is None
+    assert pair.pushes == []

@@ -22,7 +22,7 @@ from openadr_ra.protocol.model import RegistrationId, RequestId, VenId
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.times import Duration
-from openadr_ra.protocol.vtn import Terms, belongs, is_plain, is_poll, is_registering
+from openadr_ra.protocol.vtn import Terms, belongs, is_creating, is_plain, is_poll, is_registering
 from tests.world import E1, FINGERPRINT, HOUR, METADATA, NOON, SECOND, VEN1, VTN1, Pair, code_of, shed
 
 QUERY = QueryRegistration(request_id=RequestId("q1"))
@@ -255,5 +255,6 @@ def test_a_message_is_taken_at_its_own_service_only() -> None:
 def test_what_a_vtn_wants_to_know_of_a_message_before_it_steps() -> None:
     answered = Response(result=Result())
     assert [is_registering(message) for message in (QUERY, CREATE, METADATA)] == [True, True, False]
+    assert [is_creating(message) for message in (QUERY, CREATE)] == [False, True]
     assert [is_poll(message) for message in (Poll(ven_id=VEN1), QUERY)] == [True, False]
     assert [is_plain(message) for message in (answered, QUERY)] == [True, False]

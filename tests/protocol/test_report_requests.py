@@ -19,11 +19,11 @@ from openadr_ra.protocol.messages import (
 )
 from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, Rid, SpecifierId
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, Report, ReportRequest, Result, SpecifierPayload
-from openadr_ra.protocol.producer import BUFFER, MAX_BACKLOG, Producer
+from openadr_ra.protocol.producer import BUFFER, MAX_BACKLOG, Producer, Rates
 from openadr_ra.protocol.requester import Requested
 from openadr_ra.protocol.times import Duration, duration
 from openadr_ra.protocol.ven import Answered
-from tests.world import DAY, HOUR, MINUTE, NOON, OFFER, SECOND, VEN1, Pair, reading
+from tests.world import DAY, HOUR, IDENTITY, MINUTE, NOON, OFFER, SECOND, VEN1, Pair, reading
 
 START = NOON - HOUR
 INSTANT = timedelta(microseconds=1)
@@ -272,6 +272,15 @@ def test_a_request_that_cannot_be_served_is_refused_with_all_that_came_with_it(
     assert (answer.result.code, answer.result.request_id) == (code, "cr1")
     assert answer.pending == ("before",)
     assert list(ven.node.producer.requests) == ["before"]
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(0, "200"), (9, "454"), (10, "200")])
+def test_x_rep_6_a_granularity_below_the_shortest_period_is_refused(seconds: int, code: str) -> None:
+    """Zero leaves it to the VEN."""
+    ven = Pair(identity=replace(IDENTITY, rates=Rates(shortest_s=10)))
+    ven.ven_starts()
+
+    assert asks(ven, request(granularity=seconds * SECOND)).result.code == code
 
 
 def test_a_request_of_a_known_id_replaces_that_one(deaf: Pair) -> None:

@@ -29,11 +29,11 @@ from openadr_ra.protocol.parts import (
     Quality,
     Report,
 )
-from openadr_ra.protocol.report import Mean, is_bad, register_at, scaled, spans, value
+from openadr_ra.protocol.report import Mean, is_bad, live_series, register_at, response_series, scaled, spans, value
 from openadr_ra.protocol.schedule import Reading, Schedule, Slot, mean, splice
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.times import FOREVER, Duration
-from tests.world import E1, HOUR, MINUTE, NOON, SECOND, reading
+from tests.world import BAT, E1, HOUR, MINUTE, NOON, SECOND, reading
 
 HALF = 30 * MINUTE
 END = NOON + HALF
@@ -298,3 +298,8 @@ def test_a_schedule_that_is_replaced_keeps_its_past() -> None:
         Slot(start=NOON + 40 * MINUTE, end=FOREVER, kw=7.0),
     )
     assert splice(PLAN, newer, NOON - 2 * HOUR).slots == newer.slots
+
+
+def test_series_are_named_after_what_they_are_about() -> None:
+    assert live_series(BAT, "kw") == "live/bat.kw"
+    assert response_series(E1, BAT, "delta") == "response/E1/bat.delta"

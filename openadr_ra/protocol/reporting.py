@@ -1,0 +1,151 @@
+"""EiReport at the VTN, in both roles: what it asked of its VEN, and what its VEN asked of it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from openadr_ra.protocol import delivery, producer, requester
+from openadr_ra.protocol.messages import (
+    CanceledReport,
+    CancelReport,
+    CreatedReport,
+    CreateReport,
+    Message,
+    RegisteredReport,
+    RegisterReport,
+    Response,
+    UpdatedReport,
+    UpdateReport,
+)
+from openadr_ra.protocol.model import ReportRequestId, RequestId
+from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.party import Data, Metadata, Party, Stop, Terms, Told, owe, paid
+from openadr_ra.protocol.producer import METADATA_REPORT, Span, Standing
+from openadr_ra.protocol.step import Fetched, Moment, Offer, Outcome, Read, Record, Send
+
+
+def says(state: Party, reply: Message) -> Outcome[Party]:
+    """The reply to what the VEN sent."""
+    return Outcome(state=state, replies=(reply,))
+
+
+def acknowledged(state: Party, request_id: RequestId) -> Outcome[Party]:
+    """A pull VEN's answer to something it got with a poll is itself answered by oadrResponse."""
+    return says(state, Response(result=Result(request_id=request_id), ven_id=state.ven_id))
+
+
+def register_report(state: Party, message: RegisterReport, terms: Terms, moment: Moment) -> Outcome[Party]:
+    """What the VEN offers; the answer carries what we want of it."""
+    reports = requester.offered(state.reports, message.reports, terms.wanted, moment)
+    requests = requester.unasked(reports, moment.now, terms.retry)
+    ended = requester.ending(state.reports, reports)
+    state = replace(state, reports=requester.asked(reports, requests, moment.now))
+    if ended:
+        state = owe(state, Stop(ids=ended), moment)
+    reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
+    return says(state, reply)
+
+
+def updated(state: Party, message: UpdateReport) -> Outcome[Party]:
+    """Values that we asked for."""
+    reports, readings = requester.readings(state.reports, message, state.ven_id)
+    answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
+    outcome = says(replace(state, reports=reports), answer)
+    return replace(outcome, effects=(Record(readings=readings),) if readings else ())
+
+
+def canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
+    """The VEN stopped what it no longer lists."""
+    for debt in state.debts:
+        if isinstance(debt.work, Stop) and debt.id == message.result.request_id:
+            ended = tuple(name for name in debt.work.ids if name not in message.pending)
+            reports = requester.stopped(state.reports, ended, to_follow=debt.work.to_follow)
+            state = replace(state, reports=reports)
+    return acknowledged(paid(state, Stop, message.result.request_id), message.result.request_id)
+
+
+def offer(state: Party, letter: Offer, moment: Moment) -> Party:
+    """The VTN's own points for this VEN; a registered one is told of them."""
+    made = producer.offer(state.producer, letter)
+    if made == state.producer:
+        return state
+    state = replace(state, producer=made)
+    return owe(state, Metadata(), moment) if state.registration is not None else state
+
+
+def create_report(state: Party, message: CreateReport, moment: Moment) -> Outcome[Party]:
+    """The VEN asks for reports of ours, or for our METADATA (rule 306)."""
+    state = replace(state, producer=producer.create(state.producer, message.requests, moment.now))
+    pending = producer.pending(state.producer)
+    reply = CreatedReport(result=Result(request_id=message.request_id), pending=pending, ven_id=state.ven_id)
+    return says(state, reply)
+
+
+def cancel_report(state: Party, message: CancelReport, moment: Moment) -> Outcome[Party]:
+    """Rule 345: with reportToFollow, what was collected since the last update goes out once more."""
+    last = producer.last_spans(state.producer, message.report_request_ids, moment.now) if message.to_follow else ()
+    state = replace(state, producer=producer.cancel(state.producer, message.report_request_ids))
+    for standing, span in last:
+        state = owe(state, Data(standing=standing, span=span), moment)
+    pending = producer.pending(state.producer)
+    reply = CanceledReport(result=Result(request_id=message.request_id), pending=pending, ven_id=state.ven_id)
+    return says(state, reply)
+
+
+def data_acknowledged(state: Party, message: UpdatedReport) -> Outcome[Party]:
+    """The VEN has our report; it may have cancelled the request with its answer (3.5)."""
+    state = paid(state, Data, message.result.request_id)
+    if message.cancel is not None:
+        named = tuple(name for name in message.cancel.report_request_ids if name in state.producer.requests)
+        state = replace(state, producer=producer.cancel(state.producer, named))
+    return acknowledged(state, message.result.request_id)
+
+
+def collected(state: Party, moment: Moment) -> Party:
+    """Periods of our own reports that have ended become debts."""
+    served = state.producer.requests
+    made, ended = producer.due(state.producer, moment.now, busy(state))
+    if made is state.producer:
+        return state
+    state = replace(state, producer=made)
+    for span in ended:
+        state = owe(state, _told(served[span.request_id], span), moment)
+    return state
+
+
+def _told(standing: Standing, span: Span) -> Told:
+    if standing.name == METADATA_REPORT:
+        return Metadata(asked_by=standing.request.id)
+    return Data(standing=standing, span=span)
+
+
+def busy(state: Party) -> tuple[ReportRequestId, ...]:
+    """The requests whose last report the VEN has not acknowledged: while it is away they do not pile up."""
+    return tuple(debt.work.span.request_id for debt in state.debts if isinstance(debt.work, Data))
+
+
+def wanted(tag: str, work: Data) -> Read:
+    """The readings that a report of ours is written from."""
+    return Read(
+        tag=tag,
+        series=delivery.wanted(work.standing, None),
+        start=work.span.start - delivery.MARGIN,
+        end=work.span.end + delivery.MARGIN,
+    )
+
+
+def written(state: Party, given: Fetched, moment: Moment) -> Outcome[Party]:
+    """The report whose readings came: the reply to a poll, or what is posted to a push VEN. One with nothing to say is
+    owed no more, and the poll is answered by a plain oadrResponse.
+    """
+    debt = next((debt for debt in state.debts if debt.id == given.tag), None)
+    if debt is None or not isinstance(debt.work, Data):
+        return says(state, Response(result=Result(), ven_id=state.ven_id))
+    report = delivery.written(debt.work.standing, debt.work.span, None, given.readings, moment.now)
+    if report is None:
+        state = paid(state, Data, debt.id)
+        return says(state, Response(result=Result(), ven_id=state.ven_id))
+    message = UpdateReport(request_id=RequestId(debt.id), reports=(report,), ven_id=state.ven_id)
+    if state.pushed:
+        return Outcome(state=state, effects=(Send(message=message),))
+    return says(state, message)
