@@ -159,10 +159,17 @@ def wake(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     return outcome.with_due(push_deadline(outcome.state, terms, moment.now))
 
 
+ANSWERS = (
+    Response, CreatedEvent, RegisteredReport, CreatedReport, UpdatedReport, CanceledReport, CanceledPartyRegistration
+)  # fmt: skip
+"""What may come back with a post; an oadrCreatedEvent should not, but does from some VENs."""
+
+
 def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
     """A push VEN's answer came back with our post; to the rest it is as if it had been posted to us."""
     state = replace(state, push_tries=0, push_due=None)
-    if given.answer is None:
+    if not isinstance(given.answer, ANSWERS):
+        # An empty 200; or a request, whose own answer could go nowhere.
         return Outcome(state=state)
     try:
         outcome = _route(state, Heard(message=given.answer, fingerprint=None, terms=given.terms), moment)

@@ -52,7 +52,7 @@ from openadr_ra.protocol.parts import ReportRequest, Result, SpecifierPayload
 from openadr_ra.protocol.refusal import blank, refusal, refused_with, requested
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Delivered, Publish
-from tests.world import VEN1, VTN1, Moments, Pair, code_of, distributed, event, over_the_wire
+from tests.world import NOON, VEN1, VTN1, Moments, Pair, code_of, distributed, event, over_the_wire
 
 OK = Result(request_id=RequestId("r1"))
 ASKED = ReportRequest(
