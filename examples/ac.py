@@ -16,7 +16,7 @@ async def main(settings: str, ven: str, interval_s: int = 1800) -> None:
         event = await vtn.publish(order)
         print("answered:", await vtn.opts(event, within=timedelta(minutes=1)))
         async for row in vtn.response(event):
-            print(f"{row.start:%H:%M:%S} {row.resource}: {row.delivered_kw:.2f} of {row.asked_kw:.2f} kW")
+            print(f"{row.start:%H:%M:%S} {row.ven}/{row.resource}: {row.delivered_kw:.2f} of {row.asked_kw:.2f} kW")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from openadr_ra.protocol import ven, vtn
 from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.node import Identity
-from openadr_ra.protocol.step import Effect, Outcome, Record, Send
+from openadr_ra.protocol.step import Effect, Outcome, Read, Send
 from openadr_ra.protocol.ven import Called, Configured
 from openadr_ra.protocol.vtn import Lost, Party, Pushed, Terms, quiet_until
 from tests.world import (
@@ -33,6 +33,7 @@ from tests.world import (
     Exchange,
     Fate,
     Pair,
+    found,
     over_the_wire,
 )
 
@@ -101,18 +102,21 @@ class Duplex(Pair):
     def _vtn_speaks(self) -> None:
         for _ in range(MOST_STEPS):
             self.vtn_wakes += 1
-            outcome = vtn.wake(self.party, self.terms, self._moments.at(self.now))
-            posts = [effect.message for effect in outcome.effects if isinstance(effect, Send)]
+            posts = self._posts(vtn.wake(self.party, self.terms, self._moments.at(self.now)))
             assert len(posts) <= 1, "one payload at a time"
-            self._keep(outcome)
             if not posts:
                 return
             self._post(posts[0])
         raise AssertionError(f"the VTN posts without end at {self.now}: {self.party.debts}")
 
-    def _keep(self, outcome: Outcome[Party]) -> None:
-        records = tuple(effect for effect in outcome.effects if isinstance(effect, Record))
-        self._kept(replace(outcome, effects=records))
+    def _posts(self, outcome: Outcome[Party]) -> list[Message]:
+        """What the outcome wants posted, once the readings that it needs are fetched."""
+        posts = [effect.message for effect in outcome.effects if isinstance(effect, Send)]
+        if self._kept(outcome):
+            (read,) = (effect for effect in outcome.effects if isinstance(effect, Read))
+            given = found(self.vtn_samples, read)
+            posts += self._posts(vtn.receive(self.party, given, self._moments.at(self.now)))
+        return posts
 
     def _post(self, message: Message) -> None:
         fate = "request lost" if self.down else next(self.push_fates, "carried")
@@ -133,7 +137,7 @@ class Duplex(Pair):
         if fate == "crash":
             return
         came = Pushed(message=message, answer=reply, terms=self.terms) if arrived else Lost(message=message)
-        self._keep(vtn.receive(self.party, came, self._moments.at(self.now)))
+        self._kept(vtn.receive(self.party, came, self._moments.at(self.now)))
 
     def ven_is_called(self, message: Message) -> Message | None:
         """The VEN's answer to a post; None is an empty 200."""

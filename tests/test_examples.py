@@ -96,9 +96,11 @@ async def test_the_coordinator_instructs_the_gateway_and_sees_the_response(place
     told = {(one[1], float(one[3])): float(one[2]) for one in found if one is not None}
     assert None not in found
     assert told == {
-        ("genset", -3.0): pytest.approx(-3, abs=0.6),
-        ("battery", 0.0): pytest.approx(0, abs=0.3),
-        ("battery", -2.0): pytest.approx(-2, abs=0.6),
-        ("*", -3.0): pytest.approx(-3, abs=0.6),
-        ("*", -5.0): pytest.approx(-5, abs=0.9),
+        ("EDGE-1/genset", -3.0): pytest.approx(-3, abs=0.6),
+        ("EDGE-1/battery", 0.0): pytest.approx(0, abs=0.3),
+        ("EDGE-1/battery", -2.0): pytest.approx(-2, abs=0.6),
+        ("EDGE-1/*", -3.0): pytest.approx(-3, abs=0.6),
+        ("EDGE-1/*", -5.0): pytest.approx(-5, abs=0.9),
+        ("*/*", -3.0): pytest.approx(-3, abs=0.6),
+        ("*/*", -5.0): pytest.approx(-5, abs=0.9),
     }

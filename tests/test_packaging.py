@@ -76,9 +76,7 @@ def test_every_pin_of_the_lock_has_a_hash() -> None:
         assert not PIN.fullmatch(line) or HASH.fullmatch(following), line
 
 
-@pytest.mark.parametrize(
-    "requirement", sorted(set(PYPROJECT.build_system.requires).union(PROJECT.dependencies))
-)
+@pytest.mark.parametrize("requirement", sorted(set(PYPROJECT.build_system.requires).union(PROJECT.dependencies)))
 def test_what_is_needed_to_build_and_to_run_is_locked(requirement: str) -> None:
     assert_locked(requirement)
 

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import zip_longest
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -26,8 +25,6 @@ from openadr_ra.protocol.instruction import Ask, Instruction
 from openadr_ra.protocol.messages import DistributeEvent, Message, Poll, RegisterReport, RequestEvent
 from openadr_ra.protocol.model import (
     ALWAYS,
-    OPT_IN,
-    OPT_OUT,
     EventId,
     OptType,
     RequestId,
@@ -40,13 +37,12 @@ from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import DistributedEvent, Event, Result
 from openadr_ra.protocol.producer import Producer, Rates, metadata, offer
 from openadr_ra.protocol.report import response_descriptions, status_description, usage_description
-from openadr_ra.protocol.schedule import Reading, Schedule
+from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import (
     AnyLetter,
     Effect,
     Entry,
     Fetched,
-    Instruct,
     Key,
     Mail,
     Moment,
@@ -54,14 +50,13 @@ from openadr_ra.protocol.step import (
     Outcome,
     Read,
     Record,
-    Release,
     Send,
     State,
-    Verdict,
 )
 from openadr_ra.protocol.ven import Answered, Chosen, Configured
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.wire import codec
+from tests.site import Site
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -85,8 +80,6 @@ METADATA: RegisterReport = metadata(
     offer(Producer(), OFFER), Rates(), NOON, request_id=RequestId("md1"), ven_id=VEN1
 )  # fmt: skip
 """The same as its VEN registers it."""
-
-RELEASE: Final = "release"
 
 MOST_STEPS = 1000
 """Wakes at one instant; more of them make no progress."""
@@ -160,49 +153,36 @@ class Moments:
         return Moment(now=now, token=f"{self._count:06x}{self._count * 2_654_435_761 % 2**32:08x}")
 
 
-class Site:
-    """What stands behind the VEN. It agrees to all that `refused` does not name, and follows what it agreed to.
-
-    While it is `silent` it answers nothing.
-    """
-
-    def __init__(self) -> None:
-        self.silent = False
-        self.refused: dict[str, str] = {}
-        self.promised: dict[EventId, Schedule] = {}
-
-    def hears(self, letter: AnyLetter) -> Verdict | None:
-        match letter:
-            case Instruct(schedule=schedule, modification=number) if schedule.id in self.refused:
-                self.promised.pop(schedule.id, None)
-                reason = self.refused[schedule.id]
-                return Verdict(event_id=schedule.id, modification=number, opt=OPT_OUT, reason=reason)
-            case Instruct(schedule=schedule, modification=number):
-                self.promised[schedule.id] = schedule
-                return Verdict(event_id=schedule.id, modification=number, opt=OPT_IN)
-            case Release(event_id=name, at=at) if name in self.promised:
-                held = self.promised[name]
-                slots = tuple(replace(slot, end=min(slot.end, at)) for slot in held.slots if slot.start < at)
-                self.promised[name] = replace(held, slots=slots)
-        return None
-
-    @property
-    def applied(self) -> list[tuple[datetime, float | str]]:
-        """Every change of the load: the kW of each slot from its start, RELEASE where none follows."""
-        slots = sorted((slot for held in self.promised.values() for slot in held.slots), key=lambda slot: slot.start)
-        changes: list[tuple[datetime, float | str]] = []
-        for slot, following in zip_longest(slots, slots[1:]):
-            changes.append((slot.start, slot.kw))
-            if following is None or following.start > slot.end:
-                changes.append((slot.end, RELEASE))
-        return changes
-
-
 Fate = Literal["carried", "request lost", "reply lost", "carried twice", "slow", "late", "crash"]
 """What becomes of an exchange. carried twice: the VEN hears the first answer. late: the VTN hears it only after the VEN's
-next one, and the answer reaches nobody. crash: the VEN dies with the message on its way, and starts again with what was stored."""
+next one, and the answer reaches nobody. crash: the VEN dies with the message out, and starts again with what it stored."""
 
 SLOWNESS = 3 * SECOND
+
+
+Readings = dict[tuple[str, datetime, timedelta], Reading]
+"""What an end has been told, by series, start and span."""
+
+
+def record(held: Readings, readings: Iterable[Reading]) -> None:
+    """Keep the readings as a store does: the higher revision stays, an equal one changes nothing."""
+    for item in readings:
+        old = held.get((item.series, item.start, item.span))
+        if old is None or item.revision > old.revision:
+            held[item.series, item.start, item.span] = item
+
+
+def found(samples: Iterable[Reading], read: Read) -> Fetched:
+    """What a store finds: spans that overlap, samples inside, by series as asked, then by start."""
+    inside = [
+        item
+        for item in samples
+        if item.start < read.end and (item.start >= read.start or item.start + item.span > read.start)
+    ]
+    ordered = sorted(inside, key=lambda item: item.start)
+    return Fetched(
+        tag=read.tag, readings=tuple(item for name in read.series for item in ordered if item.series == name)
+    )
 
 
 class Exchange(NamedTuple):
@@ -237,7 +217,8 @@ class Pair:
         self.site = Site()
         self.samples: list[Reading] = []
         self.said: list[Exchange] = []
-        self.recorded: dict[tuple[str, datetime, timedelta], Reading] = {}
+        self.vtn_samples: list[Reading] = []
+        self.recorded: Readings = {}
         self.journal: list[Entry] = []
         self.of_the_vtn: list[Reading] = []
         self.to_others: list[Mail] = []
@@ -271,7 +252,7 @@ class Pair:
         self.orders[outcome.state.id] = stored(outcome.state)
         for mail in outcome.mail:
             if mail.to == instructions.party(self.party.ven_id):
-                self._kept(vtn.receive(self.party, mail.body, self._moments.at(self.now)))
+                self.vtn_takes(mail.body)
             else:
                 self.to_others.append(mail)
 
@@ -279,7 +260,10 @@ class Pair:
         """The VTN's answer to a message of its VEN."""
         heard = Heard(message=self._wire(message), fingerprint=self.fingerprint, terms=self.terms)
         outcome = vtn.receive(self.party, heard, self._moments.at(self.now))
-        self._kept(outcome)
+        while self._kept(outcome):
+            # A report of the VTN's own: first its values are read.
+            (read,) = (effect for effect in outcome.effects if isinstance(effect, Read))
+            outcome = vtn.receive(self.party, found(self.vtn_samples, read), self._moments.at(self.now))
         (reply,) = outcome.replies
         return self._wire(reply)
 
@@ -287,15 +271,14 @@ class Pair:
         """What a poll brings at this moment."""
         return self.vtn_hears(Poll(ven_id=self.party.ven_id))
 
-    def _kept(self, outcome: Outcome[Party]) -> None:
+    def _kept(self, outcome: Outcome[Party]) -> bool:
+        """Is the outcome's reply still to be read from somewhere?"""
         self.party = stored(outcome.state)
         for effect in outcome.effects:
-            assert isinstance(effect, Record)
-            self.journal.extend(effect.entries)
-            for item in effect.readings:
-                held = self.recorded.get((item.series, item.start, item.span))
-                if held is None or item.revision > held.revision:
-                    self.recorded[item.series, item.start, item.span] = item
+            if isinstance(effect, Record):
+                self.journal.extend(effect.entries)
+                record(self.recorded, effect.readings)
+        return any(isinstance(effect, Read) for effect in outcome.effects)
 
     # The VEN, its operator and its site.
 
@@ -371,24 +354,10 @@ class Pair:
                 case Send(message=message):
                     self._exchange(message)
                 case Read() as read:
-                    found = Fetched(tag=read.tag, readings=self._sampled(read))
-                    self._stepped(ven.receive(self.node, found, self._moments.at(self.now)))
+                    self._stepped(ven.receive(self.node, found(self.samples, read), self._moments.at(self.now)))
                 case Record(entries=entries, readings=readings):
                     self.journal.extend(entries)
                     self.of_the_vtn.extend(readings)
-
-    def _sampled(self, read: Read) -> tuple[Reading, ...]:
-        inside = [
-            sample
-            for sample in self.samples
-            if sample.start < read.end and (sample.start >= read.start or sample.start + sample.span > read.start)
-        ]
-        return tuple(
-            sample
-            for series in read.series
-            for sample in sorted(inside, key=lambda sample: sample.start)
-            if sample.series == series
-        )
 
     # Between them.
 

@@ -178,17 +178,17 @@ def distribute(
 
 
 def undelivered(given: Distribution, message: Message) -> Distribution:
-    """After `message` did not reach the VEN: its events are to be told again.
+    """After `message` did not reach the VEN: its events are to be told again, but for those that it has answered.
 
     The versions before these may have reached it, so that a cancellation is still told, and its answer awaited (rule 52).
     """
     if not isinstance(message, DistributeEvent):
         return given
-    lost = {
-        item.event.id: replace(given[item.event.id], delivered=item.event.modification - 1, delivered_at=None)
-        for item in message.events
-        if item.event.id in given and given[item.event.id].delivered == item.event.modification
-    }
+    lost: Distribution = {}
+    for name, number in ((item.event.id, item.event.modification) for item in message.events):
+        held = given.get(name)
+        if held is not None and held.answered < held.delivered == number:
+            lost[name] = replace(held, delivered=number - 1, delivered_at=None)
     return given | lost
 
 
@@ -268,7 +268,15 @@ def qualify(
     return given | {held.event.id: item}, entry
 
 
-def unqualify(given: Distribution, event_id: EventId) -> Distribution:
-    """The opt stays as it is, but a later oadrCreatedEvent counts again."""
-    held = given.get(event_id)
-    return given if held is None else given | {event_id: replace(held, by_opt=False)}
+def unqualify(given: Distribution, event: QualifiedEventId, standing: OptType | None, now: datetime) -> Distribution:
+    """After the cancellation of an opt for `event`: `standing` is what another oadrCreateOpt says of it.
+
+    Without one the opt stays as it is, but a later oadrCreatedEvent counts again, and one is asked for.
+    """
+    held = given.get(event.event_id)
+    if held is None or not held.by_opt or held.event.modification != event.modification:
+        return given
+    if standing is not None:
+        return given | {held.event.id: replace(held, opt=standing)}
+    answered = -1 if _listed(held, now) else held.answered
+    return given | {held.event.id: replace(held, by_opt=False, answered=answered)}

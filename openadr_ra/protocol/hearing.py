@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester
+from openadr_ra.protocol import agenda, declaring, producer, registration, requester
 from openadr_ra.protocol.agenda import Scope
 from openadr_ra.protocol.debts import Announce, Answer, Debt, Leave, Register, Say, Update
 from openadr_ra.protocol.messages import (
@@ -33,7 +33,7 @@ from openadr_ra.protocol.messages import (
     UpdateReport,
 )
 from openadr_ra.protocol.model import RequestId, VenId, VtnId
-from openadr_ra.protocol.node import EndNode, fetching, owe
+from openadr_ra.protocol.node import EndNode, asking, fetching, owe, paced
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
 from openadr_ra.protocol.refusal import refusal
@@ -67,9 +67,9 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
         case UpdateReport():
             return _updated(_paid(state, request), request, answer)
         case CreateOpt():
-            return Outcome(state=declaring.answered(_paid(state, request), answer))
+            return Outcome(state=declaring.answered(_paid(state, request), request, _code(answer)))
         case CreateReport():
-            return _asked(_paid(state, request), request, answer)
+            return Outcome(state=_asked(_paid(state, request), request, answer, moment))
     return Outcome(state=_paid(state, request))
 
 
@@ -120,10 +120,8 @@ def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[E
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)
-        due = moment.now + wait
-        if _was_held(state, moment):
-            due = max(pacing.next_poll(state.polls, state.member.poll_s, moment.now), moment.now)
-        return Outcome(state=replace(state, poll_tries=0, poll_due=due, draining=False))
+        due = moment.now if _was_held(state, moment) else moment.now + wait
+        return Outcome(state=replace(state, poll_tries=0, poll_due=paced(state, due), draining=False))
     state = replace(state, poll_tries=0, poll_due=moment.now, draining=True)
     return hear(state, answer, moment, limited=False)
 
@@ -133,7 +131,7 @@ def _was_held(state: EndNode, moment: Moment) -> bool:
 
     Not if the last one came back early with nothing: then something between us does not wait.
     """
-    if not state.member.hold_s or not state.identity.hold:
+    if not state.holds:
         return False
     return state.draining or moment.now - state.poll_sent >= timedelta(seconds=state.member.hold_s / 2)
 
@@ -146,13 +144,15 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
         # The debt stays, so that the pauses between attempts grow.
         return Outcome(state=replace(state, member=member))
     rest = tuple(debt for debt in state.debts if not isinstance(debt.work, Register))
-    state = replace(state, member=member, debts=rest, poll_due=moment.now, poll_tries=0)
+    state = replace(state, member=member, debts=rest, poll_tries=0)
+    state = replace(state, poll_due=paced(state, moment.now))
     if not anew:
         return Outcome(state=state)
     # Rules 405 and 406: nothing of an earlier registration holds; METADATA and events come first.
     mail = _releases(state, moment)
     state = _without_promises(replace(state, debts=()))
     state = fetching(owe(state, Announce(), moment), moment)
+    state = asking(replace(state, requester=requester.anew(state.requester)), moment)
     return Outcome(state=declaring.again(state, moment), mail=mail)
 
 
@@ -183,12 +183,14 @@ def _report_registered(
     return Outcome(state=_serve(state, answer.requests, request.request_id, moment))
 
 
-def _asked(state: EndNode, request: CreateReport, answer: Message | None) -> Outcome[EndNode]:
-    """The VTN's oadrCreatedReport lists what it will send; a refusal ends the asking."""
-    if isinstance(answer, CreatedReport) and answer.result.code == OK:
-        return Outcome(state=replace(state, requester=requester.running(state.requester, answer.pending)))
+def _asked(state: EndNode, request: CreateReport, answer: Message | None, moment: Moment) -> EndNode:
+    """The VTN will send what it was asked for; a refusal ends the asking. What was wanted meanwhile is asked for next."""
     ids = tuple(each.id for each in request.requests)
-    return Outcome(state=replace(state, requester=requester.stopped(state.requester, ids)))
+    if isinstance(answer, CreatedReport) and answer.result.code == OK:
+        held = requester.running(state.requester, ids)
+    else:
+        held = requester.stopped(state.requester, ids)
+    return asking(replace(state, requester=held), moment)
 
 
 def _serve(state: EndNode, requests: tuple[ReportRequest, ...], request_id: RequestId, moment: Moment) -> EndNode:
@@ -217,6 +219,7 @@ def _updated(state: EndNode, request: UpdateReport, answer: Message | None) -> O
 def hear(state: EndNode, message: Message | None, moment: Moment, *, limited: bool) -> Outcome[EndNode]:
     """A payload of the VTN's own. Its answer becomes a debt; an `OadrError` becomes a refusal that is owed."""
     try:
+        _check_addressee(state, message)
         return _take(state, message, moment, limited)
     except OadrError as error:
         if message is None or state.member.vtn_id is None:
@@ -232,10 +235,19 @@ SAYABLE = (
 )  # fmt: skip
 
 
+def _check_addressee(state: EndNode, message: Message | None) -> None:
+    """Rule 21: what names another VEN is not for us. Most payloads of a VTN's may leave the name out."""
+    named = getattr(message, "ven_id", None)
+    if named and named != state.member.ven_id and not isinstance(message, Response):
+        raise InvalidId(f"venID {named} is not ours")
+
+
 def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool) -> Outcome[EndNode]:
     match message:
         case None | Response():
             return Outcome(state=state)
+        case DistributeEvent() if state.identity.report_only:
+            raise NotAllowed("a report-only VEN takes no events")
         case DistributeEvent():
             return _distributed(state, message, moment, limited)
         case RegisterReport():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from openadr_ra.protocol import pacing, requester
 from openadr_ra.protocol.agenda import Agenda
-from openadr_ra.protocol.debts import Debt, Duty, Fetch
+from openadr_ra.protocol.debts import Ask, Debt, Duty, Fetch
 from openadr_ra.protocol.model import MarketContext, ResourceId, VenId
 from openadr_ra.protocol.opt import Opts
 from openadr_ra.protocol.producer import Producer, Rates
@@ -57,6 +58,25 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
     poll_sent: datetime = datetime.min.replace(tzinfo=UTC)
     poll_tries: int = 0
     polls: tuple[datetime, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Are its polls held: does the VTN offer it, and does this VEN want it?"""
+        return self.member.hold_s > 0 and self.identity.hold
+
+
+def paced(state: EndNode, due: datetime) -> datetime:
+    """When a poll that is due at `due` may be sent. Those that are never held are a period apart as it is."""
+    return pacing.next_poll(state.polls, state.member.poll_s, due) if state.holds else due
+
+
+def asking(state: EndNode, moment: Moment) -> EndNode:
+    """With oadrCreateReport owed if there is a report of the VTN's still to be asked for, unless it is already."""
+    if not requester.unasked(state.requester, moment.now, timedelta(0)):
+        return state
+    if any(isinstance(debt.work, Ask) for debt in state.debts):
+        return state
+    return owe(state, Ask(), moment)
 
 
 def fetching(state: EndNode, moment: Moment) -> EndNode:

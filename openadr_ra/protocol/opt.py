@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from openadr_ra.errors import ComplianceError, InvalidData, InvalidId
 from openadr_ra.protocol.messages import CancelOpt, CreateOpt
 from openadr_ra.protocol.model import (
+    EventId,
     MarketContext,
     OptId,
     OptReason,
@@ -66,6 +69,9 @@ def check(message: CreateOpt, resources: Iterable[ResourceId]) -> None:
     foreign = [name for name in message.target.resources if known and name not in known]
     if foreign:
         raise InvalidId(f"resource {foreign[0]} is not one of this VEN's")
+    others = [name for name in message.target.vens if name != message.ven_id]
+    if others:
+        raise InvalidId(f"a VEN opts for itself alone, not for {others[0]}")
 
 
 def create(opts: Opts, message: CreateOpt) -> Opts:
@@ -83,20 +89,29 @@ def create(opts: Opts, message: CreateOpt) -> Opts:
         target=message.target,
         device_class=message.device_class,
     )
-    return opts | {made.id: made}
+    return without(opts, made.id) | {made.id: made}
+
+
+def without(opts: Opts, opt_id: OptId) -> Opts:
+    """The others."""
+    return {name: item for name, item in opts.items() if name != opt_id}
 
 
 def cancel(opts: Opts, opt_id: OptId) -> Opts:
     """Without that opt. Raises InvalidId for one that is not kept (X-OPT-4)."""
     if opt_id not in opts:
         raise InvalidId(f"optID {opt_id} is unknown here")
-    return {name: item for name, item in opts.items() if name != opt_id}
+    return without(opts, opt_id)
 
 
-def forget(opts: Opts, now: datetime) -> Opts:
-    """Without the schedules that are over. Opts for events go with their events."""
-    kept = {name: item for name, item in opts.items() if item.event is not None or _end(item) > now}
+def forget(opts: Opts, now: datetime, events: Container[EventId]) -> Opts:
+    """Without the schedules that are over, and without the opts for any but `events`, those that are known still."""
+    kept = {name: item for name, item in opts.items() if _stands(item, now, events)}
     return opts if len(kept) == len(opts) else kept
+
+
+def _stands(item: Opt, now: datetime, events: Container[EventId]) -> bool:
+    return item.event.event_id in events if item.event is not None else _end(item) > now
 
 
 def _end(item: Opt) -> datetime:
@@ -120,7 +135,7 @@ def spoken(
     """What the schedules say of [start, end), for the whole VEN or for one resource; None where they are silent.
 
     The newest schedule that touches the time decides; of equally old ones, as after a new registration, the last one
-    declared. One for another market context or for other resources says nothing.
+    declared. One for another market context, for other resources or for a device class says nothing.
     """
     speaking = [
         item
@@ -136,8 +151,12 @@ def spoken(
 def _concerns(item: Opt, resource: ResourceId | None, market_context: MarketContext | None) -> bool:
     if item.market_context is not None and market_context not in (None, item.market_context):
         return False
-    named = item.target.resources
-    return not named or (resource is not None and resource in named)
+    if item.device_class is not None and item.device_class != Target():
+        # It says something of some devices, nobody here knows of which.
+        return False
+    if replace(item.target, vens=()) == Target():
+        return True
+    return resource is not None and resource in item.target.resources
 
 
 def message(item: Opt, *, request_id: RequestId, ven_id: VenId, now: datetime) -> CreateOpt:

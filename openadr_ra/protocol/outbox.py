@@ -30,7 +30,6 @@ def next_payload(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] |
 
     A debt that was told is not told again before `terms.retry`, so that a VEN may drain the queue before it answers.
     """
-    state = reporting.collected(state, moment)
     for offer in (_registration, _events, _debts, _requests):
         outcome = offer(state, terms, moment)
         if outcome is not None:
@@ -111,11 +110,11 @@ def distributed(
 
 
 def _requests(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    requests = requester.unasked(state.reports, moment.now, terms.retry)
+    requests = requester.next_to_ask(state.reports, moment.now, terms.retry)
     if not requests:
         return None
     message = CreateReport(request_id=RequestId(moment.fresh("cr")), requests=requests, ven_id=state.ven_id)
-    state = replace(state, reports=requester.asked(state.reports, requests, moment.now))
+    state = replace(state, reports=requester.asked(state.reports, requests, moment.now, message.request_id))
     return Outcome(state=state, replies=(message,))
 
 
@@ -123,6 +122,7 @@ def pushed(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     """What to post to a push VEN now, as an effect; the next is told when this one is answered or has failed."""
     if not state.pushed or (state.push_due is not None and moment.now < state.push_due):
         return Outcome(state=state)
+    state = reporting.collected(state, moment)
     outcome = next_payload(state, terms, moment)
     if outcome is None:
         return Outcome(state=replace(state, push_due=None))

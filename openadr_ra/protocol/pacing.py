@@ -30,13 +30,13 @@ def with_poll(polls: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...
 
 
 def next_poll(polls: tuple[datetime, ...], poll_s: int, now: datetime) -> datetime:
-    """When the next regular poll may be sent if they need not be evenly spaced: over any minute there are at most as many
-    as one every `poll_s` makes; the period itself where it is longer than a minute.
+    """When the next regular poll may be sent, from `now` on, if they need not be evenly spaced: over any minute there are
+    at most as many as one every `poll_s` makes; the period itself where it is longer than a minute.
     """
     if not polls:
         return now
     if poll_s > MINUTE.total_seconds():
-        return polls[-1] + timedelta(seconds=poll_s)
+        return max(polls[-1] + timedelta(seconds=poll_s), now)
     most = int(MINUTE.total_seconds()) // max(poll_s, 1)
     recent = [sent for sent in polls if sent > now - MINUTE]
     return now if len(recent) < most else recent[-most] + MINUTE

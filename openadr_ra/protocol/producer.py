@@ -156,12 +156,15 @@ def _standing(producer: Producer, request: ReportRequest, rates: Rates, now: dat
         raise InvalidData(f"report request {request.id} has a negative period")
     if timedelta(0) < request.granularity.length < timedelta(seconds=rates.shortest_s) and name in _SAMPLED:
         raise InvalidData(f"report request {request.id}: granularity is below oadrMinPeriod {rates.shortest_s} s (3.3)")
-    if name == METADATA_REPORT:
-        # Capabilities are told at once, and then every reportBackDuration.
-        return Standing(request=request, name=name, sent_until=now - request.report_back.length)
     begin = request.interval.start if request.interval else now
     length = request.interval.duration.length if request.interval else timedelta(0)
     until = shift(begin, length) if length else FOREVER
+    if name == METADATA_REPORT:
+        # Capabilities are told at dtstart, or at once if that is past, and then every reportBackDuration.
+        back = request.report_back.length
+        return Standing(
+            request=request, name=name, sent_until=shift(max(begin, now), -back), until=until if back else FOREVER
+        )
     return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
 
 
@@ -184,7 +187,7 @@ def last_spans(
 ) -> tuple[tuple[Standing, Span], ...]:
     """What was collected since the last update of each of these periodic requests."""
     return tuple(
-        (standing, Span(request_id=name, start=standing.sent_until, end=now))
+        (standing, Span(request_id=name, start=max(standing.sent_until, _floor(standing, now)), end=now))
         for name in ids
         if (standing := producer.requests.get(name)) is not None
         and standing.back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from openadr_ra.errors import OK, InvalidId
 from openadr_ra.protocol import delivery, producer, requester
 from openadr_ra.protocol.messages import (
     CanceledReport,
@@ -37,9 +38,9 @@ def acknowledged(state: Party, request_id: RequestId) -> Outcome[Party]:
 def register_report(state: Party, message: RegisterReport, terms: Terms, moment: Moment) -> Outcome[Party]:
     """What the VEN offers; the answer carries what we want of it."""
     reports = requester.offered(state.reports, message.reports, terms.wanted, moment)
-    requests = requester.unasked(reports, moment.now, terms.retry)
+    requests = requester.next_to_ask(reports, moment.now, terms.retry)
     ended = requester.ending(state.reports, reports)
-    state = replace(state, reports=requester.asked(reports, requests, moment.now))
+    state = replace(state, reports=requester.asked(reports, requests, moment.now, message.request_id))
     if ended:
         state = owe(state, Stop(ids=ended), moment)
     reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
@@ -54,14 +55,25 @@ def updated(state: Party, message: UpdateReport) -> Outcome[Party]:
     return replace(outcome, effects=(Record(readings=readings),) if readings else ())
 
 
+def created_report(state: Party, message: CreatedReport) -> Outcome[Party]:
+    """The VEN serves what it lists. What it refused of an operator's requests is asked for no more."""
+    reports = requester.running(state.reports, message.pending)
+    if message.result.code != OK:
+        reports = requester.refused(reports, message.result.request_id)
+    return acknowledged(replace(state, reports=reports), message.result.request_id)
+
+
 def canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
-    """The VEN stopped what it no longer lists."""
-    for debt in state.debts:
-        if isinstance(debt.work, Stop) and debt.id == message.result.request_id:
-            ended = tuple(name for name in debt.work.ids if name not in message.pending)
-            reports = requester.stopped(state.reports, ended, to_follow=debt.work.to_follow)
-            state = replace(state, reports=reports)
-    return acknowledged(paid(state, Stop, message.result.request_id), message.result.request_id)
+    """The VEN stopped what it no longer lists; what it lists goes on."""
+    held = state
+    state = paid(state, Stop, message.result.request_id)
+    for debt in held.debts:
+        if isinstance(debt.work, Stop) and debt not in state.debts:
+            gone = tuple(name for name in debt.work.ids if name not in message.pending)
+            reports = requester.stopped(state.reports, gone, to_follow=debt.work.to_follow)
+            still = tuple(name for name in debt.work.ids if name in message.pending)
+            state = replace(state, reports=requester.resumed(reports, still))
+    return acknowledged(state, message.result.request_id)
 
 
 def offer(state: Party, letter: Offer, moment: Moment) -> Party:
@@ -94,10 +106,16 @@ def cancel_report(state: Party, message: CancelReport, moment: Moment) -> Outcom
 
 def data_acknowledged(state: Party, message: UpdatedReport) -> Outcome[Party]:
     """The VEN has our report; it may have cancelled the request with its answer (3.5)."""
+    held = state
     state = paid(state, Data, message.result.request_id)
-    if message.cancel is not None:
-        named = tuple(name for name in message.cancel.report_request_ids if name in state.producer.requests)
-        state = replace(state, producer=producer.cancel(state.producer, named))
+    named = message.cancel.report_request_ids if message.cancel is not None else ()
+    if message.result.code == InvalidId.code:
+        # A VEN that does not know the request any more gets no further reports on it.
+        named = tuple(
+            debt.work.span.request_id for debt in held.debts if isinstance(debt.work, Data) and debt not in state.debts
+        )
+    known = tuple(name for name in named if name in state.producer.requests)
+    state = replace(state, producer=producer.cancel(state.producer, known))
     return acknowledged(state, message.result.request_id)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId
 from openadr_ra.protocol.messages import CreateReport, Message, UpdateReport
-from openadr_ra.protocol.model import Period, ReportRequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, Rid, SpecifierId, VenId
 from openadr_ra.protocol.parts import (
     GOOD,
     TELEMETRY_STATUS,
@@ -38,7 +38,8 @@ SLOT = timedelta(minutes=30)
 
 
 MAX_ENDING = 20
-"""Cancelled requests that are remembered until the VEN confirms; one that never does must not fill its row."""
+"""Cancelled requests that are remembered until the VEN confirms, and likewise an operator's one-shot requests that were
+served: neither must fill the row of a VEN."""
 
 
 class Wanted(Value, frozen=True, kw_only=True, gc=False):
@@ -51,16 +52,22 @@ class Wanted(Value, frozen=True, kw_only=True, gc=False):
 class Requested(Value, frozen=True, kw_only=True, gc=False):
     """A request of ours. Asked again through the poll until the other side lists or serves it.
 
-    `standing`: every VEN is asked for it; else an operator wants it of this one. `ending`: it is to be cancelled, but what
-    still comes of it is taken.
+    `standing`: every VEN is asked for it; else an operator wants it of this one. `asked_under`: the requestID of the
+    message that asked for it last. `ending`: it is to be cancelled, but what still comes of it is taken.
     """
 
     request: ReportRequest
     name: ReportName
     standing: bool = True
     asked_at: datetime | None = None
+    asked_under: RequestId = RequestId("")
     running: bool = False
     ending: bool = False
+
+    @property
+    def served(self) -> bool:
+        """Is nothing more to come of it, as far as one knows?"""
+        return self.running and not self.standing and self.request.report_back == Duration()
 
 
 class Requester(Value, frozen=True, kw_only=True, gc=False):
@@ -82,11 +89,10 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
     them as they were, so what replaces them has an id of its own.
     """
     fresh = {_key(item): item for item in _standing(reports, wanted, moment)}
-    specifiers = {METADATA_SPECIFIER, *(report.specifier_id for report in reports)}
     stays: list[Requested] = []
     ends: list[Requested] = []
     for item in requester.requests.values():
-        allowed = _key(item) in fresh if item.standing else item.request.specifier_id in specifiers
+        allowed = _key(item) in fresh if item.standing else _is_offered(reports, item.request)
         if allowed and not item.ending:
             stays.append(item)
         elif item.asked_at is not None:
@@ -96,6 +102,16 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
     return Requester(
         offered=reports, requests={item.request.id: item for item in (*ends[-MAX_ENDING:], *stays, *added)}
     )
+
+
+def _is_offered(reports: tuple[Report, ...], request: ReportRequest) -> bool:
+    """Are all of its points on offer? METADATA can always be asked for."""
+    if request.specifier_id == METADATA_SPECIFIER:
+        return True
+    points = {
+        point.rid for report in reports if report.specifier_id == request.specifier_id for point in report.descriptions
+    }
+    return all(point.rid in points for point in request.points)
 
 
 def _key(item: Requested) -> tuple[SpecifierId, Duration, tuple[SpecifierPayload, ...]]:
@@ -163,9 +179,48 @@ def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
     added = {
         request.id: Requested(request=request, name=names[request.specifier_id], standing=False)
         for request in requests
-        if request.specifier_id in names
+        if _is_offered(requester.offered, request)
     }
-    return replace(requester, requests=requester.requests | added)
+    served = [name for name, item in requester.requests.items() if item.served]
+    held = {name: item for name, item in requester.requests.items() if name not in served[:-MAX_ENDING]}
+    return replace(requester, requests=held | added)
+
+
+def ended(requester: Requester, ids: tuple[ReportRequestId, ...]) -> tuple[Requester, tuple[ReportRequestId, ...]]:
+    """After an operator's order to end those requests: the other side is to be told of those that it was asked for."""
+    known = {name: requester.requests[name] for name in ids if name in requester.requests}
+    told = tuple(name for name, item in known.items() if item.asked_at is not None or item.running)
+    rest = {name: item for name, item in requester.requests.items() if name in told or name not in known}
+    return replace(requester, requests=rest | {name: replace(known[name], ending=True) for name in told}), told
+
+
+def resumed(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
+    """The other side goes on with those requests, though it was told to end them."""
+    on = {name: replace(requester.requests[name], ending=False) for name in ids if name in requester.requests}
+    return running(replace(requester, requests=requester.requests | on), ids)
+
+
+def refused(requester: Requester, request_id: RequestId) -> Requester:
+    """The other side refused what the message of that id asked for: an operator's wish ends with it.
+
+    Standing requests are asked for again; they were perhaps refused because of another in the same message.
+    """
+    gone = {
+        name
+        for name, item in requester.requests.items()
+        if item.asked_under == request_id != "" and not item.standing and not item.running
+    }
+    return replace(requester, requests={k: v for k, v in requester.requests.items() if k not in gone})
+
+
+def anew(requester: Requester) -> Requester:
+    """A new registration voids what was promised (rule 406): what was to come again and again is to be asked for anew."""
+    kept = {
+        name: replace(item, running=False, asked_at=None)
+        for name, item in requester.requests.items()
+        if not item.ending and (not item.running or item.request.report_back != Duration())
+    }
+    return replace(requester, requests=kept)
 
 
 def stopped(requester: Requester, ids: tuple[ReportRequestId, ...], *, to_follow: bool = False) -> Requester:
@@ -183,6 +238,14 @@ def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[Repo
         for item in requester.requests.values()
         if not item.running and not item.ending and (item.asked_at is None or now >= item.asked_at + retry)
     )
+
+
+def next_to_ask(requester: Requester, now: datetime, retry: timedelta) -> tuple[ReportRequest, ...]:
+    """Those of `unasked` that go into one message: all standing ones, else one of an operator's, whose refusal then takes
+    no other with it."""
+    names = {request.id for request in unasked(requester, now, retry)}
+    standing = tuple(item.request for name, item in requester.requests.items() if name in names and item.standing)
+    return standing or unasked(requester, now, retry)[:1]
 
 
 def unsent(requester: Requester, message: Message) -> Requester:
@@ -207,9 +270,11 @@ def next_unasked(requester: Requester, after: datetime, retry: timedelta) -> dat
     return min((when for when in times if when > after), default=None)
 
 
-def asked(requester: Requester, requests: tuple[ReportRequest, ...], now: datetime) -> Requester:
-    """Those requests went out at `now`."""
-    marked = {request.id: replace(requester.requests[request.id], asked_at=now) for request in requests}
+def asked(requester: Requester, requests: tuple[ReportRequest, ...], now: datetime, under: RequestId) -> Requester:
+    """Those requests went out at `now`, in a message of that requestID."""
+    marked = {
+        request.id: replace(requester.requests[request.id], asked_at=now, asked_under=under) for request in requests
+    }
     return replace(requester, requests=requester.requests | marked)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
-from openadr_ra.protocol import agenda, pacing, producer, registration, requester, saying
+from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
 from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register, Say, Update
-from openadr_ra.protocol.declaring import declared, retracted
 from openadr_ra.protocol.hearing import called, replied
 from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.model import (
@@ -21,7 +20,7 @@ from openadr_ra.protocol.model import (
     OptId,
     OptType,
 )
-from openadr_ra.protocol.node import EndNode, Identity, fetching, owe
+from openadr_ra.protocol.node import EndNode, Identity, asking, fetching, owe, paced
 from openadr_ra.protocol.opt import Opt
 from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import X_RESPONSE, ReportRequest
@@ -117,14 +116,15 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
         case Called():
             outcome = called(state, given.message, moment)
         case Declared():
-            outcome = Outcome(state=declared(state, given.opt, moment))
+            outcome = _declared(state, given, moment)
         case Retracted():
-            outcome = Outcome(state=retracted(state, given.opt_id, moment))
+            outcome = _retracted(state, given, moment)
         case Wanted():
-            asking = replace(state, requester=requester.ask(state.requester, given.requests))
-            outcome = Outcome(state=owe(asking, Ask(), moment))
+            wanting = replace(state, requester=requester.ask(state.requester, given.requests))
+            outcome = Outcome(state=asking(wanting, moment))
         case Verdict():
-            outcome = Outcome(state=_answering(_with(state, agenda.decide(state.agenda, given)), moment))
+            state = _answering(_with(state, agenda.decide(state.agenda, given)), moment)
+            outcome = Outcome(state=declaring.following(state, moment))
         case Opinion():
             outcome = _opinion(state, given, moment)
         case Chosen():
@@ -158,8 +158,7 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
         if debt.due > moment.now or not _sayable(state, debt):
             debts.append(debt)
             continue
-        if isinstance(debt.work, Answer) and not debt.work.strays and not agenda.owed(state.agenda):
-            # What it was to answer was overtaken by a change on which nobody has decided yet.
+        if _is_moot(state, debt):
             continue
         effects.append(saying.said(state, debt, moment))
         tries = debt.tries + 1
@@ -171,9 +170,20 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     return Outcome(state=state, effects=tuple(effects), due=deadline(state, moment.now))
 
 
+def _is_moot(state: EndNode, debt: Debt) -> bool:
+    """Was it overtaken: by a change on which nobody has decided yet, or by a refusal?"""
+    match debt.work:
+        case Answer(strays=()):
+            return not agenda.owed(state.agenda)
+        case Ask():
+            return not requester.unasked(state.requester, datetime.max.replace(tzinfo=UTC), timedelta(0))
+    return False
+
+
 def _polls(state: EndNode) -> bool:
-    """A VEN that is told by push never polls (X-POLL-1)."""
-    return state.member.phase == "registered" and not state.identity.push_address
+    """A VEN that is told by push never polls (X-POLL-1), nor does one that its VTN takes for such until it has heard
+    otherwise."""
+    return state.member.phase == "registered" and not state.identity.push_address and not _owes(state, Register)
 
 
 def _polled(state: EndNode, moment: Moment) -> tuple[EndNode, Send]:
@@ -182,9 +192,10 @@ def _polled(state: EndNode, moment: Moment) -> tuple[EndNode, Send]:
     hold_s = state.member.hold_s if state.identity.hold and not state.draining and tries == 1 else 0
     wait = max(backoff(tries, dice(moment)), timedelta(seconds=min(state.member.poll_s, 60)))
     due = moment.now + wait + timedelta(seconds=hold_s)
-    polls = state.polls if state.draining else pacing.with_poll(state.polls, moment.now)
-    state = replace(state, poll_tries=tries, poll_due=due, poll_sent=moment.now, polls=polls)
-    return state, Send(message=Poll(ven_id=saying.ven_id(state)), wait_s=hold_s)
+    # One further poll comes with each payload; if it has to be repeated, the repetition is a regular one.
+    polls = state.polls if state.draining and tries == 1 else pacing.with_poll(state.polls, moment.now)
+    state = replace(state, poll_tries=tries, poll_sent=moment.now, polls=polls)
+    return replace(state, poll_due=paced(state, due)), Send(message=Poll(ven_id=saying.ven_id(state)), wait_s=hold_s)
 
 
 def deadline(state: EndNode, after: datetime) -> datetime | None:
@@ -220,14 +231,15 @@ def _sayable(state: EndNode, debt: Debt) -> bool:
             return isinstance(debt.work, Register)
         case "ended":
             return isinstance(debt.work, Say)
-    return True
+    return declaring.in_order(state, debt)
 
 
 def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
     """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
     debts = tuple(replace(debt, due=moment.now, tries=0) for debt in state.debts)
     moved = _transport(state.identity) != _transport(given.identity)
-    state = replace(state, identity=given.identity, debts=debts, poll_tries=0, poll_due=moment.now, draining=False)
+    state = replace(state, identity=given.identity, debts=debts, poll_tries=0, draining=False)
+    state = replace(state, poll_due=paced(state, moment.now))
     if moved and state.member.phase == "registered" and not _owes(state, Register):
         # What the VTN knows of us has changed: it is told by a re-registration with unchanged ids.
         state = owe(state, Register(), moment)
@@ -252,6 +264,22 @@ def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
         case "registered" if not _owes(state, Leave):
             return Outcome(state=owe(state, Leave(), moment))
     return Outcome(state=state)
+
+
+def _declared(state: EndNode, given: Declared, moment: Moment) -> Outcome[EndNode]:
+    """An opt for one event is also our own word on it."""
+    state = declaring.declared(state, given.opt, moment)
+    if given.opt.event is None:
+        return Outcome(state=state)
+    return _chosen(state, Chosen(event_id=given.opt.event.event_id, opt=given.opt.opt, by="operator"), moment)
+
+
+def _retracted(state: EndNode, given: Retracted, moment: Moment) -> Outcome[EndNode]:
+    gone = state.opts.get(given.opt_id)
+    state = declaring.retracted(state, given.opt_id, moment)
+    if gone is None or gone.event is None:
+        return Outcome(state=state)
+    return _chosen(state, Chosen(event_id=gone.event.event_id, opt=None, by="operator"), moment)
 
 
 def _answering(state: EndNode, moment: Moment) -> EndNode:

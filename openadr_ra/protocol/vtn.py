@@ -119,8 +119,9 @@ def filed(state: Party, letters: tuple[AnyLetter, ...], moment: Moment) -> Party
             case AskReports(requests=requests):
                 state = replace(state, reports=requester.ask(state.reports, requests))
             case StopReports(ids=ids, to_follow=to_follow):
-                known = tuple(name for name in ids if name in state.reports.requests)
-                state = owe(state, Stop(ids=known, to_follow=to_follow), moment) if known else state
+                reports, told = requester.ended(state.reports, ids)
+                state = replace(state, reports=reports)
+                state = owe(state, Stop(ids=told, to_follow=to_follow), moment) if told else state
             case Reregister():
                 state = owe(state, Again(), moment)
             case EndRegistration():
@@ -226,8 +227,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case RegisteredReport():
             return acknowledged(paid(state, Metadata, message.result.request_id), message.result.request_id)
         case CreatedReport():
-            reports = requester.running(state.reports, message.pending)
-            return acknowledged(replace(state, reports=reports), message.result.request_id)
+            return reporting.created_report(state, message)
         case UpdateReport():
             return reporting.updated(state, message)
         case CreateReport():
@@ -333,7 +333,7 @@ def _create_opt(state: Party, message: CreateOpt, moment: Moment) -> Outcome[Par
     if message.event is not None:
         events, entry = distribution.qualify(state.events, message.event, message, moment.now)
         state, entries = replace(state, events=events), (entry,)
-    state = replace(state, opts=opt.create(opt.forget(state.opts, moment.now), message))
+    state = replace(state, opts=opt.create(opt.forget(state.opts, moment.now, state.events), message))
     reply = CreatedOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)
     return Outcome(state=state, replies=(reply,), effects=(Record(entries=entries),) if entries else ())
 
@@ -348,12 +348,15 @@ def _cancel_opt(state: Party, message: CancelOpt, moment: Moment) -> Outcome[Par
     gone = state.opts.get(message.opt_id)
     state = replace(state, opts=opt.cancel(state.opts, message.opt_id))
     if gone is not None and gone.event is not None:
-        state = replace(state, events=distribution.unqualify(state.events, gone.event.event_id))
+        standing = [item.opt for item in state.opts.values() if item.event == gone.event]
+        events = distribution.unqualify(state.events, gone.event, standing[-1] if standing else None, moment.now)
+        state = replace(state, events=events)
     reply = CanceledOpt(result=Result(request_id=message.request_id), opt_id=message.opt_id)
     return says(state, reply)
 
 
 def _poll(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     """The next payload, else a plain oadrResponse (rule 500)."""
+    state = reporting.collected(state, moment)
     outcome = next_payload(state, terms, moment)
     return outcome or says(state, Response(result=Result(), ven_id=state.ven_id))

@@ -27,7 +27,7 @@ MAX_ID_CHARACTERS = 250
 
 
 POLICY = Policy()
-NO_POLICIES: Mapping[str, Policy] = {}
+NO_POLICIES: Mapping[Key, Policy] = {}
 
 
 class Admission:
@@ -35,6 +35,8 @@ class Admission:
 
     `admit` "listed": only fingerprints that the operator enrolled; "ca": any certificate that the TLS layer let through
     gets a venID of its own at its first registration. Without TLS a VEN is who it says it is.
+
+    `policy` is how messages are taken, `policies` how those of certain parties are.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Admission:
         admit: Literal["listed", "ca"],
         *,
         policy: Policy = POLICY,
-        policies: Mapping[str, Policy] = NO_POLICIES,
+        policies: Mapping[Key, Policy] = NO_POLICIES,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -54,9 +56,16 @@ class Admission:
         self._keys: dict[str, Key] = {}
         self._rows: set[Key] = set()
 
-    def policy(self, fingerprint: str | None) -> Policy:
-        """How the messages that come over a connection with this certificate are taken."""
-        return self._policies.get(fingerprint, self._policy) if fingerprint is not None else self._policy
+    async def policy(self, fingerprint: str | None) -> Policy:
+        """How the messages that come over a connection with this certificate are taken, whoever enrolled it."""
+        if fingerprint is None or not self._policies:
+            return self._policy
+        key = await self._owner(fingerprint)
+        return self._policy if key is None else self.policy_of(key)
+
+    def policy_of(self, key: Key) -> Policy:
+        """How the messages of this party are taken."""
+        return self._policies.get(key, self._policy)
 
     async def load(self) -> None:
         """Learn the parties there are."""

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from openadr_ra.errors import NotRecognized, OadrError, StoreError, WireError
+from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, StoreError, WireError
 from openadr_ra.net.server import Reply, Request, serve
-from openadr_ra.net.tls import server_contexts
+from openadr_ra.net.tls import normal_fingerprint, server_contexts
 from openadr_ra.net.url import host_and_port
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.refusal import blank
@@ -28,13 +28,21 @@ Called = Callable[[Message], Awaitable[Message | None]]
 
 @asynccontextmanager
 async def listening(settings: Upstream, office: PostOffice, called: Called) -> AsyncIterator[None]:
-    """Serve the VTN of `settings` until the block is left; only certificates that its `ca` signed get in."""
+    """Serve the VTN of `settings` until the block is left.
+
+    Only certificates that its `ca` signed get in; of these only those of `vtn_fingerprints`, where some are set.
+    """
     host, port = _place(settings)
     tls = None
     if settings.push_url.startswith("https"):
         tls = server_contexts(((Path(settings.cert), Path(settings.key)),), Path(settings.ca))
 
+    vtn = {normal_fingerprint(text) for text in settings.vtn_fingerprints} if tls is not None else set()
+
     async def answer(request: Request) -> Reply:
+        if vtn and request.fingerprint not in vtn:
+            log.warning("! refused %s: %s is none of vtn_fingerprints", request.service, request.fingerprint)
+            return Reply(body=codec.encode(blank(NotRegistered("this certificate is not our VTN's"))))
         return await _answer(request, office, called)
 
     async with serve(answer, host=host, port=port, ssl=tls, services=PUSHED_SERVICES) as listener:

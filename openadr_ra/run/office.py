@@ -64,6 +64,7 @@ class _Sealing:
             signer=load_signer(Path(settings.cert), Path(settings.key)) if self._signs else None,
             style=settings.signature_style,
             window=timedelta(seconds=settings.signature_window_s),
+            changes_nothing="Response",
         )
         self._policy = Policy(signing="required" if self._signs else "off", lenient=settings.lenient)
         self._warned: set[str] = set()

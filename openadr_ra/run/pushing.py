@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
 
-from openadr_ra.errors import OadrRaError, TransportError
+from openadr_ra.errors import NotRegistered, OadrRaError
 from openadr_ra.net.client import Link
 from openadr_ra.net.tls import Contexts
+from openadr_ra.net.url import base_url
 from openadr_ra.protocol import vtn
+from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
+from openadr_ra.protocol.refusal import refused_with
 from openadr_ra.protocol.step import Effect, Fetched, Key, Read, Send
 from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
+from openadr_ra.run.admission import Admission
 from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
+from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Store
 
 log = logging.getLogger(__name__)
-
-
-_POLICIES = {False: Policy(signing="accepted"), True: Policy(signing="required")}
-"""By whether the VEN registered for signed messages."""
 
 
 class Pushing:
@@ -34,7 +37,9 @@ class Pushing:
         store: Store,
         clock: Clock,
         terms: Terms,
+        admission: Admission,
         envelope: Envelope,
+        warned: Warned,
         *,
         contexts: Contexts | None,
         tap: Tap,
@@ -43,7 +48,9 @@ class Pushing:
         self._store = store
         self._clock = clock
         self._terms = terms
+        self._admission = admission
         self._envelope = envelope
+        self._warned = warned
         self._contexts = contexts
         self._tap = tap
         self._group = group
@@ -83,8 +90,7 @@ class Pushing:
             task.cancel()
 
     async def _run(self, row: Row[Party, Input]) -> None:
-        async with AsyncExitStack() as stack:
-            links: dict[str, Link] = {}
+        async with _Line(self._contexts) as line:
 
             async def carry(effect: Effect) -> None:
                 if isinstance(effect, Read):
@@ -92,39 +98,75 @@ class Pushing:
                     for then in await row.give(Fetched(tag=effect.tag, readings=found)):
                         await carry(then)
                 if isinstance(effect, Send):
-                    link = await self._link(row, links, stack)
-                    if link is not None:
-                        await self._post(row, link, effect.message)
+                    await self._post(row, line, effect.message)
 
             await row.run(carry)
 
-    async def _link(self, row: Row[Party, Input], links: dict[str, Link], stack: AsyncExitStack) -> Link | None:
-        """The connection to where the VEN is registered now."""
+    async def _post(self, row: Row[Party, Input], line: _Line, message: Message) -> None:
         held = await row.state()
-        address = held.registration.address if held is not None and held.registration is not None else ""
-        if not address:
-            return None
-        if address not in links:
-            secure = self._contexts if address.startswith("https") else None
-            links[address] = await stack.enter_async_context(Link(address, ssl=secure))
-        return links[address]
-
-    async def _post(self, row: Row[Party, Input], link: Link, message: Message) -> None:
-        service = message.service or "EiRegisterParty"
-        held = await row.state()
-        signs = held is not None and held.signs
-        body = self._envelope.seal(message, signed=signs)
+        if held is None or held.registration is None:
+            return
         peer = row.key.partition("/")[2]
         log.info("> %s %s (push)", peer, message)
         try:
-            answer = await link.post(service, body)
-            heard = (await self._envelope.open(answer.body, _POLICIES[signs])).message if answer.body else None
-        except (TransportError, OadrRaError) as error:
+            heard = await self._exchange(held, line, message)
+        except OadrRaError as error:
             log.warning("! %s: %s", peer, error)
             await row.give(Lost(message=message))
-            row.wake_up()
-            return
-        self._tap(Exchange(peer=peer, service=service, request=body, reply=answer.body, status=200))
-        log.info("< %s %s (push)", peer, heard if heard is not None else "an empty answer")
-        await row.give(Pushed(message=message, answer=heard, terms=self._terms))
+        else:
+            log.info("< %s %s (push)", peer, heard if heard is not None else "an empty answer")
+            await row.give(Pushed(message=message, answer=heard, terms=self._terms))
         row.wake_up()
+
+    async def _exchange(self, held: Party, line: _Line, message: Message) -> Message | None:
+        """What the VEN answers; None is an empty 200. Raises OadrRaError where that is nothing to go by."""
+        key, policy = party(held.ven_id), self._signing(held)
+        service = message.service or "EiRegisterParty"
+        body = self._envelope.seal(message, signed=policy.signing == "required")
+        link = await line.to(held.registration.address if held.registration is not None else "")
+        answer = await link.post(service, body)
+        self._tap(Exchange(peer=held.ven_id, service=service, request=body, reply=answer.body, status=200))
+        if not answer.body:
+            return None
+        opened = await self._envelope.open(answer.body, policy)
+        if opened.signer is not None and held.fingerprints and opened.signer not in held.fingerprints:
+            raise NotRegistered(f"the answer is signed by {opened.signer}, which is no certificate of this VEN")
+        await self._warned.note(key, opened.warnings)
+        refused = refused_with(opened.message)
+        if refused is not None and refused.code == NotRegistered.code:
+            # It has not taken note of its registration yet, or has forgotten it: what we said is still to be said.
+            raise NotRegistered(f"it says that it is not registered: {refused.description or ''}")
+        return opened.message
+
+    def _signing(self, held: Party) -> Policy:
+        """How we speak to this VEN: signed both ways if it registered so, unless its operator says otherwise."""
+        policy = self._admission.policy_of(party(held.ven_id))
+        if policy.signing == "accepted" and held.signs:
+            return Policy(signing="required", lenient=policy.lenient)
+        return policy
+
+
+class _Line:
+    """The connection to where one VEN is registered now; an async context manager."""
+
+    def __init__(self, contexts: Contexts | None) -> None:
+        self._contexts = contexts
+        self._stack = AsyncExitStack()
+        self._link: Link | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def to(self, address: str) -> Link:
+        """The connection there; one to another place is closed. Raises SettingsError for an address of no use."""
+        if self._link is not None and self._link.url == base_url(address):
+            return self._link
+        self._link = None
+        await self._stack.aclose()
+        self._link = await self._stack.enter_async_context(Link(address, ssl=self._contexts))
+        return self._link

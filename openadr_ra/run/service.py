@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, ResponseCode, StoreError, WireError
+from openadr_ra.errors import (
+    InvalidData,
+    NotRecognized,
+    NotRegistered,
+    OadrError,
+    ResponseCode,
+    SettingsError,
+    StoreError,
+    WireError,
+)
 from openadr_ra.net.server import Reply, Request, busy
+from openadr_ra.net.url import base_url
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import blank, refusal, refused_with
-from openadr_ra.protocol.step import AnyLetter, Entry, Fetched, Key, Outcome, Read
+from openadr_ra.protocol.step import AnyLetter, Fetched, Key, Outcome, Read
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
-from openadr_ra.run.envelope import Envelope
+from openadr_ra.run.envelope import Envelope, Opened
+from openadr_ra.run.holding import Holding, Turn
 from openadr_ra.run.limits import Limiter
 from openadr_ra.run.row import chained
 from openadr_ra.run.traffic import Exchange, Tap
+from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Step, Store
 from openadr_ra.wire import codec
-from openadr_ra.wire.lenient import InteropWarning
 from openadr_ra.wire.parse import one_line
 
 log = logging.getLogger(__name__)
 
-WARNED = "interop warning"
-"""What a journal entry about a repaired message says."""
-
-MOST_WARNED = 10_000
-"""Kinds of repair that are remembered over all VENs; beyond it nothing more is written down."""
-
 
 class Post(NamedTuple):
-    """What was posted, by whom: the certificate of the connection, or of the signature where a proxy ended TLS."""
+    """What was posted, by whom: the certificate of the connection, or of the signature where a proxy ended TLS.
+
+    `signed`: it was, or the operator wants no signatures looked at. `seal`: the reply is signed, too.
+    """
 
     request: Request
     message: Message
     fingerprint: str | None
     signed: bool
+    seal: bool
+
+
+class Idle(NamedTuple):
+    """What a poll of `party` is answered with while nothing else changes, up to `until`; `reply` is it, unsigned."""
+
+    party: Party
+    until: datetime
+    said: Message
+    reply: Reply
 
 
 class Service:
-    """Answers what VENs post. `heard` is called with a party's key after each step that changed anything."""
+    """Answers what VENs post. `heard` is called with a party's key after each step that changed anything.
+
+    `secure`: the VTN has certificates, so that it posts to push VENs by TLS and to no others.
+    """
 
     def __init__(
         self,
@@ -58,7 +77,9 @@ class Service:
         admission: Admission,
         limiter: Limiter,
         envelope: Envelope,
+        warned: Warned,
         *,
+        secure: bool,
         tap: Tap,
         heard: Callable[[Key, Outcome[Party]], None],
         hold_s: int,
@@ -69,12 +90,12 @@ class Service:
         self._admission = admission
         self._limiter = limiter
         self._envelope = envelope
+        self._warned = warned
+        self._secure = secure
         self._tap = tap
         self._heard = heard
-        self._hold_s = hold_s
-        self._idle: dict[Key, tuple[Party, datetime, Reply, Message]] = {}
-        self._warned: set[tuple[Key, str, str]] = set()
-        self._held: dict[Key, asyncio.Event] = {}
+        self._holding = Holding(hold_s)
+        self._idle: dict[Key, Idle] = {}
         self.last_seen: dict[VenId, datetime] = {}
 
     async def answer(self, request: Request) -> Reply:
@@ -93,7 +114,8 @@ class Service:
 
     async def _answer(self, request: Request) -> tuple[str, Reply]:
         try:
-            opened = await self._envelope.open(request.body, self._admission.policy(request.fingerprint))
+            policy = await self._admission.policy(request.fingerprint)
+            opened = await self._envelope.read(request.body, policy)
         except WireError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(status=error.status, body=self._refusal(error.code))
@@ -101,19 +123,23 @@ class Service:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(body=codec.encode(blank(error)))
         except StoreError as error:
-            log.error("! not stored: a nonce from %s: %s", _who(request), error)
+            log.error("! not known: %s: %s", _who(request), error)
             return "", Reply(status=503)
-        message = opened.message
-        post = Post(request, message, request.fingerprint or opened.signer, opened.signer is not None)
+        signed = opened.signer is not None
+        post = Post(
+            request=request,
+            message=opened.message,
+            fingerprint=request.fingerprint or opened.signer,
+            signed=signed or policy.signing == "off",
+            seal=signed and self._envelope.signs,
+        )
         try:
-            if opened.signer not in (None, post.fingerprint):
-                raise NotRegistered("the signature is not by the certificate of this connection")
-            return await self._step(post, opened.warnings)
+            return await self._step(post, opened)
         except OadrError as error:
-            log.info("! refused %s %s from %s: %s", error.code, message, _who(request), one_line(str(error)))
+            log.info("! refused %s %s from %s: %s", error.code, post.message, _who(request), one_line(str(error)))
             return "", self._refused(post, error)
         except StoreError as error:
-            log.error("! not stored: %s from %s: %s", message, _who(request), error)
+            log.error("! not stored: %s from %s: %s", post.message, _who(request), error)
             return "", Reply(status=503)
 
     def _refusal(self, code: ResponseCode) -> bytes:
@@ -123,44 +149,49 @@ class Service:
 
     def _refused(self, post: Post, error: OadrError) -> Reply:
         reply = refusal(post.message, error, ven_id=None, vtn_id=self._terms.vtn_id)
-        return Reply(body=self._envelope.seal(reply, signed=post.signed))
+        return self._sealed(reply, post)
 
-    async def _step(self, post: Post, warnings: tuple[InteropWarning, ...]) -> tuple[str, Reply]:
-        request, message = post.request, post.message
-        if not vtn.belongs(message, request.service):
-            raise NotRecognized(f"{message} does not belong to {request.service}; post it to {message.service}")
+    def _sealed(self, reply: Message, post: Post) -> Reply:
+        return Reply(body=self._envelope.seal(reply, signed=post.seal))
+
+    async def _step(self, post: Post, opened: Opened) -> tuple[str, Reply]:
+        """Who it is comes first, then whether it was said before, then what it says."""
+        message = post.message
+        if opened.signer not in (None, post.fingerprint):
+            raise NotRegistered("the signature is not by the certificate of this connection")
+        if not vtn.belongs(message, post.request.service):
+            raise NotRecognized(f"{message} does not belong to {post.request.service}; post it to {message.service}")
         key = await self._admission.party(message, post.fingerprint)
-        ven = VenId(key.partition("/")[2])
+        await self._envelope.take(opened)
         self._saw(key)
-        await self._warn(key, warnings)
+        ven = VenId(key.partition("/")[2])
         if vtn.is_creating(message):
+            self._check_address(message)
             known = self._admission.knows(key)
-            wait_s = self._limiter.registers(key, request.address, post.fingerprint, known=known)
+            wait_s = self._limiter.registers(key, post.request.address, post.fingerprint, known=known)
             if wait_s is not None:
                 await self._limiter.rest()
                 return ven, busy(wait_s)
         if vtn.is_poll(message) and getattr(message, "ven_id", None) == ven:
-            return ven, await self._polled(key, post)
-        return ven, (await self._replied(key, post))[0]
+            reply = await self._polled(key, post)
+        else:
+            reply = self._sealed(await self._said(key, post), post)
+        if self._admission.knows(key):
+            await self._warned.note(key, opened.warnings)
+        return ven, reply
 
-    async def _warn(self, key: Key, warnings: tuple[InteropWarning, ...]) -> None:
-        """What had to be repaired is kept for the operator, each kind once a start: a peer repeats its own way for ever."""
-        new = [one for one in warnings if (key, one.repair, one.path) not in self._warned]
-        if not new or not self._admission.knows(key) or len(self._warned) > MOST_WARNED:
+    def _check_address(self, message: Message) -> None:
+        """Raise InvalidData if a push VEN cannot be posted to where it says. In plain HTTP anyone could answer for it."""
+        address = getattr(message, "address", None)
+        if getattr(message, "pull", None) is not False or not address:
             return
-        self._warned.update((key, one.repair, one.path) for one in new)
-        ven = key.partition("/")[2]
-        entries = [
-            Entry(
-                subject=key,
-                at=self._clock.now(),
-                by=ven,
-                what=WARNED,
-                detail=f"{one.repair} at {one.path}: {one.detail}",
-            )
-            for one in new
-        ]
-        await self._store.record((), entries)
+        try:
+            url = base_url(address)
+        except SettingsError as error:
+            raise InvalidData(f"oadrTransportAddress: {error}") from error
+        if self._secure != url.startswith("https:"):
+            scheme = "https" if self._secure else "http"
+            raise InvalidData(f"oadrTransportAddress {address} does not begin with {scheme}, as this VTN's own does")
 
     def _saw(self, key: Key) -> None:
         """Only of a party that there is: names are free to invent."""
@@ -169,52 +200,50 @@ class Service:
 
     async def _polled(self, key: Key, post: Post) -> Reply:
         """The reply to a poll; where the VEN prefers to wait (RFC 7240), it is held until there is something to say."""
-        wait_s = min(post.request.wait_s or 0, self._hold_s)
-        end = self._clock.now() + timedelta(seconds=wait_s)
-        while True:
-            told = self._held.setdefault(key, asyncio.Event())
-            reply = self._still_idle(key, post)
-            if reply is None:
-                reply, said = await self._replied(key, post)
-                if not vtn.is_plain(said) or refused_with(said) is not None:
-                    return reply
-                self._rest(key, reply, said)
-            left = (min(end, self._quiet(key)) - self._clock.now()).total_seconds()
-            if left <= 0:
-                break
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await told.wait()
-            if self._clock.now() >= end or not self._hold_s:
-                break
+        wait_s = self._holding.seconds(post.request.wait_s)
         if not wait_s:
-            return reply
+            return self._ready(*await self._next(key, post), post)
+        with self._holding.turn(key) as turn:
+            reply = self._ready(*await self._held(key, post, turn, wait_s), post)
         return replace(reply, headers=(("Preference-Applied", f"wait={wait_s}"),))
 
-    def _quiet(self, key: Key) -> datetime:
-        """Until when nothing can be due by the clock alone."""
-        kept = self._idle.get(key)
-        return kept[1] if kept is not None else self._clock.now()
+    def _ready(self, said: Message, idle: Idle | None, post: Post) -> Reply:
+        """Sealed at the last moment: a signature is good for a short time."""
+        return self._sealed(said, post) if idle is None or post.seal else idle.reply
+
+    async def _held(self, key: Key, post: Post, turn: Turn, wait_s: int) -> tuple[Message, Idle | None]:
+        end = self._clock.now() + timedelta(seconds=wait_s)
+        while True:
+            said, idle = await self._next(key, post)
+            now = self._clock.now()
+            if idle is None or now >= end or not await turn.wait((min(end, idle.until) - now).total_seconds()):
+                return said, idle
+
+    async def _next(self, key: Key, post: Post) -> tuple[Message, Idle | None]:
+        """What a poll brings now; if that is nothing, how long it stays so."""
+        idle = self._still_idle(key, post)
+        if idle is not None:
+            return idle.said, idle
+        said = await self._said(key, post)
+        if not vtn.is_plain(said) or refused_with(said) is not None:
+            return said, None
+        return said, self._rest(key, said)
 
     def close(self) -> None:
-        """From now on no poll is held: those that are get the reply that is ready, so that nobody waits for our end."""
-        self._hold_s = 0
-        for key in tuple(self._held):
-            self.tell(key)
+        """From now on no poll is held, and those that are get their answers."""
+        self._holding.close()
 
     def tell(self, key: Key) -> None:
         """There may be something for this party: whoever holds its poll looks again."""
-        told = self._held.pop(key, None)
-        if told is not None:
-            told.set()
+        self._holding.tell(key)
 
-    async def _replied(self, key: Key, post: Post) -> tuple[Reply, Message]:
+    async def _said(self, key: Key, post: Post) -> Message:
+        """What the party's step says to it."""
         outcome = await self._stepped(key, self._stepping(key, post))
         for effect in outcome.effects:
             if isinstance(effect, Read) and not outcome.replies:
                 outcome = await self._stepped(key, await self._reading(effect))
         said = outcome.replies[-1]
-        reply = Reply(body=self._envelope.seal(said, signed=post.signed))
         ven = key.partition("/")[2]
         refused = refused_with(said)
         if refused is not None:
@@ -223,7 +252,7 @@ class Service:
         else:
             log.info("< %s %s", ven, post.message)
             log.info("> %s %s", ven, said)
-        return reply, said
+        return said
 
     async def _stepped(self, key: Key, step: Step[Party]) -> Outcome[Party]:
         """The step's outcome, stored; but nobody is remembered for a mere question, or for a registration refused."""
@@ -233,6 +262,8 @@ class Service:
                 return outcome
         outcome = await self._store.update(key, Party, step)
         self._heard(key, outcome)
+        # What the VEN says beside a held poll may have made something due.
+        self.tell(key)
         self._admission.learned(key, outcome)
         self._saw(key)
         return outcome
@@ -255,28 +286,29 @@ class Service:
 
         return step
 
-    def _still_idle(self, key: Key, post: Post) -> Reply | None:
-        """The ready reply to a poll of a party for which nothing has changed: no step, no store."""
-        kept = self._idle.get(key)
-        if kept is None:
+    def _still_idle(self, key: Key, post: Post) -> Idle | None:
+        """What was said to the last poll if nothing has changed since: no step, no store."""
+        idle = self._idle.get(key)
+        if idle is None:
             return None
-        party, until, reply, said = kept
-        if self._store.peek(key, Party) is not party or self._clock.now() >= until:
+        party = idle.party
+        if self._store.peek(key, Party) is not party or self._clock.now() >= idle.until:
             del self._idle[key]
             return None
         if party.fingerprints and post.fingerprint not in party.fingerprints:
             return None
-        if post.signed:
-            return Reply(body=self._envelope.seal(said, signed=True))
-        return None if party.signs else reply
+        return None if party.signs and not post.signed else idle
 
-    def _rest(self, key: Key, reply: Reply, said: Message) -> None:
+    def _rest(self, key: Key, said: Message) -> Idle | None:
+        """Nothing was said: what is kept until something changes."""
         party = self._store.peek(key, Party)
         if party is None:
-            return
+            return None
         until = vtn.quiet_until(party, self._clock.now(), self._terms)
-        if until is not None:
-            self._idle[key] = (party, until, reply, said)
+        if until is None:
+            return None
+        idle = self._idle[key] = Idle(party, until, said, Reply(body=codec.encode(said)))
+        return idle
 
 
 def _who(request: Request) -> str:

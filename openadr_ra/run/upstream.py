@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from openadr_ra.errors import OK, OadrError, ResponseCode, SettingsError, TransportError, WireError
+from openadr_ra.errors import OK, OadrError, OadrRaError, ResponseCode, SettingsError, TransportError, WireError
 from openadr_ra.net.client import Answer, Bounds, Link
 from openadr_ra.net.tls import Contexts, client_contexts
 from openadr_ra.net.url import base_url
@@ -153,7 +154,7 @@ class UpstreamLink:
         replies, effects = await self.row.ask(Called(message=message))
         await self._carry_all(effects)
         if self._group is not None:
-            self._group.create_task(self._consult())
+            self._group.create_task(self._beside(self._consult))
         return replies[0] if replies else None
 
     async def choose(self, chosen: Chosen) -> None:
@@ -168,12 +169,22 @@ class UpstreamLink:
         while work:
             match work.popleft():
                 case Send(message=message, wait_s=wait_s) if wait_s and self._group is not None:
-                    self._held_poll = self._group.create_task(self._hold(message, wait_s))
+                    hold = partial(self._hold, message, wait_s)
+                    self._held_poll = self._group.create_task(self._beside(hold))
                 case Send(message=message):
                     work.extend(await self._post(message))
                 case Read(tag=tag, series=series, start=start, end=end):
                     found = await self._store.readings(series, start, end)
                     work.extend(await self.row.give(Fetched(tag=tag, readings=found)))
+
+    async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work beside the row's loop, which outlives its failure as the loop does: the VTN's word was silence."""
+        try:
+            await work()
+        except OadrRaError as error:
+            log.warning("! %s: %s", self._settings.name, error)
+        except Exception:
+            log.exception("! %s", self._settings.name)
 
     async def _hold(self, poll: Message, wait_s: int) -> None:
         """A poll that the VTN may answer late; meanwhile everything else goes its way."""
@@ -203,13 +214,14 @@ class UpstreamLink:
             log.warning("! %s: %s", self._settings.name, error)
             return ()
         self._saw(service, body, answer.body, 200)
+        # Before it is opened: of a clock that is off a signature says no more than that it is too old.
+        self._check_clock(answer)
         try:
             # A VTN has nothing to say to an oadrResponse: its answer may be empty.
             heard = await self._post_office.open(answer.body) if answer.body else None
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
             return ()
-        self._check_clock(answer)
         log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
         effects = await self.row.give(Answered(request=message, answer=heard))
         await self._consult()

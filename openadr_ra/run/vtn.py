@@ -31,9 +31,10 @@ from openadr_ra.run.limits import Limiter
 from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
-from openadr_ra.run.service import WARNED, Service
+from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
+from openadr_ra.run.warned import WARNED, Warned
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Downstream, NodeSettings, read
 from openadr_ra.store import open_store
@@ -89,7 +90,7 @@ class Vtn:
                 stack.push_async_callback(self._store.close)
             store = self.store
             self._admission = await self._admitting()
-            envelope = self._envelope()
+            envelope, warned = self._envelope(), Warned(store, self._clock)
             self._service = Service(
                 store,
                 self._clock,
@@ -97,6 +98,8 @@ class Vtn:
                 self._admission,
                 self._limiter,
                 envelope,
+                warned,
+                secure=bool(self._down.client_ca),
                 tap=self._tap,
                 heard=self._heard,
                 hold_s=self._down.hold_s,
@@ -108,7 +111,15 @@ class Vtn:
             watch = group.create_task(warn_of_expiry(contexts, self._clock))
             stack.callback(watch.cancel)
             self._pushing = Pushing(
-                store, self._clock, self._terms(), envelope, contexts=self._as_client(), tap=self._tap, group=group
+                store,
+                self._clock,
+                self._terms(),
+                self._admission,
+                envelope,
+                warned,
+                contexts=self._as_client(),
+                tap=self._tap,
+                group=group,
             )
             await self._pushing.load()
             stack.callback(self._pushing.close)
@@ -120,13 +131,15 @@ class Vtn:
         down = self._down
         prints = {ven.id: [normal_fingerprint(text) for text in ven.fingerprints] for ven in down.ven}
         policies = {
-            name: Policy(
+            party(VenId(ven.id)): Policy(
                 signing=ven.signature or down.signature, lenient=down.lenient if ven.lenient is None else ven.lenient
             )
             for ven in down.ven
-            for name in prints[ven.id]
+            if ven.signature is not None or ven.lenient is not None
         }
         usual = Policy(signing=down.signature, lenient=down.lenient)
+        if not down.chains and any(each.signing == "required" for each in (usual, *policies.values())):
+            raise SettingsError("downstream.signature: required, yet there is nothing to sign with; set cert and key")
         admission = Admission(self.store, self._clock, down.admit, policy=usual, policies=policies)
         await admission.load()
         for ven in down.ven:
@@ -138,7 +151,7 @@ class Vtn:
         chains = self._down.chains
         signer = load_signer(Path(chains[0][0]), Path(chains[0][1])) if chains else None
         window = timedelta(seconds=self._down.signature_window_s)
-        return Envelope(self.store, self._clock, signer=signer, window=window)
+        return Envelope(self.store, self._clock, signer=signer, window=window, changes_nothing="Poll")
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -296,8 +309,11 @@ class Vtn:
         await self._admission.enrol(VenId(ven_id), prints, by=by)
 
     async def warnings(self, ven_id: str) -> tuple[Entry, ...]:
-        """What had to be repaired in this VEN's messages, each kind once a start."""
-        return tuple(entry for entry in await self.journal(party(VenId(ven_id))) if entry.what == WARNED)
+        """What had to be repaired in this VEN's messages, each kind once a start. Raises InvalidId for an unknown VEN."""
+        key = party(VenId(ven_id))
+        if await self.store.load(key, Party) is None:
+            raise InvalidId(f"VEN {ven_id} is unknown here; `openadr-ra ven list` shows those there are")
+        return tuple(entry for entry in await self.journal(key) if entry.what == WARNED)
 
     async def journal(self, subject: str) -> tuple[Entry, ...]:
         """What happened to `event/<id>` or `party/<venID>`, in order."""

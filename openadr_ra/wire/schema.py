@@ -7,7 +7,6 @@ hashed: the files are read once, and the compiler gets them from memory and can 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -94,11 +93,8 @@ def _first_error(body: bytes) -> str | None:
     try:
         etree.fromstring(body, new_parser(load()))
     except etree.XMLSyntaxError as error:
-        return _PLACE.sub("", error.msg)
+        return error.msg
     return None
-
-
-_PLACE = re.compile(r", line \d+, column \d+$")
 
 
 def signed_object(tree: Element) -> Element:

@@ -23,12 +23,12 @@ from openadr_ra.protocol.parts import EventResponse, Result
 from openadr_ra.protocol.times import FOREVER, Duration
 from openadr_ra.protocol.ven import Answered
 from tests.protocol.events import BAD, INSTANT, RUNNING, TEN_MINUTES, answered, hears, period, said, stronger
+from tests.site import RELEASE
 from tests.world import (
     E1,
     HOUR,
     MINUTE,
     NOON,
-    RELEASE,
     VEN1,
     Pair,
     distributed,

@@ -24,13 +24,13 @@ from openadr_ra.protocol.model import (
 from openadr_ra.protocol.parts import Event, Result
 from openadr_ra.protocol.shape import Token
 from tests.protocol.events import BAD, INSTANT, RUNNING, UNUSABLE, answered, hears, said, stronger
+from tests.site import RELEASE
 from tests.world import (
     E1,
     HOUR,
     IDENTITY,
     MINUTE,
     NOON,
-    RELEASE,
     VEN1,
     Pair,
     distributed,

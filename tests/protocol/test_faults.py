@@ -11,13 +11,33 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from openadr_ra.protocol import event as events
+from openadr_ra.protocol import opt as opts
 from openadr_ra.protocol import ven
-from openadr_ra.protocol.model import CANCELLED, NEVER, OPT_IN, OPT_OUT, EventId, OptType, ResourceId
-from openadr_ra.protocol.parts import Event
+from openadr_ra.protocol.model import (
+    CANCELLED,
+    NEVER,
+    OPT_IN,
+    OPT_OUT,
+    EventId,
+    OptId,
+    OptType,
+    ReportRequestId,
+    ResourceId,
+    Rid,
+    SpecifierId,
+)
+from openadr_ra.protocol.opt import SCHEDULED, Opt
+from openadr_ra.protocol.parts import Event, ReportRequest, SpecifierPayload
 from openadr_ra.protocol.report import usage_description
+from openadr_ra.protocol.step import AskReports, Reregister
+from openadr_ra.protocol.ven import Declared, Retracted
 from openadr_ra.protocol.vtn import Party
-from tests.world import HOUR, MINUTE, NOON, OFFER, SECOND, VEN1, Fate, Pair, in_memory, shed
+from tests.world import DAY, HOUR, MINUTE, NOON, OFFER, SECOND, VEN1, Fate, Pair, in_memory, shed
 
+AWAY = OptId("away")
+CAPABILITIES = ReportRequest(
+    id=ReportRequestId("m1"), specifier_id=SpecifierId("METADATA"), points=(SpecifierPayload(rid=Rid("0")),)
+)
 WIDER = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
 
 
@@ -30,7 +50,8 @@ class Deed(NamedTuple):
 
 DEEDS = (
     "publish", "publish without answer", "change", "cancel", "opt out", "opt in", "opt back", "fleet refuses",
-    "fleet agrees", "restart", "more to report", "less to report", "nothing", "VTN forgets",
+    "fleet agrees", "restart", "more to report", "less to report", "nothing", "VTN forgets", "register again",
+    "declare", "take back", "ask for METADATA",
 )  # fmt: skip
 deeds = st.lists(st.builds(Deed, st.sampled_from(DEEDS), st.integers(0, 40)), min_size=1, max_size=10)
 FATES: tuple[Fate, ...] = get_args(Fate)
@@ -64,6 +85,17 @@ def does(pair: Pair, deed: Deed, number: int) -> None:
             pair.ven_receives(WIDER)
         case "less to report":
             pair.ven_receives(OFFER)
+        case "register again":
+            pair.vtn_takes(Reregister())
+        case "declare":
+            span = opts.period(pair.now + DAY, HOUR)
+            pair.ven_receives(
+                Declared(opt=Opt(id=AWAY, opt=OPT_OUT, reason=SCHEDULED, created=pair.now, periods=(span,)))
+            )
+        case "take back" if pair.node.opts:
+            pair.ven_receives(Retracted(opt_id=AWAY))
+        case "ask for METADATA":
+            pair.vtn_takes(AskReports(requests=(CAPABILITIES,)))
         case "VTN forgets":
             pair.party = Party(ven_id=VEN1, events=pair.party.events)
 
@@ -82,10 +114,14 @@ def agree(pair: Pair) -> None:
     wanted = [name for name, item in given.items() if item.response_required != NEVER]
     assert {name: given[name].opt for name in wanted} == {name: known[name].opt for name in wanted}
     assert not [name for name in wanted if given[name].unanswered]
-    assert {name: item.request for name, item in pair.party.reports.requests.items()} == {
+    asked = {name: item for name, item in pair.party.reports.requests.items() if name != CAPABILITIES.id}
+    assert {name: item.request for name, item in asked.items()} == {
         name: item.request for name, item in pair.node.producer.requests.items()
     }
-    assert all(item.running for item in pair.party.reports.requests.values())
+    assert all(item.running for item in asked.values())
+    assert {name: item.periods for name, item in pair.party.opts.items()} == {
+        name: item.periods for name, item in pair.node.opts.items()
+    }
     follows = {name for name, schedule in pair.site.promised.items() if schedule.slots and schedule.end > pair.now}
     opted_in: set[OptType | None] = {OPT_IN}
     assert follows == {name for name, item in known.items() if item.opt in opted_in}

@@ -150,8 +150,8 @@ def test_schedules_that_are_over_are_forgotten() -> None:
     endless = replace(AWAY, id=OptId("o3"), periods=(Period(start=NOON),))
     held = {item.id: item for item in (AWAY, FOR_E1, endless)}
 
-    assert set(opts.forget(held, NOON + 2 * HOUR - MINUTE)) == {"o1", "o2", "o3"}
-    assert set(opts.forget(held, NOON + 2 * HOUR)) == {"o2", "o3"}
+    assert set(opts.forget(held, NOON + 2 * HOUR - MINUTE, {E1})) == {"o1", "o2", "o3"}
+    assert set(opts.forget(held, NOON + 2 * HOUR, {E1})) == {"o2", "o3"}
 
 
 def test_rule_206_an_opt_for_an_event_stands_against_later_answers(pair: Pair) -> None:

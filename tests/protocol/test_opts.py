@@ -13,7 +13,8 @@ from openadr_ra.protocol.model import CANCELLED, ELECTRICITY_PRICE, OPT_IN, OPT_
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Verdict
 from openadr_ra.protocol.ven import Answered, Opinion, unconsulted
-from tests.world import E1, HOUR, IDENTITY, MINUTE, NOON, RELEASE, Pair, distributed, event, shed
+from tests.site import RELEASE
+from tests.world import E1, HOUR, IDENTITY, MINUTE, NOON, Pair, distributed, event, shed
 
 VERDICT = Verdict(event_id=E1, modification=0, opt=OPT_IN)
 OPINION = Opinion(event_id=E1, modification=0)

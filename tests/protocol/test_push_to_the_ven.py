@@ -1,4 +1,4 @@
-"""HTTP push (1.5): the VTN posts, one payload at a time, and answers come back with its post or by the VEN's own."""
+"""HTTP push (1.5) under good and bad luck: what is told in which order, what comes back, and what is lost (nothing)."""
 
 from __future__ import annotations
 
@@ -39,20 +39,18 @@ from openadr_ra.protocol.model import (
     SpecifierId,
     VtnId,
 )
-from openadr_ra.protocol.outbox import QUIET
-from openadr_ra.protocol.pacing import LONGEST_BACKOFF_S
 from openadr_ra.protocol.parts import EventResponse, ReportRequest, Result, SpecifierPayload
 from openadr_ra.protocol.step import AskReports, EndRegistration, Reregister, StopReports
 from openadr_ra.protocol.times import Duration
 from openadr_ra.protocol.vtn import Lost, Pushed
 from tests.duplex import PUSHED, Duplex
+from tests.site import RELEASE
 from tests.world import (
     E1,
     HOUR,
     IDENTITY,
     MINUTE,
     NOON,
-    RELEASE,
     SECOND,
     VEN1,
     VTN1,
@@ -85,16 +83,6 @@ def posted(pair: Duplex, since: int = 0) -> list[type[Message]]:
     return [type(each.request) for each in pair.pushes[since:]]
 
 
-def test_x_reg_1_a_push_ven_registers_with_its_address_and_not_as_a_pull_ven(pair: Duplex) -> None:
-    (message,) = [each.request for each in pair.said if isinstance(each.request, CreatePartyRegistration)]
-
-    assert isinstance(message, CreatePartyRegistration)
-    assert (message.pull, message.address) == (False, "https://ven.example:8443")
-    assert pair.party.registration is not None
-    assert pair.party.registration.address == "https://ven.example:8443"
-    assert pair.party.pushed
-
-
 def test_x_poll_1_a_push_ven_never_polls(pair: Duplex) -> None:
     """Neither after its start, nor in a day, nor after a restart, nor while its VTN is away."""
     pair.vtn_publishes(shed())
@@ -104,41 +92,6 @@ def test_x_poll_1_a_push_ven_never_polls(pair: Duplex) -> None:
     pair.clock_reaches(NOON + 3 * HOUR)
 
     assert [each for each in pair.said if isinstance(each.request, Poll)] == []
-
-
-def test_x_poll_1_a_poll_of_a_push_ven_is_refused_and_brings_nothing(pair: Duplex) -> None:
-    pair.vtn_publishes(shed())
-    before = pair.party
-
-    reply = pair.vtn_is_polled()
-
-    assert isinstance(reply, Response)
-    assert code_of(reply) == "451"
-    assert pair.party == before
-
-
-def test_rule_301_the_vtn_posts_its_metadata_after_the_registration(pair: Duplex) -> None:
-    (push,) = pair.pushes
-
-    assert isinstance(push.request, RegisterReport)
-    assert isinstance(push.reply, RegisteredReport)
-    assert push.reply.result.request_id == push.request.request_id
-    assert pair.party.debts == ()
-
-
-def test_an_event_is_posted_at_once_and_answered_by_the_vens_own_post(pair: Duplex) -> None:
-    """The VEN gives an empty 200; oadrCreatedEvent comes later, as its own request (1.5)."""
-    since = len(pair.said)
-    pair.vtn_publishes(shed())
-    pair.settles()
-
-    push = pair.pushes[-1]
-    assert isinstance(push.request, DistributeEvent)
-    assert push.reply is None
-    assert [type(each.request) for each in pair.said[since:]] == [CreatedEvent]
-    assert pair.said[-1].at == pair.now == NOON - HOUR
-    assert pair.party.events[E1].opt == OPT_IN
-    assert not pair.party.events[E1].unanswered
 
 
 def test_a_pushed_event_moves_the_load_for_exactly_its_period(pair: Duplex) -> None:
@@ -188,8 +141,8 @@ def test_one_payload_at_a_time_is_posted_and_the_next_after_its_answer() -> None
     """What ends or renews the registration comes first, then events, then the rest."""
     pair = Duplex(identity=PUSHED)
     pair.down = True
-    pair.vtn_publishes(shed())
     pair.ven_starts()
+    pair.vtn_publishes(shed())
     pair.vtn_takes(AskReports(requests=(ASKED,)))
     pair.vtn_takes(Reregister())
     since = len(pair.pushes)
@@ -197,26 +150,11 @@ def test_one_payload_at_a_time_is_posted_and_the_next_after_its_answer() -> None
 
     pair.clock_reaches(pair.now + MINUTE)
 
-    carried = [each for each in pair.pushes[since:] if each.request is not None]
+    carried = pair.pushes[since:]
     assert [type(each.request) for each in carried][:4] == [
         RequestReregistration, DistributeEvent, RegisterReport, CreateReport,
     ]  # fmt: skip
     assert [type(each.reply) for each in carried][:4] == [Response, type(None), RegisteredReport, CreatedReport]
-
-
-def test_a_ven_that_is_down_is_tried_ever_more_rarely_and_never_given_up(pair: Duplex) -> None:
-    pair.down = True
-    pair.vtn_publishes(shed(start=NOON + HOUR, duration=4 * HOUR))
-    since = len(pair.pushes)
-    pair.clock_reaches(NOON)
-
-    times = [each.at for each in pair.pushes[since:]]
-    gaps = [later - sooner for sooner, later in pairwise(times)]
-    assert times[0] == NOON - HOUR
-    assert gaps[0] <= SECOND
-    assert max(gaps) <= LONGEST_BACKOFF_S * SECOND
-    assert min(gaps[8:]) >= LONGEST_BACKOFF_S / 2 * SECOND
-    assert 60 <= len(times) <= 130
 
 
 def test_a_ven_that_was_down_loses_nothing(pair: Duplex) -> None:
@@ -481,14 +419,6 @@ def test_a_ven_that_moves_to_another_address_is_posted_to_there(pair: Duplex) ->
     assert E1 in pair.node.agenda
 
 
-def test_a_party_that_owes_nothing_wakes_once_a_day_and_never_at_once(pair: Duplex) -> None:
-    pair.clock_reaches(pair.now + MINUTE)
-    wake = vtn.wake(pair.party, pair.terms, Moments().at(pair.now))
-
-    assert (wake.effects, wake.state) == ((), pair.party)
-    assert wake.due == pair.now + QUIET
-
-
 @pytest.mark.parametrize("fate", ["carried", "request lost", "reply lost", "crash", "slow"])
 def test_the_next_wake_of_a_push_party_is_always_later_than_this_one(pair: Duplex, fate: Fate) -> None:
     """And what is posted until then is bounded: an hour of bad luck is no hour of posts."""
@@ -504,12 +434,3 @@ def test_the_next_wake_of_a_push_party_is_always_later_than_this_one(pair: Duple
         pair.clock_reaches(pair.now + MINUTE)
 
     assert len(pair.pushes) - since <= 2 * 60 * 3
-
-
-def test_a_pull_party_is_never_woken() -> None:
-    pair = Duplex()
-    pair.ven_starts()
-    pair.vtn_publishes(shed())
-
-    assert vtn.wake(pair.party, pair.terms, Moments().at(pair.now)).due is None
-    assert pair.pushes == []

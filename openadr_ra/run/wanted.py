@@ -1,0 +1,248 @@
+"""Reports that somebody wants of the other side: what is on offer there, what was asked for, and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.protocol.model import EnergyReal, ItemBase, Period, PowerReal, ReportRequestId, ResourceId, Rid
+from openadr_ra.protocol.parts import (
+    HISTORY_USAGE,
+    TELEMETRY_USAGE,
+    Report,
+    ReportDescription,
+    ReportRequest,
+    SpecifierPayload,
+)
+from openadr_ra.protocol.requester import METADATA_SPECIFIER, Requested, Requester, plain_name
+from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.times import Duration, duration, write_duration
+from openadr_ra.seams import Store
+
+METADATA = "METADATA"
+"""The name under which the offers themselves are asked for (rule 306)."""
+
+_NO_POINT = (SpecifierPayload(rid=Rid("0")),)
+"""The schema wants a point in every request, in one for METADATA, too."""
+
+_PASTS = (HISTORY_USAGE, "HISTORY_GREENBUTTON")
+
+
+class WantedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A report by its name in the other side's METADATA, without `METADATA_`; `METADATA` itself is what there is on offer.
+
+    No `points`: all that the report has. With `back` zero it comes once, else every `back` from `start` on, for `duration`;
+    zero: until it is stopped. A HISTORY report is of the past `duration` from `start` on; zero: until now. Values are
+    sampled every `granularity`; zero: as the other side has them. No `start`: now.
+    """
+
+    name: str = TELEMETRY_USAGE
+    points: tuple[str, ...] = ()
+    granularity: timedelta = timedelta(0)
+    back: timedelta = timedelta(0)
+    start: datetime | None = None
+    duration: timedelta = timedelta(0)
+
+
+class OfferedPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of a report. `unit` is that of the values as they are kept here; `every` the shortest and longest period."""
+
+    point: Rid
+    resources: tuple[ResourceId, ...]
+    unit: str | None
+    every: tuple[str, str] | None
+
+
+class OfferedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A report on offer; `kept_for` is how much of the past it can draw on. Periods as in xs:duration, like `PT30M`."""
+
+    name: str
+    kept_for: str | None
+    points: tuple[OfferedPoint, ...]
+
+
+class AskedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for a report. `standing`: every VEN is asked for it.
+
+    `unanswered` until the other side lists or serves it; then `running` if it comes again and again, else `answered`.
+    `ending` is one that was stopped, or is no longer on offer, until the other side has confirmed it.
+    """
+
+    id: ReportRequestId
+    name: str
+    points: tuple[Rid, ...]
+    granularity: str
+    back: str
+    start: datetime | None
+    duration: str | None
+    standing: bool
+    state: Literal["unanswered", "running", "answered", "ending"]
+
+
+class Reports(msgspec.Struct, frozen=True, kw_only=True):
+    """What is on offer, and what was asked for."""
+
+    offered: tuple[OfferedReport, ...]
+    asked: tuple[AskedReport, ...]
+
+
+def reports(held: Requester) -> Reports:
+    """All that is known of the other side's reports."""
+    return Reports(
+        offered=tuple(_offer(report) for report in held.offered),
+        asked=tuple(_asked(item) for item in held.requests.values()),
+    )
+
+
+def state(item: Requested) -> Literal["unanswered", "running", "answered", "ending"]:
+    """How far a request is, see `AskedReport`."""
+    if item.ending:
+        return "ending"
+    if not item.running:
+        return "unanswered"
+    return "running" if item.request.report_back != Duration() or item.standing else "answered"
+
+
+def requests(
+    wanted: Iterable[WantedReport], held: Requester, now: datetime, fresh: Callable[[], str]
+) -> tuple[ReportRequest, ...]:
+    """The requests for what is wanted: one for each report of that name which has some of the points.
+
+    Raises InvalidId for what is not on offer, InvalidData for times that cannot be.
+    """
+    return tuple(request for each in wanted for request in _requests(each, held, now, fresh))
+
+
+def _requests(
+    wanted: WantedReport, held: Requester, now: datetime, fresh: Callable[[], str]
+) -> Iterator[ReportRequest]:
+    _check_times(wanted)
+    start = (wanted.start or now).astimezone(UTC).replace(microsecond=0)
+    period = Period(start=start, duration=duration(_whole(wanted.duration)))
+    request = ReportRequest(
+        id=ReportRequestId(""),
+        specifier_id=METADATA_SPECIFIER,
+        granularity=duration(wanted.granularity),
+        report_back=duration(wanted.back),
+        interval=period,
+        points=_NO_POINT,
+    )
+    if wanted.name == METADATA:
+        yield replace(request, id=ReportRequestId(fresh()))
+        return
+    for report, points in _chosen(wanted, held):
+        _check_rate(wanted, points)
+        yield replace(
+            request,
+            id=ReportRequestId(fresh()),
+            specifier_id=report.specifier_id,
+            points=tuple(SpecifierPayload(rid=point.rid) for point in points),
+        )
+
+
+def _check_times(wanted: WantedReport) -> None:
+    if wanted.start is not None and wanted.start.tzinfo is None:
+        raise InvalidData("start has no time zone; use an aware datetime")
+    for name in ("granularity", "back", "duration"):
+        if getattr(wanted, name) < timedelta(0):
+            raise InvalidData(f"{name}: cannot be less than nothing")
+    if wanted.name in _PASTS and (wanted.granularity or wanted.back):
+        raise InvalidData(f"{wanted.name} comes once and as it was kept: leave granularity and back out (3.3)")
+
+
+def _chosen(wanted: WantedReport, held: Requester) -> list[tuple[Report, tuple[ReportDescription, ...]]]:
+    """The reports of that name, each with those of its points that are wanted."""
+    named = [report for report in held.offered if plain_name(report) == wanted.name and report.descriptions]
+    if not named:
+        there = ", ".join(dict.fromkeys(plain_name(report) for report in held.offered if report.descriptions))
+        raise InvalidId(f"{wanted.name} is not on offer there; what is: {there or 'nothing yet'}")
+    known = {point.rid for report in named for point in report.descriptions}
+    for name in wanted.points:
+        if name not in known:
+            raise InvalidId(f"{wanted.name} has no point {name}; it has {', '.join(sorted(known))}")
+    chosen = [
+        (report, tuple(point for point in report.descriptions if not wanted.points or point.rid in wanted.points))
+        for report in named
+    ]
+    return [(report, points) for report, points in chosen if points]
+
+
+def _check_rate(wanted: WantedReport, points: tuple[ReportDescription, ...]) -> None:
+    """X-REP-6: what is sampled more slowly cannot be had at this granularity."""
+    for point in points:
+        shortest = point.sampling.minimum.length if point.sampling is not None else timedelta(0)
+        if timedelta(0) < wanted.granularity < shortest:
+            raise InvalidData(
+                f"granularity: {point.rid} is sampled every {shortest.total_seconds():g} s at most; ask for no less"
+            )
+
+
+def _whole(length: timedelta) -> timedelta:
+    """In whole seconds, and no shorter: a span on the wire has no fractions."""
+    return timedelta(seconds=ceil(length.total_seconds()))
+
+
+def _offer(report: Report) -> OfferedReport:
+    return OfferedReport(
+        name=plain_name(report),
+        kept_for=write_duration(report.duration) if report.duration is not None else None,
+        points=tuple(_point(point) for point in report.descriptions),
+    )
+
+
+def _point(point: ReportDescription) -> OfferedPoint:
+    rate = point.sampling
+    return OfferedPoint(
+        point=point.rid,
+        resources=point.source.resources if point.source is not None else (),
+        unit=_unit(point.unit),
+        every=(write_duration(rate.minimum), write_duration(rate.maximum)) if rate is not None else None,
+    )
+
+
+def _unit(unit: ItemBase | None) -> str | None:
+    match unit:
+        case PowerReal():
+            return "kW"
+        case EnergyReal():
+            return "kWh"
+    return getattr(unit, "units", None)
+
+
+def _asked(item: Requested) -> AskedReport:
+    request = item.request
+    return AskedReport(
+        id=request.id,
+        name=item.name,
+        points=tuple(point.rid for point in request.points if item.name != METADATA),
+        granularity=write_duration(request.granularity),
+        back=write_duration(request.report_back),
+        start=request.interval.start if request.interval is not None else None,
+        duration=write_duration(request.interval.duration) if request.interval is not None else None,
+        standing=item.standing,
+        state=state(item),
+    )
+
+
+Readings = dict[str, tuple[Reading, ...]]
+"""By point, those of TELEMETRY_STATUS by point and `.online` or `.override`; each in order of start."""
+
+
+async def readings(
+    store: Store, source: str, name: str, points: Iterable[str], start: datetime, end: datetime
+) -> Readings:
+    """What came of that report of `source` and touches [start, end), of all points or of those that are named."""
+    prefix = f"{source}/{name}/"
+    asked = frozenset(points)
+    found = [one.removeprefix(prefix) for one in await store.series(prefix)]
+    there = [one for one in found if not asked or one in asked or one.rpartition(".")[0] in asked]
+    kept: dict[str, list[Reading]] = {one: [] for one in there}
+    for reading in await store.readings([prefix + one for one in there], start, end):
+        kept[reading.series.removeprefix(prefix)].append(reading)
+    return {one: tuple(each) for one, each in kept.items() if each}

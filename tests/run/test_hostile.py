@@ -1,0 +1,197 @@
+"""A VTN under a VEN that means harm keeps serving the others, in time, and nothing of theirs changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import psutil
+import pytest
+import pytest_asyncio
+
+from openadr_ra import OPT_IN, Ven, Vtn, dispatch
+from openadr_ra.errors import OK
+from openadr_ra.programs.certs import Issued
+from openadr_ra.protocol.instruction import party
+from openadr_ra.protocol.messages import Poll
+from openadr_ra.protocol.model import VenId
+from openadr_ra.protocol.vtn import Party
+from tests.run.hostile import CUT, Orders, Tally, attacking
+from tests.run.peer import Peer, peer
+from tests.run.site import BATTERY, Site, Table, code, new_site, soon
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IN_TIME = timedelta(seconds=5)
+"""In which an event reaches a VEN and its answer the VTN, on a machine of two cores of which the attacker has one."""
+
+POLL_S = 2.0
+"""In which a poll is answered meanwhile."""
+
+MOST_MIB = 300
+"""By how much an attack may swell the process for a while."""
+
+HOUR = timedelta(hours=1)
+GOOD, IDLE = "GOOD", "IDLE"
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """A VTN with a VEN of ours that takes events, a VEN that only polls, and one that is registered and silent."""
+
+    vtn: Vtn
+    poller: Peer
+    hostile: Issued | None
+    trust: str
+
+    def orders(self, attack: str, source: str) -> Orders:
+        return Orders(attack=attack, url=self.vtn.url, shown=self.hostile, trust=self.trust, source=source)
+
+    async def others(self) -> tuple[Party | None, tuple[str, ...]]:
+        """What is stored of the VEN that says nothing, and which VENs there are beside the hostile one."""
+        keys = await self.vtn.store.keys("party/")
+        held = await self.vtn.store.load(party(VenId(IDLE)), Party)
+        return held, tuple(key for key in keys if "HOSTILE" not in key)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return new_site(tmp_path_factory)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def secure(site: Site) -> AsyncIterator[Scene]:
+    """Over mutual TLS; the hostile VEN has a certificate of the same CA and is behind the same address."""
+    shown = {name: site.issue(name) for name in (GOOD, IDLE, "POLLER", "HOSTILE")}
+    async with (
+        Vtn(site.settings(site.vtn())).running() as vtn,
+        Ven(site.settings(site.ven(GOOD, vtn.url, BATTERY, certificate=shown[GOOD]))).running(),
+    ):
+        peers = {name: peer(site, vtn.url, one) for name, one in shown.items()}
+        for name in (IDLE, "POLLER", "HOSTILE"):
+            assert code(await peers[name].register(name)) == OK
+        yield Scene(vtn=vtn, poller=peers["POLLER"], hostile=shown["HOSTILE"], trust=site.trust)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plain(site: Site) -> AsyncIterator[Scene]:
+    """Without TLS; the hostile VEN comes from another address."""
+    settings = site.settings(site.vtn("plain", client_ca="", cert=[], key=[]))
+    async with Vtn(settings).running() as vtn:
+        upstream: Table = {"url": vtn.url, "ven_id": GOOD}
+        table: Table = {"store": {"url": "memory"}, "upstream": [upstream], "device": [BATTERY]}
+        poller = Peer(url=vtn.url)
+        async with Ven(site.settings(table)).running():
+            for name in (IDLE, "POLLER", "HOSTILE"):
+                assert code(await poller.register(name)) == OK
+            yield Scene(vtn=vtn, poller=poller, hostile=None, trust="")
+
+
+def rss_mib() -> float:
+    return float(psutil.Process().memory_info().rss) / 1024 / 1024
+
+
+async def withstood(scene: Scene, attack: str, source: str = "127.0.0.2") -> Tally:
+    """What the attacker got while the others were served as ever."""
+    loop = asyncio.get_running_loop()
+    before, others = rss_mib(), await scene.others()
+    async with attacking(scene.orders(attack, source)) as tally:
+        told = asyncio.ensure_future(opted_in(scene.vtn))
+        polls, worst_s, most_mib = 0, 0.0, before
+        while not (tally.done() and told.done()):
+            began = loop.time()
+            await scene.poller.say(Poll(ven_id=VenId("POLLER")))
+            polls, worst_s = polls + 1, max(worst_s, loop.time() - began)
+            most_mib = max(most_mib, rss_mib())
+            await asyncio.wait((tally, told), timeout=0.05, return_when=asyncio.ALL_COMPLETED)
+        assert await told
+    print("POLLS", attack, polls, worst_s, most_mib - before, tally.result())
+    assert polls >= 5
+    assert worst_s < POLL_S
+    assert most_mib - before < MOST_MIB
+    assert await scene.others() == others
+    return await tally
+
+
+async def opted_in(vtn: Vtn) -> bool:
+    """Did an event that is published now come back with an opt-in in time?"""
+    event = await vtn.publish(dispatch(start=soon(3600), every=HOUR, delta_kw=(-1,), to=(GOOD,)))
+    opts = await vtn.opts(event, within=IN_TIME)
+    await vtn.cancel(event)
+    return opts == {VenId(GOOD): OPT_IN}
+
+
+async def test_a_flood_of_polls_of_one_ven_is_answered_with_503(
+    secure: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    tally = await withstood(secure, "polls")
+
+    assert 0 < tally[200] <= 100 + 20 * 5
+    assert tally[503] > 0
+    lines = [record.getMessage() for record in caplog.records if "503" in record.getMessage()]
+    assert len(lines) == 1
+    assert "too much of one VEN" in lines[0]
+
+
+async def test_a_flood_without_certificates_is_counted_by_its_address(plain: Scene) -> None:
+    tally = await withstood(plain, "polls")
+
+    assert tally[503] > 0
+    assert tally[200] <= 2_000 + 500 * 5
+
+
+async def test_endless_registrations_make_a_bounded_number_of_vens(plain: Scene) -> None:
+    before = set(await plain.vtn.store.keys("party/"))
+
+    tally = await withstood(plain, "registrations")
+
+    new = set(await plain.vtn.store.keys("party/")) - before
+    assert 0 < len(new) <= 240
+    assert tally[200] == len(new)
+    assert tally[503] > 0
+
+
+async def test_one_certificate_is_one_ven_whatever_it_calls_itself(secure: Scene) -> None:
+    before = set(await secure.vtn.store.keys("party/"))
+
+    tally = await withstood(secure, "registrations")
+
+    assert set(await secure.vtn.store.keys("party/")) == before
+    assert tally[503] > 0
+
+
+@pytest.mark.parametrize("over", ["plain", "secure"])
+async def test_slow_bodies_take_no_place_of_others(over: str, request: pytest.FixtureRequest) -> None:
+    """Neither their connections nor the bytes that lie here unfinished are without bound."""
+    scene: Scene = request.getfixturevalue(over)
+
+    tally = await withstood(scene, "slow_bodies")
+
+    assert tally[CUT] > 0
+    assert tally[503] > 0
+
+
+@pytest.mark.parametrize("over", ["plain", "secure"])
+async def test_megabytes_of_junk_hold_nobody_up(over: str, request: pytest.FixtureRequest) -> None:
+    scene: Scene = request.getfixturevalue(over)
+
+    tally = await withstood(scene, "junk")
+
+    assert tally[400] > 0
+    assert tally[503] > 0
+    assert tally[200] == 0
+
+
+@pytest.mark.parametrize("over", ["plain", "secure"])
+async def test_bytes_of_any_kind_end_no_process_and_get_no_5xx_for_what_they_are(
+    over: str, request: pytest.FixtureRequest
+) -> None:
+    """503 says that they are too many, and nothing else does."""
+    scene: Scene = request.getfixturevalue(over)
+
+    tally = await withstood(scene, "garbage")
+
+    assert tally[400] > 0
+    assert {status for status in tally.statuses if status >= 500} <= {503}
+    assert tally[200] == 0
