@@ -59,6 +59,7 @@ class Upstream(Table, frozen=True, kw_only=True):
     signature_style: Literal["id", "enveloped"] = "id"
     signature_window_s: Seconds = 30.0
     lenient: bool = False
+    one_point_per_interval: bool = False
     push_url: str = ""
     push_listen: str = ""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
+from msgspec.structs import replace
+
 from openadr_ra.protocol.model import EventId, ResourceId, Rid
 from openadr_ra.protocol.parts import (
     COMM_FAILURE,
@@ -68,6 +70,16 @@ def written(
         name=standing.name,
         created=now,
     )
+
+
+def split(report: Report) -> Report:
+    """The same values with one point in each interval, for a requester that cannot read several.
+
+    The intervals of one time then stand beside one another, so they do not add up to a duration of the report: it has none.
+    """
+    each = (replace(interval, payloads=(one,)) for interval in report.intervals for one in interval.payloads)
+    intervals = tuple(replace(interval, uid=str(number)) for number, interval in enumerate(each))
+    return replace(report, duration=None, intervals=intervals)
 
 
 def _response(

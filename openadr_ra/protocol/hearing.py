@@ -53,7 +53,7 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
         case CreatePartyRegistration():
             return _registered(state, answer, moment)
         case CancelPartyRegistration():
-            return _gone(_paid(state, request), moment)
+            return gone(_paid(state, request), moment)
         case RegisterReport():
             return _report_registered(_paid(state, request), request, answer, moment)
         case RequestEvent():
@@ -105,7 +105,7 @@ def _pays(request: Message, debt: Debt) -> bool:
 def _forgotten(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     """The VTN does not know us (any more): register anew, a poll's time later so that two who disagree do not race."""
     if any(isinstance(debt.work, Leave) for debt in state.debts):
-        return _gone(state, moment)
+        return gone(state, moment)
     member = state.member
     fresh = registration.Membership(phase=registration.moved(member.phase, "forgotten"), poll_s=member.poll_s)
     later = Moment(now=moment.now + timedelta(seconds=max(member.poll_s, 1)), token=moment.token)
@@ -156,8 +156,8 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
     return Outcome(state=declaring.again(state, moment), mail=mail)
 
 
-def _gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
-    """We cancelled, and the VTN knows it."""
+def gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """We cancelled, and the VTN knows it or never knew us: nothing of the registration holds any more."""
     if state.member.phase == "ended":
         return Outcome(state=state)
     phase = registration.moved(state.member.phase, "cancelled by us")

@@ -35,6 +35,7 @@ class Identity(Value, frozen=True, kw_only=True, gc=False):
     report_only: bool = False
     xml_signature: bool = False
     push_address: str = ""
+    one_point_per_interval: bool = False
     hold: bool = True
 
 

@@ -54,6 +54,7 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
 
     `standing`: every VEN is asked for it; else an operator wants it of this one. `asked_under`: the requestID of the
     message that asked for it last. `ending`: it is to be cancelled, but what still comes of it is taken.
+    `came`: a report of it has come.
     """
 
     request: ReportRequest
@@ -63,6 +64,7 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
     asked_under: RequestId = RequestId("")
     running: bool = False
     ending: bool = False
+    came: bool = False
 
     @property
     def served(self) -> bool:
@@ -105,13 +107,12 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
 
 
 def _is_offered(reports: tuple[Report, ...], request: ReportRequest) -> bool:
-    """Are all of its points on offer? METADATA can always be asked for."""
+    """Are all of its points on offer? METADATA can always be asked for, and any point of a report that names none."""
     if request.specifier_id == METADATA_SPECIFIER:
         return True
-    points = {
-        point.rid for report in reports if report.specifier_id == request.specifier_id for point in report.descriptions
-    }
-    return all(point.rid in points for point in request.points)
+    found = [report for report in reports if report.specifier_id == request.specifier_id]
+    points = {point.rid for report in found for point in report.descriptions}
+    return bool(found) and (not points or all(point.rid in points for point in request.points))
 
 
 def _key(item: Requested) -> tuple[SpecifierId, Duration, tuple[SpecifierPayload, ...]]:
@@ -296,7 +297,12 @@ def readings(requester: Requester, message: UpdateReport, ven_id: VenId) -> tupl
             raise InvalidId(f"report request {report.request_id} is unknown here (rule 304)")
         found.extend(_values(report, item, _points(requester, item.request.specifier_id), ven_id))
     served = tuple(report.request_id for report in message.reports)
-    return running(requester, served), tuple(found)
+    return _come(running(requester, served), served), tuple(found)
+
+
+def _come(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
+    marked = {name: replace(requester.requests[name], came=True) for name in ids}
+    return replace(requester, requests=requester.requests | marked)
 
 
 def _points(requester: Requester, specifier: SpecifierId) -> dict[Rid, ReportDescription]:

@@ -119,5 +119,7 @@ def fetched(state: EndNode, given: Fetched, moment: Moment) -> Outcome[EndNode]:
     if report is None:
         rest = tuple(other for other in state.debts if other.id != debt.id)
         return Outcome(state=replace(state, debts=rest))
+    if state.identity.one_point_per_interval:
+        report = delivery.split(report)
     message = UpdateReport(request_id=RequestId(debt.id), reports=(report,), ven_id=ven_id(state))
     return Outcome(state=state, effects=(Send(message=message),))

@@ -10,7 +10,7 @@ from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
 from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register, Say, Update
-from openadr_ra.protocol.hearing import called, replied
+from openadr_ra.protocol.hearing import called, gone, replied
 from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.model import (
     CANCELLED,
@@ -259,8 +259,7 @@ def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     """What the VTN does not know of ends at once, else when it has been told."""
     match state.member.phase:
         case "new":
-            member = registration.Membership(phase=registration.moved("new", "cancelled by us"))
-            return Outcome(state=replace(state, member=member, debts=()))
+            return gone(state, moment)
         case "registered" if not _owes(state, Leave):
             return Outcome(state=owe(state, Leave(), moment))
     return Outcome(state=state)

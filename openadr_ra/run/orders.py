@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -27,10 +27,6 @@ from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, Ev
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
 
-if TYPE_CHECKING:
-    # A command that only reads views shall not load a server for it.
-    from openadr_ra.run.vtn import VenSummary
-
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
     "Enrolled",
@@ -50,14 +46,12 @@ __all__ = [
     "TransportError",
     "VenId",
     "VenName",
-    "VenView",
     "changed",
     "chosen",
     "detail",
     "full",
     "instruction",
     "report",
-    "ven_view",
     "view",
 ]
 
@@ -126,18 +120,6 @@ class EventDetail(EventView, frozen=True, kw_only=True):
 
     opts: dict[VenId, OptType | None]
     journal: tuple[Entry, ...]
-
-
-class VenView(msgspec.Struct, frozen=True, kw_only=True):
-    """A VEN as its operator sees it. `unacknowledged`: events it has not answered."""
-
-    ven_id: VenId
-    name: str
-    registered: bool
-    last_seen: datetime | None
-    fingerprints: tuple[str, ...]
-    opts: dict[EventId, OptType | None]
-    unacknowledged: tuple[EventId, ...]
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -235,11 +217,6 @@ def full(row: ResponseRow) -> Row:
 def chosen(word: OwnOpt) -> OptType | None:
     """The opt as the VEN takes it."""
     return None if word.opt is None else OptType(Token(word.opt))
-
-
-def ven_view(known: VenSummary) -> VenView:
-    """`known` as its operator sees it."""
-    return VenView(**msgspec.structs.asdict(known))
 
 
 def _made(order: Order, start: datetime, every: timedelta) -> Instruction:

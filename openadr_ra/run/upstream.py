@@ -108,6 +108,7 @@ class UpstreamLink:
             consult=on_event is not None,
             report_only=settings.report_only,
             xml_signature=settings.xml_signature,
+            one_point_per_interval=settings.one_point_per_interval,
             push_address=settings.push_url,
             hold=settings.hold_polls,
         )

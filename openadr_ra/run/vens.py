@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidData, InvalidId
 from openadr_ra.net.tls import normal_fingerprint
+from openadr_ra.protocol import vtn
 from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.model import ReportRequestId, VenId
-from openadr_ra.protocol.parts import HISTORY_USAGE, TELEMETRY_USAGE
-from openadr_ra.protocol.step import AskReports, EndRegistration, Entry, Key, Mail, Reregister, StopReports, ToParty
+from openadr_ra.protocol.parts import HISTORY_USAGE, TELEMETRY_USAGE, Event
+from openadr_ra.protocol.step import (
+    AnyLetter,
+    AskReports,
+    EndRegistration,
+    Entry,
+    Key,
+    Outcome,
+    Record,
+    Reregister,
+    StopReports,
+    ToParty,
+)
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.run import wanted
 from openadr_ra.run.admission import Admission
+from openadr_ra.run.clock import Moments
+from openadr_ra.run.row import chained
 from openadr_ra.run.service import Service
 from openadr_ra.run.summary import VenSummary, summary
 from openadr_ra.run.wanted import Readings, Reports, WantedReport
@@ -69,39 +86,42 @@ class VenDesk(ABC):
 
     async def reregister(self, ven_id: str, *, by: str = "operator") -> None:
         """Have the VEN register again, under the same ids: what we say of ourselves has changed."""
-        await self._registered(ven_id)
-        await self._order(ven_id, Reregister(), by, "re-registration asked for")
+        await self._order(ven_id, lambda held: (Reregister(), ""), by, "re-registration asked for")
 
     async def end_registration(self, ven_id: str, *, by: str = "operator") -> None:
         """End the VEN's registration: its events, reports and opts are void once it has confirmed."""
-        await self._registered(ven_id)
-        await self._order(ven_id, EndRegistration(), by, "end of the registration ordered")
+        await self._order(ven_id, lambda held: (EndRegistration(), ""), by, "end of the registration ordered")
 
     async def ask(
         self, ven_id: str, reports: Iterable[WantedReport], *, by: str = "operator"
     ) -> tuple[ReportRequestId, ...]:
-        """Request reports beside the standing ones; their ids, in order.
+        """Request reports beside the standing ones; the ids of the requests, in order.
 
         Raises InvalidId for what the VEN does not offer, InvalidData for times that cannot be.
         """
-        held = await self._registered(ven_id)
-        made = wanted.requests(reports, held.reports, self._clock.now(), _fresh)
-        ids = tuple(request.id for request in made)
-        await self._order(ven_id, AskReports(requests=made), by, "reports asked for", ", ".join(ids))
+        asked = tuple(reports)
+        ids: tuple[ReportRequestId, ...] = ()
+
+        def order(held: Party) -> tuple[ToParty, str]:
+            nonlocal ids
+            made = wanted.requests(asked, held.reports, self._clock.now(), _fresh)
+            ids = tuple(request.id for request in made)
+            return AskReports(requests=made), ", ".join(ids)
+
+        await self._order(ven_id, order, by, "reports asked for")
         return ids
 
-    async def stop(
-        self, ven_id: str, ids: Iterable[str], *, to_follow: bool = False, by: str = "operator"
-    ) -> None:
+    async def stop(self, ven_id: str, ids: Iterable[str], *, to_follow: bool = False, by: str = "operator") -> None:
         """End these requests; with `to_follow` after one last report (rule 345). Raises InvalidId for an unknown one."""
-        held = await self._party(ven_id)
         named = tuple(ReportRequestId(name) for name in ids)
-        for name in named:
-            if name not in held.reports.requests:
-                raise InvalidId(f"report request {name} is unknown; `openadr-ra ven reports {ven_id}` lists them")
-        await self._order(
-            ven_id, StopReports(ids=named, to_follow=to_follow), by, "reports stopped", ", ".join(named)
-        )
+
+        def order(held: Party) -> tuple[ToParty, str]:
+            for name in named:
+                if name not in held.reports.requests:
+                    raise InvalidId(f"report request {name} is unknown; `openadr-ra ven reports {ven_id}` lists them")
+            return StopReports(ids=named, to_follow=to_follow), ", ".join(named)
+
+        await self._order(ven_id, order, by, "reports stopped")
 
     async def reports(self, ven_id: str) -> Reports:
         """What the VEN offers, and what was asked of it."""
@@ -133,7 +153,7 @@ class VenDesk(ABC):
         within: timedelta = timedelta(minutes=1),
         by: str = "operator",
     ) -> Readings | None:
-        """What the VEN has kept of [start, end): asked for, and waited for up to `within`; None if it has not come by then."""
+        """What the VEN has kept of [start, end), asked for now and waited for up to `within`; None if it has not come."""
         if end <= start:
             raise InvalidData("end: must be after start")
         asked = tuple(points)
@@ -143,25 +163,65 @@ class VenDesk(ABC):
                 return None
         return await self.readings(ven_id, HISTORY_USAGE, start=start, end=end, points=asked)
 
-    async def _order(self, ven_id: str, letter: ToParty, by: str, what: str, detail: str = "") -> None:
-        """The letter is posted and told of, and stands in the VEN's journal."""
+    async def came(self, ven_id: str, request_id: str, *, within: timedelta = timedelta(0)) -> bool:
+        """Has a report of that request come? Waits for it up to `within`. Raises InvalidId where the VEN refused it."""
+        until = self._clock.now() + within
+        while True:
+            asked = (await self._party(ven_id)).reports.requests.get(ReportRequestId(request_id))
+            if asked is None:
+                raise InvalidId(f"VEN {ven_id} serves no report request {request_id}; its journal and our log say why")
+            left = until - self._clock.now()
+            if asked.came or left <= timedelta(0):
+                return asked.came
+            await self.changed(min(left, SOON))
+
+    async def _order(self, ven_id: str, order: Callable[[Party], tuple[ToParty, str]], by: str, what: str) -> None:
+        """What `order` makes of the VEN as it stands, with its journal's detail, takes effect at once."""
         key = party(VenId(ven_id))
-        await self.store.post((Mail(to=key, body=letter),))
+
+        def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
+            if state is None:
+                raise _unknown(ven_id)
+            moments = Moments(self._clock)
+            held = chained(state, vtn.receive, letters, moments).state
+            if held.registration is None:
+                raise InvalidData(f"VEN {ven_id} is not registered, so nothing can be ordered; it registers by itself")
+            letter, detail = order(held)
+            entry = Entry(subject=key, at=self._clock.now(), by=by, what=what, detail=detail)
+            return replace(vtn.receive(held, letter, moments.next()), effects=(Record(entries=(entry,)),))
+
+        await self.store.update(key, Party, step)
         self._posted((key,))
-        entry = Entry(subject=key, at=self._clock.now(), by=by, what=what, detail=detail)
-        await self.store.record((), (entry,))
+
+    async def _events_of(self, vens: Iterable[VenId]) -> dict[VenId, tuple[Event, ...]]:
+        """What each of these VENs has been given, mail that nobody has read included.
+
+        A row in memory without mail costs nothing; the others are stepped over their mail, all at once.
+        """
+        held = {ven: self.store.peek(party(ven), Party) for ven in vens}
+        unread = [ven for ven, known in held.items() if known is None]
+        read = dict(zip(unread, await asyncio.gather(*(self._read(ven) for ven in unread)), strict=True))
+        return {
+            ven: tuple(given.event for given in (known or read[ven]).events.values()) for ven, known in held.items()
+        }
+
+    async def _read(self, ven: VenId) -> Party:
+        """The VEN's row with its mail applied."""
+
+        def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
+            return chained(state or Party(ven_id=ven), vtn.receive, letters, Moments(self._clock))
+
+        return (await self.store.update(party(ven), Party, step)).state
 
     async def _party(self, ven_id: str) -> Party:
         held = await self.store.load(party(VenId(ven_id)), Party)
         if held is None:
-            raise InvalidId(f"VEN {ven_id} is unknown here; `openadr-ra ven list` shows those there are")
+            raise _unknown(ven_id)
         return held
 
-    async def _registered(self, ven_id: str) -> Party:
-        held = await self._party(ven_id)
-        if held.registration is None:
-            raise InvalidData(f"VEN {ven_id} is not registered, so nothing can be asked of it; it registers by itself")
-        return held
+
+def _unknown(ven_id: str) -> InvalidId:
+    return InvalidId(f"VEN {ven_id} is unknown here; `openadr-ra ven list` shows those there are")
 
 
 def _fresh() -> str:

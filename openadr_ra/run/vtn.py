@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -17,11 +17,12 @@ from msgspec.structs import replace
 from openadr_ra.errors import InvalidId, SettingsError
 from openadr_ra.net.server import Limits, Listener, serve
 from openadr_ra.net.tls import Contexts, client_contexts, normal_fingerprint, server_contexts
+from openadr_ra.protocol import event_overlap
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
 from openadr_ra.protocol.requester import Wanted
-from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, Record
+from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
@@ -34,7 +35,8 @@ from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
-from openadr_ra.run.warned import WARNED, Warned
+from openadr_ra.run.vens import VenDesk
+from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Downstream, NodeSettings, read
 from openadr_ra.store import open_store
@@ -43,19 +45,7 @@ from openadr_ra.wire.signing import load_signer
 log = logging.getLogger(__name__)
 
 
-class VenSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `openadr-ra ven list`. `unacknowledged`: events it has not answered."""
-
-    ven_id: VenId
-    name: str
-    registered: bool
-    last_seen: datetime | None
-    fingerprints: tuple[str, ...]
-    opts: dict[EventId, OptType | None]
-    unacknowledged: tuple[EventId, ...]
-
-
-class Vtn:
+class Vtn(VenDesk):
     """A VTN on its store. Use `async with vtn.running():`, or `await vtn.run()`."""
 
     def __init__(
@@ -75,6 +65,7 @@ class Vtn:
         self._admission: Admission | None = None
         self._pushing: Pushing | None = None
         self._changed = asyncio.Event()
+        self._instructing = asyncio.Lock()
 
     @classmethod
     def from_toml(cls, path: str | Path, *, tap: Tap = no_tap) -> Self:
@@ -231,26 +222,45 @@ class Vtn:
             return
 
     async def publish(self, order: Instruction, *, by: str = "operator") -> EventId:
-        """Give the event to its VENs; durable on return. Raises InvalidId for a VEN that is not enrolled."""
+        """Give the event to its VENs; durable on return.
+
+        Raises InvalidId for a VEN that is not enrolled, InvalidData if one of them has another event at that time in the
+        same market context (rule 18).
+        """
         event_id = order.id or EventId(f"ev-{secrets.token_hex(5)}")
         named = replace(order, id=event_id)
-        await self._check_vens(named)
         now = self._clock.now()
-        await self._instruct(event_id, lambda held: instructions.publish(held, named, now, by))
+        await self._instruct(named, lambda held: instructions.publish(held, named, now, by))
         return event_id
 
     async def change(self, event_id: str, order: Instruction, *, by: str = "operator") -> None:
-        """Replace what the event asks for; its VENs are told and answer anew."""
-        await self._check_vens(order)
+        """Replace what the event asks for; its VENs are told and answer anew. Raises as `publish` does."""
         now, name = self._clock.now(), EventId(event_id)
-        await self._instruct(name, lambda held: instructions.change(held, name, order, now, by))
+        named = replace(order, id=name)
+        await self._instruct(named, lambda held: instructions.change(held, name, order, now, by))
 
     async def cancel(self, event_id: str, *, by: str = "operator") -> None:
         """Withdraw the event from all of its VENs."""
         now, name = self._clock.now(), EventId(event_id)
-        await self._instruct(name, lambda held: instructions.cancel(held, name, now, by))
+        await self._step(name, lambda held: instructions.cancel(held, name, now, by))
 
-    async def _instruct(self, event_id: EventId, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
+    async def _instruct(self, order: Instruction, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
+        """Steps the event if its VENs are free then. One order after the other: between looking and posting none may come.
+
+        That holds within this process. Two processes on one store could still give a VEN two events at once.
+        """
+        async with self._instructing:
+            await self._check_vens(order)
+            taken = await self._events_of(order.asks)
+
+            def checked(held: Instruction | None) -> Outcome[Instruction]:
+                outcome = step(held)
+                event_overlap.check(outcome.state, taken, self._clock.now())
+                return outcome
+
+            await self._step(order.id, checked)
+
+    async def _step(self, event_id: EventId, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
         def stepped(state: Instruction | None, letters: tuple[AnyLetter, ...]) -> Outcome[Instruction]:
             return step(state)
 
@@ -283,41 +293,6 @@ class Vtn:
         """All events, soonest first."""
         found = [await self.store.load(key, Instruction) for key in await self.store.keys("event/")]
         return tuple(sorted((item for item in found if item is not None), key=lambda item: (item.start, item.id)))
-
-    async def vens(self) -> tuple[VenSummary, ...]:
-        """Every VEN with its state."""
-        found = [await self.store.load(key, Party) for key in await self.store.keys("party/")]
-        return tuple(self._summary(item) for item in found if item is not None)
-
-    def _summary(self, held: Party) -> VenSummary:
-        seen = self._service.last_seen.get(held.ven_id) if self._service else None
-        return VenSummary(
-            ven_id=held.ven_id,
-            name=held.name,
-            registered=held.registration is not None,
-            last_seen=seen,
-            fingerprints=held.fingerprints,
-            opts={name: item.opt for name, item in held.events.items()},
-            unacknowledged=tuple(name for name, item in held.events.items() if item.unanswered),
-        )
-
-    async def enrol(self, ven_id: str, fingerprints: Iterable[str], *, by: str = "operator") -> None:
-        """Admit a VEN with these certificates, in place of those it had."""
-        if self._admission is None:
-            raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
-        prints = [normal_fingerprint(text) for text in fingerprints]
-        await self._admission.enrol(VenId(ven_id), prints, by=by)
-
-    async def warnings(self, ven_id: str) -> tuple[Entry, ...]:
-        """What had to be repaired in this VEN's messages, each kind once a start. Raises InvalidId for an unknown VEN."""
-        key = party(VenId(ven_id))
-        if await self.store.load(key, Party) is None:
-            raise InvalidId(f"VEN {ven_id} is unknown here; `openadr-ra ven list` shows those there are")
-        return tuple(entry for entry in await self.journal(key) if entry.what == WARNED)
-
-    async def journal(self, subject: str) -> tuple[Entry, ...]:
-        """What happened to `event/<id>` or `party/<venID>`, in order."""
-        return tuple(entry for _, entry in await self.store.journal(subject))
 
     async def opts(self, event_id: str, *, within: timedelta = timedelta(0)) -> dict[VenId, OptType | None]:
         """Each VEN's opt for the newest version; waits up to `within` for those that have not answered."""

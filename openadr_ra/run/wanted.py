@@ -22,7 +22,7 @@ from openadr_ra.protocol.parts import (
 )
 from openadr_ra.protocol.requester import METADATA_SPECIFIER, Requested, Requester, plain_name
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.protocol.times import Duration, duration, write_duration
+from openadr_ra.protocol.times import duration, write_duration
 from openadr_ra.seams import Store
 
 METADATA = "METADATA"
@@ -70,7 +70,7 @@ class OfferedReport(msgspec.Struct, frozen=True, kw_only=True):
 class AskedReport(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a report. `standing`: every VEN is asked for it.
 
-    `unanswered` until the other side lists or serves it; then `running` if it comes again and again, else `answered`.
+    `unanswered` until the other side lists or serves it, then `running`; `served` once it has come, if it comes once.
     `ending` is one that was stopped, or is no longer on offer, until the other side has confirmed it.
     """
 
@@ -82,7 +82,7 @@ class AskedReport(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime | None
     duration: str | None
     standing: bool
-    state: Literal["unanswered", "running", "answered", "ending"]
+    state: Literal["unanswered", "running", "served", "ending"]
 
 
 class Reports(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +100,13 @@ def reports(held: Requester) -> Reports:
     )
 
 
-def state(item: Requested) -> Literal["unanswered", "running", "answered", "ending"]:
+def state(item: Requested) -> Literal["unanswered", "running", "served", "ending"]:
     """How far a request is, see `AskedReport`."""
     if item.ending:
         return "ending"
-    if not item.running:
-        return "unanswered"
-    return "running" if item.request.report_back != Duration() or item.standing else "answered"
+    if item.came and item.served:
+        return "served"
+    return "running" if item.running else "unanswered"
 
 
 def requests(

@@ -16,7 +16,7 @@ from openleadr import OpenADRClient
 from openadr_ra import OPT_IN, OPT_OUT, ResponseRow, Vtn, dispatch, level
 from openadr_ra.protocol.model import EventId, OptType, VenId
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.run.vtn import VenSummary
+from openadr_ra.run.summary import VenSummary
 from tests.interop.stranger import Complaints, Said, complaints, within
 from tests.run.site import new_site, soon, until
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from openadr_ra.protocol import ven
-from openadr_ra.protocol.messages import CreatedPartyRegistration, CreatePartyRegistration, Poll, Response
+from openadr_ra.protocol.messages import CreatedPartyRegistration, CreatePartyRegistration, Message, Poll, Response
 from openadr_ra.protocol.model import RequestId
 from openadr_ra.protocol.pacing import next_poll, with_poll
 from openadr_ra.protocol.parts import Extension, Info, Result
@@ -43,11 +43,10 @@ def polls(pair: Pair) -> int:
     return send.wait_s
 
 
-def hears(pair: Pair, after: timedelta, *answers: object) -> None:
+def hears(pair: Pair, after: timedelta, answer: Message = PLAIN) -> None:
     """The poll that is out is answered after that time."""
     pair.now += after
-    answer = answers[0] if answers else PLAIN
-    given = Answered(request=Poll(ven_id=VEN1), answer=answer)  # type: ignore[arg-type]  # a message, in every call here
+    given = Answered(request=Poll(ven_id=VEN1), answer=answer)
     pair.node = ven.receive(pair.node, given, MOMENTS.at(pair.now)).state
 
 
@@ -157,7 +156,7 @@ def test_over_any_minute_there_are_no_more_regular_polls_than_the_frequency_allo
         if not pair.node.draining:
             regular.append(pair.now)
         polls(pair)
-        hears(pair, seconds * SECOND, *((distributed(),) if brings else ()))
+        hears(pair, seconds * SECOND, distributed() if brings else PLAIN)
 
     for end in regular:
         assert len([when for when in regular if end - MINUTE < when <= end]) <= 60 // poll_s

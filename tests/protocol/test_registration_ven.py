@@ -363,7 +363,6 @@ def test_leaving_twice_is_one_farewell(pair: Pair) -> None:
     pair.ven_receives(Left())
     pair.ven_receives(Left())
     pair.settles()
-
     assert len(requests(pair, CancelPartyRegistration)) == 1
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from openadr_ra.protocol import delivery
 from openadr_ra.protocol.messages import UpdatedReport, UpdateReport
 from openadr_ra.protocol.model import PowerReal, ReportRequestId, RequestId, Rid, ScaleCode, SpecifierId
 from openadr_ra.protocol.parts import (
@@ -17,7 +18,9 @@ from openadr_ra.protocol.parts import (
     TELEMETRY_USAGE,
     UNCERTAIN,
     GreenButtonPayload,
+    Interval,
     Quality,
+    Report,
     ReportPayload,
     ResourceStatus,
 )
@@ -315,3 +318,24 @@ def test_readings_that_nobody_waits_for_are_ignored(pair: Pair) -> None:
     pair.ven_receives(Fetched(tag="update-none", readings=()))
 
     assert pair.node == before
+
+
+def test_a_report_can_be_split_into_one_point_per_interval() -> None:
+    """Same values, same times; the intervals stand beside one another, so the report has no duration of its own."""
+    payloads = tuple(ReportPayload(rid=Rid(name), value=value) for name, value in (("a", 1.0), ("b", 2.0)))
+    whole = Report(
+        start=NOON,
+        duration=Duration(seconds=60),
+        intervals=(Interval(start=NOON, duration=Duration(seconds=60), uid="0", payloads=payloads),),
+        request_id=ReportRequestId("rr"),
+        specifier_id=SpecifierId("usage"),
+        created=NOON,
+    )
+
+    parted = delivery.split(whole)
+
+    assert [(each.start, each.uid, each.payloads) for each in parted.intervals] == [
+        (NOON, "0", payloads[:1]),
+        (NOON, "1", payloads[1:]),
+    ]
+    assert (parted.duration, parted.start) == (None, NOON)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from openadr_ra import Ven, Vtn, dispatch
+from openadr_ra.protocol.messages import RegisteredReport
 from openadr_ra.protocol.model import OPT_IN
 from tests.run.site import BATTERY, PATIENCE, Site, Watch, new_site, soon, until
 
@@ -34,7 +35,8 @@ async def test_a_ven_outlives_a_store_that_refuses_the_answer_to_a_held_poll(
 
         async def held() -> bool:
             node = await ven.upstream()
-            return node is not None and node.poll_tries == 1 and node.member.hold_s == HOLD_S and not node.draining
+            waits = node is not None and node.poll_tries == 1 and node.member.hold_s == HOLD_S and not node.draining
+            return waits and bool(watch.asked(RegisteredReport))
 
         async def refused() -> bool:
             said = [one.getMessage() for one in caplog.records if one.name == "openadr_ra.run.upstream"]
