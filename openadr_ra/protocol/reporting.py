@@ -63,17 +63,26 @@ def created_report(state: Party, message: CreatedReport) -> Outcome[Party]:
     return acknowledged(replace(state, reports=reports), message.result.request_id)
 
 
-def canceled_report(state: Party, message: CanceledReport) -> Outcome[Party]:
+def canceled_report(state: Party, message: CanceledReport, moment: Moment) -> Outcome[Party]:
     """The VEN stopped what it no longer lists; what it lists goes on."""
     held = state
     state = paid(state, Stop, message.result.request_id)
     for debt in held.debts:
         if isinstance(debt.work, Stop) and debt not in state.debts:
-            gone = tuple(name for name in debt.work.ids if name not in message.pending)
-            reports = requester.stopped(state.reports, gone, to_follow=debt.work.to_follow)
-            still = tuple(name for name in debt.work.ids if name in message.pending)
-            state = replace(state, reports=requester.resumed(reports, still))
+            state = _stopped(state, debt.work, message, moment)
     return acknowledged(state, message.result.request_id)
+
+
+def _stopped(state: Party, work: Stop, message: CanceledReport, moment: Moment) -> Party:
+    if message.result.code == InvalidId.code and len(work.ids) > 1:
+        # One of them is unknown there, and none may have been cancelled: each is told by itself.
+        for name in work.ids:
+            state = owe(state, Stop(ids=(name,), to_follow=work.to_follow), moment)
+        return state
+    gone = tuple(name for name in work.ids if name not in message.pending)
+    still = tuple(name for name in work.ids if name in message.pending)
+    reports = requester.stopped(state.reports, gone, to_follow=work.to_follow)
+    return replace(state, reports=requester.resumed(reports, still))
 
 
 def offer(state: Party, letter: Offer, moment: Moment) -> Party:

@@ -235,7 +235,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case CancelReport():
             return reporting.cancel_report(state, message, moment)
         case CanceledReport():
-            return reporting.canceled_report(state, message)
+            return reporting.canceled_report(state, message, moment)
         case CanceledPartyRegistration():
             return _ended(state, moment)
         case Response():

@@ -25,7 +25,7 @@ from tests.wire.samples import report
 
 ROOT = Path(__file__).parents[2]
 
-ATTACK_S = 2.0
+ATTACK_S = 1.2
 """How long an attack goes on."""
 
 CUT = 0
@@ -37,6 +37,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
     attack: str
     url: str
+    ven: str
     shown: Issued | None = None
     trust: str = ""
     source: str
@@ -56,6 +57,7 @@ class Attacker:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        self.ven = orders.ven
         self._ssl: ssl.SSLContext | None = None
         if orders.shown is not None:
             chain = Path(orders.shown.certificate), Path(orders.shown.key)
@@ -108,7 +110,7 @@ async def answered(reader: asyncio.StreamReader) -> int:
 
 async def polls(attacker: Attacker) -> None:
     """As fast as the VTN answers, over many connections."""
-    body = codec.encode(Poll(ven_id=VenId("HOSTILE")))
+    body = codec.encode(Poll(ven_id=VenId(attacker.ven)))
     request = post(body, path=attacker.path("OadrPoll"))
     await attacker.all(*(attacker.over_one(iter([request] * 500)) for _ in range(64)))
 
@@ -118,7 +120,7 @@ async def registrations(attacker: Attacker) -> None:
 
     def named(many: int, most: int) -> Iterator[bytes]:
         for number in range(most):
-            name = f"HOSTILE-{many}-{number}"
+            name = f"{attacker.ven}-{many}-{number}"
             claim = CreatePartyRegistration(
                 request_id=RequestId(name), ven_id=VenId(name) if number % 2 else None, ven_name=name, pull=True
             )

@@ -101,7 +101,8 @@ def opened(answer: Answer) -> Said:
 
 
 def signed_peer(site: Site, url: str, ven_id: str, shown: Issued | None = None, *, key: KeyKind = "ec") -> SignedPeer:
-    """A VEN of that venID, with a certificate of its own unless one is given."""
+    """A VEN of that venID, with a certificate of its own unless one is given; shown, too, where the VTN speaks TLS."""
     own = shown or site.issue(ven_id, key=key)
     signer = load_signer(Path(own.certificate), Path(own.key))
-    return SignedPeer(ven_id=VenId(ven_id), shown=own, signer=signer, plain=peer(site, url, own))
+    spoken = peer(site, url, own) if url.startswith("https:") else Peer(url=url)
+    return SignedPeer(ven_id=VenId(ven_id), shown=own, signer=signer, plain=spoken)

@@ -11,14 +11,17 @@ import pytest_asyncio
 from openadr_ra import Vtn
 from openadr_ra.errors import OK, SettingsError
 from openadr_ra.protocol.messages import CreatedPartyRegistration, RegisteredReport, RegisterReport, Response
-from openadr_ra.protocol.model import RequestId, VenId
 from openadr_ra.protocol.parts import Result
 from openadr_ra.wire import codec
-from tests.run.peer import Peer
 from tests.run.signed_peer import SignedPeer, opened, signed_peer
-from tests.run.site import Site, code, new_site
+from tests.run.site import Site, Table, code, new_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return new_site(tmp_path_factory)
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +36,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    site = new_site(tmp_path_factory)
+async def house(site: Site) -> AsyncIterator[House]:
     shown = {name: site.issue(name) for name in ("REQUIRED", "ACCEPTED", "OFF", "TRUSTING")}
     listed = [
         {"id": name, "fingerprints": [shown[name].fingerprint], "signature": name.lower()}
@@ -115,21 +117,13 @@ async def test_a_setting_holds_for_a_ven_whose_certificate_the_operator_enrolled
         assert code(await ven.plain.say(ven.poll)) == "459"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return new_site(tmp_path_factory)
+@pytest.mark.parametrize("table", [{"signature": "required"}, {"ven": [{"id": "A", "signature": "required"}]}])
+async def test_required_without_a_certificate_of_our_own_is_a_mistake_in_the_settings(site: Site, table: Table) -> None:
+    settings = site.settings({"downstream": {"listen": "127.0.0.1:0", **table}, "store": {"url": "memory"}})
 
-
-def test_required_without_a_certificate_of_our_own_is_a_mistake_in_the_settings(site: Site) -> None:
-    for table in ({"signature": "required"}, {"ven": [{"id": "A", "signature": "required"}]}):
-        settings = site.settings({"downstream": {"listen": "127.0.0.1:0", **table}, "store": {"url": "memory"}})
-        with pytest.raises(SettingsError, match=r"downstream\.signature: required, .*; set cert and key"):
-            asyncio.run(started(settings))
-
-
-async def started(settings: NodeSettings) -> None:
-    async with Vtn(settings).running():
-        pass
+    with pytest.raises(SettingsError, match=r"downstream\.signature: required, .*; set cert and key"):
+        async with Vtn(settings).running():
+            pass
 
 
 async def test_a_vtn_without_certificates_understands_what_is_signed_and_answers_unsigned(site: Site) -> None:
@@ -137,8 +131,8 @@ async def test_a_vtn_without_certificates_understands_what_is_signed_and_answers
     table = {"listen": "127.0.0.1:0", "vtn_id": "AC-VTN", "admit": "ca"}
     settings = site.settings({"downstream": table, "store": {"url": "memory"}})
     async with Vtn(settings).running() as vtn:
-        ven = signed_peer(site, vtn.url, "PROXIED", plain=True)
-        other = signed_peer(site, vtn.url, "PROXIED", plain=True)
+        ven = signed_peer(site, vtn.url, "PROXIED")
+        other = signed_peer(site, vtn.url, "PROXIED", site.issue("OTHER"))
 
         said = await ven.register()
 
