@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openadr_ra.run.upstream import Choice
     from openadr_ra.run.ven import Ven
     from openadr_ra.run.vtn import Vtn
+    from openadr_ra.run.wanted import WantedReport
     from openadr_ra.seams import Ack, Clock, Descriptor, Driver, DriverSettings, Energy, Measurement, Setpoint
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "Slot": "protocol.schedule",
     "Ven": "run.ven",
     "Vtn": "run.vtn",
+    "WantedReport": "run.wanted",
     "check_driver": "drivers.contract",
     "dispatch": "protocol.makers",
     "level": "protocol.makers",
@@ -76,6 +78,7 @@ __all__ = [
     "Slot",
     "Ven",
     "Vtn",
+    "WantedReport",
     "check_driver",
     "dispatch",
     "level",

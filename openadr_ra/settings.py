@@ -99,7 +99,7 @@ class PeerLimits(Table, frozen=True, kw_only=True):
     """How much one VEN and one address may take of the VTN: `[downstream.limits]`. 0 means no limit.
 
     What goes beyond is answered 503 with Retry-After, or is no connection at all; the log has one line a minute and address.
-    Of what counts by the minute or the hour as much may come at once; of requests a burst; of new connections those of ten
+    Of what counts by the minute or the hour as much may come at once; of requests a burst; of new connections those of four
     seconds. A VEN is told by its certificate: without TLS, and behind a proxy, only the limits per address hold, for all
     behind it together. An address may be many VENs behind one router; an IPv6 address counts by its network of 64 bits.
 

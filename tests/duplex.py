@@ -177,7 +177,12 @@ class Duplex(Pair):
     # The rest.
 
     def restarts(self, identity: Identity | None = None) -> None:
-        """The VEN's process dies and begins again, with other settings if there are any."""
+        """The VEN's process dies and begins again, with other settings if there are any.
+
+        Nothing is on its way any more when people have changed settings: no message tells which of two is the newer.
+        """
+        while identity is not None and self._late:
+            self.vtn_hears(self._late.pop(0))
         self.identity = identity or self.identity
         self._effects.clear()
         self._held = None

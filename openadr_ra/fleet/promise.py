@@ -27,7 +27,8 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     settle_s: how long after its end an interval is closed; longer than the devices' read period, so that the energy
     registers are known on both sides of the edge.
     lease_s: how long a set-point holds unless renewed; several times track_every_s.
-    hold_s: how long a sample stands for what follows it, and how far apart two register readings may be.
+    hold_s: how far apart two readings of an energy register may be; what was between them is known all the same.
+    sample_s: how long a sample of power stands for what follows it; beyond that nothing was measured. Some read periods.
     correct_s: how long after its end the response of an interval may still be corrected; then it is final.
     """
 
@@ -36,6 +37,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     lease_s: float = 60.0
     track_every_s: float = 10.0
     hold_s: float = 120.0
+    sample_s: float = 120.0
     correct_s: float = 900.0
 
     @property

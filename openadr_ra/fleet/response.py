@@ -82,7 +82,14 @@ def _of_member(
     terms: FleetTerms,
 ) -> Figures:
     power, register, soc = (series.get(live_series(id, quantity), []) for quantity in _READ)
-    measured = value(account.start, account.end, power=power, register=register, hold=terms.hold)
+    measured = value(
+        account.start,
+        account.end,
+        power=power,
+        register=register,
+        hold=timedelta(seconds=terms.sample_s),
+        register_hold=terms.hold,
+    )
     baseline_kw = mean(promise.baselines[id], account.start, account.end)
     return Figures(
         asked_kw=_asked(promise.shares.get(id, ()), account),

@@ -117,6 +117,9 @@ def _polled(state: EndNode, answer: Message | None, moment: Moment) -> Outcome[E
     if state.poll_tries > 1:
         # An event may have been lost with an earlier answer, and not every VTN sends it again.
         state = fetching(state, moment)
+    if _code(answer) == NotAllowed.code:
+        # It takes us for a VEN that it has to post to (X-POLL-1), and is told once more what we are.
+        state = owe(state, Register(), moment)
     if answer is None or isinstance(answer, Response):
         late = 1 + POLL_JITTER * dice(moment)
         wait = timedelta(seconds=max(state.member.poll_s, 1) * late)

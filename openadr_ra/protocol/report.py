@@ -99,17 +99,19 @@ def value(
     power: Sequence[Reading] = (),
     register: Sequence[Reading] = (),
     hold: timedelta = timedelta(minutes=2),
+    register_hold: timedelta = timedelta(minutes=2),
 ) -> Mean:
     """The mean power over [start, end), from the best there is (architecture 4(b)).
 
-    A good power reading of that very span; else the difference of the energy register, where it was read within `hold` of
-    both edges; else the time-weighted mean of power readings, a sample counting until the next one, for `hold` at most.
+    A good power reading of that very span; else the difference of the energy register, where it was read within
+    `register_hold` about both edges; else the time-weighted mean of power readings, a sample counting until the next
+    one, for `hold` at most.
     An instant (`end` is `start`) has the power that counts then. All readings in ascending order of start.
     """
     for reading in power:
         if reading.start == start and reading.span == end - start and not is_bad(reading.quality):
             return Mean(kw=reading.value, coverage=1.0, quality=reading.quality)
-    by_register = _register_mean(start, end, register, hold)
+    by_register = _register_mean(start, end, register, register_hold)
     if by_register is not None:
         return by_register
     return _weighted_mean(start, end, power, hold)

@@ -19,8 +19,9 @@ MOST_NAMES = 10_000
 """Peers that are kept in mind per limit, half a KiB each; beyond it the one unheard of for longest is forgotten, which is
 never the one that floods."""
 
-BURST_S = 10.0
-"""So many seconds' worth of connections may come at once: after a restart a whole site comes back."""
+BURST_S = 4.0
+"""So many seconds' worth of connections may come at once, as a site does after a restart; all others wait for their TLS
+handshakes, half a second by the settings as they come."""
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 

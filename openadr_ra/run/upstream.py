@@ -26,7 +26,7 @@ from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
-from openadr_ra.protocol.ven import Answered, Called, Chosen, Configured, Input, Opinion
+from openadr_ra.protocol.ven import Answered, Called, Configured, Input, Opinion
 from openadr_ra.run.office import post_office
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
@@ -87,6 +87,7 @@ class UpstreamLink:
         tap: Tap,
         on_event: Handler | None,
     ) -> None:
+        self.name = settings.name
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -158,9 +159,13 @@ class UpstreamLink:
             self._group.create_task(self._beside(self._consult))
         return replies[0] if replies else None
 
-    async def choose(self, chosen: Chosen) -> None:
-        """The operator's own word on an event."""
-        await self._carry_all(await self.row.give(chosen))
+    async def state(self) -> EndNode:
+        """What this VEN knows of itself towards the VTN."""
+        return await self.row.state() or EndNode(key=self.row.key, identity=self.identity)
+
+    async def order(self, given: Input) -> None:
+        """What people here want of this VTN, or say to it. Raises what the end node finds wrong with it."""
+        await self._carry_all(await self.row.give(given))
 
     async def _carry(self, effect: Effect) -> None:
         await self._carry_all((effect,))

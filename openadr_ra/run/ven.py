@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,20 +13,25 @@ from typing import Self
 
 from openadr_ra.drivers import build
 from openadr_ra.drivers.guard import Guard
-from openadr_ra.errors import OadrRaError, SettingsError
+from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
 from openadr_ra.fleet import fleet as fleets
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
 from openadr_ra.protocol.agenda import FLEET
-from openadr_ra.protocol.model import EventId, OptType, ResourceId
+from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ReportRequestId, ResourceId
 from openadr_ra.protocol.node import EndNode
+from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
-from openadr_ra.protocol.ven import Chosen
+from openadr_ra.protocol.ven import Chosen, Declared, Left, Retracted, Wanted
+from openadr_ra.run import availability as available
+from openadr_ra.run import wanted
+from openadr_ra.run.availability import OwnAvailability, Spans
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler, UpstreamLink
+from openadr_ra.run.wanted import Readings, WantedReport
 from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
@@ -123,8 +129,125 @@ class Ven:
 
     async def opt(self, event_id: str, opt: OptType | None, *, by: str = "operator") -> None:
         """The operator's own word on an event, at every upstream that knows it; None takes it back."""
-        for link in self._links.values():
-            await link.choose(Chosen(event_id=EventId(event_id), opt=opt, by=by))
+        for link, state in await self._at(None):
+            if available.standing(state, EventId(event_id)):
+                # What oadrCreateOpt said stands against any other word (rule 206).
+                await self._qualify(link, state, EventId(event_id), opt, available.PARTICIPATING)
+            else:
+                await link.order(Chosen(event_id=EventId(event_id), opt=opt, by=by))
+
+    async def opt_event(
+        self, event_id: str, opt: OptType | None, *, reason: str = available.PARTICIPATING, upstream: str | None = None
+    ) -> None:
+        """The same by oadrCreateOpt, where the event has been answered already; else it is part of the answer.
+
+        At every upstream that knows the event, or at the one of that name. Raises InvalidId if none does.
+        """
+        name = EventId(event_id)
+        knowing = [(link, state) for link, state in await self._at(upstream) if name in state.agenda]
+        if not knowing:
+            raise InvalidId(f"event {event_id} is unknown here: no upstream has sent it, or it is long over")
+        for link, state in knowing:
+            await self._qualify(link, state, name, opt, reason)
+
+    async def _qualify(
+        self, link: UpstreamLink, state: EndNode, event_id: EventId, opt: OptType | None, reason: str
+    ) -> None:
+        known = state.agenda.get(event_id)
+        said = available.standing(state, event_id)
+        if opt is None and said:
+            for name in said:
+                await link.order(Retracted(opt_id=name))
+        elif opt is None or known is None or known.answered < known.event.modification:
+            await link.order(Chosen(event_id=event_id, opt=opt, by="operator"))
+        else:
+            event = QualifiedEventId(event_id=event_id, modification=known.event.modification)
+            name = said[0] if said else _fresh()
+            made = available.qualified(name, opt, event, reason=reason, now=self._clock.now())
+            await link.order(Declared(opt=made))
+
+    async def declare(
+        self,
+        opt: OptType,
+        spans: Spans,
+        *,
+        resources: Iterable[str] = (),
+        market_context: str = "",
+        reason: str = SCHEDULED,
+        opt_id: str | None = None,
+        upstream: str | None = None,
+    ) -> OptId:
+        """Say when this VEN is available (OPT_IN) or not (OPT_OUT), or only some resources of it; the name by which that
+        can be taken back, or be replaced by saying it anew.
+
+        Events that overlap a time when the whole VEN is not available are opted out when they are heard of; those that
+        are known stand. Said to every upstream, or to the one of that name. Raises InvalidData for spans that cannot be,
+        InvalidId for a resource that is not ours, NotAllowed for a report-only VEN.
+        """
+        named = tuple(resources)
+        available.check_resources(self._guards, named)
+        name = OptId(opt_id) if opt_id else _fresh()
+        made = available.schedule(
+            name, opt, spans, resources=named, market_context=market_context, reason=reason, now=self._clock.now()
+        )
+        for link, _ in await self._at(upstream):
+            await link.order(Declared(opt=made))
+        return name
+
+    async def retract(self, opt_id: str) -> None:
+        """Take back what was declared under that name, wherever it was. Raises InvalidId if it was nowhere."""
+        name = OptId(opt_id)
+        holding = [link for link, state in await self._at(None) if name in state.opts]
+        if not holding:
+            raise InvalidId(f"nothing is declared as {opt_id}; `openadr-ra ven availability` shows what is")
+        for link in holding:
+            await link.order(Retracted(opt_id=name))
+
+    async def availability(self) -> tuple[OwnAvailability, ...]:
+        """What stands declared, at each upstream in turn."""
+        return tuple(item for link, state in await self._at(None) for item in available.own(state, link.name))
+
+    async def leave(self, *, upstream: str | None = None) -> None:
+        """End the registration with every upstream, or with the one of that name; until the next start."""
+        for link, _ in await self._at(upstream):
+            await link.order(Left())
+
+    async def want(
+        self, reports: Iterable[WantedReport], *, upstream: str | None = None
+    ) -> tuple[ReportRequestId, ...]:
+        """Ask for reports of the VTN's own, of every upstream or of the one of that name; the ids of the requests.
+
+        Raises InvalidId for what a VTN does not offer, InvalidData for times that cannot be.
+        """
+        asked = tuple(reports)
+        made = [
+            (link, wanted.requests(asked, state.requester, self._clock.now()))
+            for link, state in await self._at(upstream)
+        ]
+        for link, requests in made:
+            await link.order(Wanted(requests=requests))
+        return tuple(request.id for _, requests in made for request in requests)
+
+    async def readings(
+        self,
+        name: str,
+        *,
+        start: datetime,
+        end: datetime,
+        points: Iterable[str] = (),
+        upstream: str = "upstream",
+    ) -> Readings:
+        """What came of that report of a VTN's own and touches [start, end), by point: of all, or of those named."""
+        ((_, state),) = await self._at(upstream)
+        return await wanted.readings(self.store, state.member.vtn_id or "", name, points, start, end)
+
+    async def _at(self, upstream: str | None) -> tuple[tuple[UpstreamLink, EndNode], ...]:
+        """Every upstream, or the one of that name, with what this VEN is towards it."""
+        links = [link for link in self._links.values() if upstream in (None, link.name)]
+        if not links:
+            there = ", ".join(link.name for link in self._links.values())
+            raise InvalidId(f"there is no upstream {upstream!r}; there is {there or 'none: the VEN is not running'}")
+        return tuple([(link, await link.state()) for link in links])
 
     async def upstream(self, name: str = "upstream") -> EndNode | None:
         """What this VEN knows of itself towards that VTN."""
@@ -141,6 +264,8 @@ class Ven:
             settle_s=settings.settle_s,
             lease_s=settings.lease_s,
             track_every_s=settings.track_every_s,
+            # A reading may be missed, and one may be late by the driver's whole deadline.
+            sample_s=2 * settings.read_every_s + settings.driver_timeout_s,
         )
 
     async def _open_devices(self, stack: AsyncExitStack) -> tuple[Descriptor, ...]:
@@ -211,3 +336,7 @@ class Ven:
             # On the clock's own grid: intervals begin and end there, and a register read at the edge need not be guessed.
             now = self._clock.now()
             await self._clock.sleep_until(now + every - (now - EPOCH) % every)
+
+
+def _fresh() -> OptId:
+    return OptId(f"opt-{secrets.token_hex(6)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -104,7 +103,7 @@ class VenDesk(ABC):
 
         def order(held: Party) -> tuple[ToParty, str]:
             nonlocal ids
-            made = wanted.requests(asked, held.reports, self._clock.now(), _fresh)
+            made = wanted.requests(asked, held.reports, self._clock.now())
             ids = tuple(request.id for request in made)
             return AskReports(requests=made), ", ".join(ids)
 
@@ -222,7 +221,3 @@ class VenDesk(ABC):
 
 def _unknown(ven_id: str) -> InvalidId:
     return InvalidId(f"VEN {ven_id} is unknown here; `openadr-ra ven list` shows those there are")
-
-
-def _fresh() -> str:
-    return f"rr-{secrets.token_hex(6)}"

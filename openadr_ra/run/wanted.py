@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Literal
@@ -109,24 +110,20 @@ def state(item: Requested) -> Literal["unanswered", "running", "served", "ending
     return "running" if item.running else "unanswered"
 
 
-def requests(
-    wanted: Iterable[WantedReport], held: Requester, now: datetime, fresh: Callable[[], str]
-) -> tuple[ReportRequest, ...]:
+def requests(wanted: Iterable[WantedReport], held: Requester, now: datetime) -> tuple[ReportRequest, ...]:
     """The requests for what is wanted: one for each report of that name which has some of the points.
 
     Raises InvalidId for what is not on offer, InvalidData for times that cannot be.
     """
-    return tuple(request for each in wanted for request in _requests(each, held, now, fresh))
+    return tuple(request for each in wanted for request in _requests(each, held, now))
 
 
-def _requests(
-    wanted: WantedReport, held: Requester, now: datetime, fresh: Callable[[], str]
-) -> Iterator[ReportRequest]:
+def _requests(wanted: WantedReport, held: Requester, now: datetime) -> Iterator[ReportRequest]:
     _check_times(wanted)
     start = (wanted.start or now).astimezone(UTC).replace(microsecond=0)
     period = Period(start=start, duration=duration(_whole(wanted.duration)))
     request = ReportRequest(
-        id=ReportRequestId(""),
+        id=_fresh(),
         specifier_id=METADATA_SPECIFIER,
         granularity=duration(wanted.granularity),
         report_back=duration(wanted.back),
@@ -134,16 +131,20 @@ def _requests(
         points=_NO_POINT,
     )
     if wanted.name == METADATA:
-        yield replace(request, id=ReportRequestId(fresh()))
+        yield request
         return
     for report, points in _chosen(wanted, held):
         _check_rate(wanted, points)
         yield replace(
             request,
-            id=ReportRequestId(fresh()),
+            id=_fresh(),
             specifier_id=report.specifier_id,
             points=tuple(SpecifierPayload(rid=point.rid) for point in points),
         )
+
+
+def _fresh() -> ReportRequestId:
+    return ReportRequestId(f"rr-{secrets.token_hex(6)}")
 
 
 def _check_times(wanted: WantedReport) -> None:

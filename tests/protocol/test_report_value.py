@@ -303,3 +303,17 @@ def test_a_schedule_that_is_replaced_keeps_its_past() -> None:
 def test_series_are_named_after_what_they_are_about() -> None:
     assert live_series(BAT, "kw") == "live/bat.kw"
     assert response_series(E1, BAT, "delta") == "response/E1/bat.delta"
+
+
+def test_a_sample_counts_for_its_own_time_while_a_register_bridges_a_longer_one() -> None:
+    """A minute without power samples was not measured; the register knows what flowed in it all the same."""
+    end = NOON + 2 * MINUTE
+    power = [reading(start=at, value=4.0) for at in (NOON, end - SECOND)]
+    register = [reading(start=at, value=kwh) for at, kwh in ((NOON, 0.0), (end, 0.1))]
+
+    by_power = value(NOON, end, power=power, hold=5 * SECOND)
+    by_register = value(NOON, end, power=power, register=register, hold=5 * SECOND, register_hold=2 * MINUTE)
+
+    assert by_power.coverage == pytest.approx(6 / 120)
+    assert by_power.quality != GOOD
+    assert (by_register.kw, by_register.coverage, by_register.quality) == (pytest.approx(3.0), 1.0, GOOD)

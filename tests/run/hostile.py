@@ -25,8 +25,9 @@ from tests.wire.samples import report
 
 ROOT = Path(__file__).parents[2]
 
-ATTACK_S = 1.2
-"""How long an attack goes on."""
+ATTACK_S = 5.0
+ENOUGH = 8
+"""An attack ends after so long, or when it was told so often that it is too much."""
 
 CUT = 0
 """Counted in place of a status where the connection was cut."""
@@ -62,6 +63,7 @@ class Attacker:
         if orders.shown is not None:
             chain = Path(orders.shown.certificate), Path(orders.shown.key)
             self._ssl = client_context(chain, Path(orders.trust))
+        self._enough = asyncio.Event()
         self.statuses: Counter[int] = Counter()
 
     def path(self, service: str) -> str:
@@ -69,9 +71,12 @@ class Attacker:
 
     async def all(self, *talks: Awaitable[None]) -> None:
         """All at once, until they are done or the attack is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ATTACK_S):
-                await asyncio.gather(*talks)
+        talking = asyncio.ensure_future(asyncio.gather(*talks))
+        enough = asyncio.ensure_future(self._enough.wait())
+        await asyncio.wait((talking, enough), timeout=ATTACK_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in (talking, enough):
+            task.cancel()
+        await asyncio.wait((talking, enough))
 
     async def over_one(self, requests: Iterator[bytes]) -> None:
         """One after the other over one connection, which is opened again when it was cut."""
@@ -81,18 +86,31 @@ class Attacker:
                 for octets in (request, *requests):
                     writer.write(octets)
                     await writer.drain()
-                    self.statuses[await answered(reader)] += 1
+                    self._count(await answered(reader))
             except (OSError, asyncio.IncompleteReadError):
-                self.statuses[CUT] += 1
+                self._count(CUT)
 
     async def half_open(self, octets: bytes) -> None:
         """Say it, and then no more."""
         try:
             reader, writer = await self.connect()
             writer.write(octets)
-            self.statuses[await answered(reader)] += 1
+            self._count(await answered(reader))
         except (OSError, asyncio.IncompleteReadError):
-            self.statuses[CUT] += 1
+            self._count(CUT)
+
+    async def hang_up(self) -> None:
+        """Connect and go."""
+        try:
+            _, writer = await self.connect()
+            writer.close()
+        except OSError:
+            self._count(CUT)
+
+    def _count(self, status: int) -> None:
+        self.statuses[status] += 1
+        if self.statuses[503] >= ENOUGH:
+            self._enough.set()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         port = urlsplit(self._orders.url).port
@@ -132,7 +150,12 @@ async def registrations(attacker: Attacker) -> None:
 async def slow_bodies(attacker: Attacker) -> None:
     """As many connections as it gets, each with nearly all of the largest body that is taken."""
     octets = head(4 * 1024 * 1024, "Content-Type: application/xml", path=attacker.path("EiReport")) + b"x" * 200_000
-    await attacker.all(*(attacker.half_open(octets) for _ in range(700)))
+    await attacker.all(*(attacker.half_open(octets) for _ in range(300)))
+
+
+async def handshakes(attacker: Attacker) -> None:
+    """Nothing but TLS, which costs the VTN more than it costs an attacker."""
+    await attacker.all(*(attacker.hang_up() for _ in range(400)))
 
 
 async def junk(attacker: Attacker) -> None:
@@ -141,7 +164,7 @@ async def junk(attacker: Attacker) -> None:
     start, end = body.index(b"<oadr:oadrReportPayload>"), body.index(b"</ei:interval>")
     body = body[:start] + body[start:end] * ((4 * 1024 * 1024 - len(body)) // (end - start)) + body[end:]
     request = post(body, path=attacker.path("EiReport"))
-    await attacker.all(*(attacker.over_one(iter([request] * 3)) for _ in range(8)))
+    await attacker.all(*(attacker.over_one(iter([request] * 10)) for _ in range(4)))
 
 
 async def garbage(attacker: Attacker) -> None:
@@ -155,7 +178,7 @@ async def garbage(attacker: Attacker) -> None:
 
 
 ATTACKS: dict[str, Callable[[Attacker], Awaitable[None]]] = {
-    each.__name__: each for each in (polls, registrations, slow_bodies, junk, garbage)
+    each.__name__: each for each in (polls, registrations, slow_bodies, handshakes, junk, garbage)
 }
 
 
