@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from openadr_ra.cli_certs import certs
-from openadr_ra.cli_console import event, report, ven
+from openadr_ra.cli_console import event, report
 from openadr_ra.cli_options import FILE, as_json_option, node_options, serve
+from openadr_ra.cli_vens import ven
 from openadr_ra.errors import OadrRaError, SettingsError
 
 if TYPE_CHECKING:

@@ -1,78 +1,12 @@
-"""`openadr-ra event …`, `ven …`, `report …`: a running node's console from the command line."""
+"""`openadr-ra event …`, `report …`: a running node's console from the command line."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import click
 
-from openadr_ra.cli_options import as_json_option, client, console_options, node_options, say, serve, wish_options
-
-if TYPE_CHECKING:
-    from openadr_ra.programs.serve import Level
-
-
-class Ven(click.Group):
-    """`openadr-ra ven node.toml` runs a VEN; `openadr-ra ven list` and the like speak to a console."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names and _is_for_run(args[0]):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-def _is_for_run(word: str) -> bool:
-    """A misspelt command has neither a suffix nor a folder nor a dash."""
-    return word.startswith("-") or "." in word or "/" in word or "\\" in word
-
-
-@click.group(cls=Ven, short_help="Run a VEN, or see to the VENs of a VTN.")
-def ven() -> None:
-    """Be the VEN of NODE.TOML (`openadr-ra ven NODE.TOML`), or see to a VTN's VENs."""
-
-
-@ven.command("run")
-@node_options
-def ven_run(settings: Path, log_level: Level, as_json: bool) -> None:
-    """Be the VEN of NODE.TOML, without its VTN side."""
-    serve(settings, "ven", log_level, as_json)
-
-
-@ven.command("list")
-@console_options
-@as_json_option
-def ven_list(as_json: bool) -> None:
-    """Every VEN: last seen, opt, unacknowledged."""
-    from openadr_ra.programs import operate
-
-    vens = client().vens()
-    say(vens, lambda: operate.ven_list(vens), as_json)
-
-
-@ven.command("enrol")
-@click.argument("ven_id", metavar="ID")
-@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
-@console_options
-@as_json_option
-def ven_enrol(ven_id: str, fingerprints: tuple[str, ...], as_json: bool) -> None:
-    """Admit a VEN with these certificates, in place of those it had. `openadr-ra certs fingerprint` prints them."""
-    enrolled = client().enrol(ven_id, fingerprints)
-    say(enrolled, lambda: f"{ven_id} may come with {', '.join(fingerprints)}", as_json)
-
-
-@ven.command("opt")
-@click.argument("event_id", metavar="EVENT")
-@click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
-@console_options
-@as_json_option
-def ven_opt(event_id: str, word: Literal["optIn", "optOut", "none"], as_json: bool) -> None:
-    """At a VEN: say its operator's own word on an event from above; `none` takes it back."""
-    from openadr_ra.programs.operate import own_opt
-
-    said = client().opt(event_id, own_opt(word))
-    say(said, lambda: f"event {event_id}: {word}", as_json)
+from openadr_ra.cli_options import as_json_option, client, console_options, say, wish_options
 
 
 @click.group()

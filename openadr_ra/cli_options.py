@@ -82,6 +82,39 @@ def wish_options(command: C) -> C:
     return command
 
 
+def report_options(command: C) -> C:
+    """Beside --ask and --stop their names are the fields of `programs.vens.ReportWish`."""
+    for option in (
+        click.option("--last", is_flag=True, help="With --stop: one last report is still to come."),
+        click.option("--stop", metavar="REQUEST", multiple=True, help="End this request; repeat it."),
+        click.option("--duration", metavar="SPAN", help="How long from --start on.  [default: without end]"),
+        click.option("--start", metavar="TIME", help="2026-11-21T12:00+09:00, +15m or -1h.  [default: now]"),
+        click.option("--back", metavar="SPAN", help="How often it is sent.  [default: once]"),
+        click.option("--granularity", metavar="SPAN", help="How finely it is sampled.  [default: as the VEN has it]"),
+        click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]"),
+        click.option(
+            "--ask", metavar="REPORT", help="Ask for it: TELEMETRY_USAGE, or what else is on offer; METADATA."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def when_options(command: C) -> C:
+    """Their names are the fields of `programs.vens.When`."""
+    for option in (
+        click.option("--id", metavar="OPT", help="In place of what was declared under this id."),
+        click.option("--upstream", metavar="NAME", help="Tell this VTN alone.  [default: each]"),
+        click.option("--reason", metavar="WORD", default="x-schedule", show_default=True, help="economic, mustRun …"),
+        click.option("--market-context", metavar="URI", default="", help="In this one alone.  [default: in all]"),
+        click.option("--resource", metavar="ID", multiple=True, help="Of this alone; repeat it.  [default: all]"),
+        click.option("--to", "end", metavar="TIME", help="[default: for good]"),
+        click.option("--from", "start", metavar="TIME", required=True, help="2026-11-21T12:00+09:00, +15m or now."),
+    ):
+        command = option(command)
+    return command
+
+
 def say(value: object, text: Callable[[], str], as_json: bool) -> None:
     """`value` as one line of JSON, or as text for people."""
     if not as_json:

@@ -42,7 +42,8 @@ PUSHED = replace(IDENTITY, push_address="https://ven.example:8443")
 
 
 class Duplex(Pair):
-    """`pushes` has what the VTN posted and what came back; `down`: nobody listens at the VEN's address.
+    """`pushes` has what the VTN posted and what came back; `down`: nobody listens at the VEN's address. While it is not
+    `patient`, something on the way to the VTN has polls answered at once.
 
     What becomes of a post is told by `push_fates`; of "crash" it is the VTN that dies, after the VEN has heard.
     """
@@ -61,6 +62,7 @@ class Duplex(Pair):
         self.push_fates: Iterator[Fate] = iter(push_fates)
         self.pushes: list[Exchange] = []
         self.down = False
+        self.patient = True
         self.polls_sent: list[tuple[datetime, int]] = []
         self.vtn_wakes = 0
         self._overtaken: list[Message] = []
@@ -155,7 +157,7 @@ class Duplex(Pair):
             effect = self._effects.popleft()
             if isinstance(effect, Send) and isinstance(effect.message, Poll):
                 self.polls_sent.append((self.now, effect.wait_s))
-            if isinstance(effect, Send) and effect.wait_s:
+            if isinstance(effect, Send) and effect.wait_s and self.patient:
                 # The poll before is given up.
                 self._held = effect.message, self.now + effect.wait_s * SECOND
             else:
@@ -176,13 +178,20 @@ class Duplex(Pair):
 
     # The rest.
 
+    def late_ones_arrive(self) -> None:
+        """Nothing is on its way any more."""
+        while self._late:
+            self.vtn_hears(self._late.pop(0))
+        while self._overtaken:
+            self.ven_is_called(self._overtaken.pop(0))
+
     def restarts(self, identity: Identity | None = None) -> None:
         """The VEN's process dies and begins again, with other settings if there are any.
 
         Nothing is on its way any more when people have changed settings: no message tells which of two is the newer.
         """
-        while identity is not None and self._late:
-            self.vtn_hears(self._late.pop(0))
+        if identity is not None:
+            self.late_ones_arrive()
         self.identity = identity or self.identity
         self._effects.clear()
         self._held = None

@@ -8,13 +8,15 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
 
 from openadr_ra.programs.certs import Check, Initialised, Issued, Named
 from openadr_ra.protocol.model import VenId
-from openadr_ra.run.orders import Enrolled, EventDetail, EventView, OwnOpt, Report, VenView
+from openadr_ra.run.orders import Enrolled, EventDetail, EventView, OwnOpt, Report
+from openadr_ra.run.ven_orders import VenSummary
 from tests.programs.nodes import COMMAND, CONSOLE, VTN, Done, RunningNode, command, edge, node, vens, written
 
 CONSOLE_OF_EDGE = '[console]\nlisten = "127.0.0.1:0"\ntoken_file = "edge.token"'
@@ -37,7 +39,9 @@ class Desk:
         return self.vtn.started.console
 
     def creates(self, *words: str) -> EventView:
-        done = self.does("event", "create", "--start", "+1h", "--every", "30m", "--json", *words)
+        """An event in an hour, in a market context of its own: those of one context must not overlap."""
+        context = ("--market-context", f"http://example.org/{uuid4().hex}")
+        done = self.does("event", "create", "--start", "+1h", "--every", "30m", "--json", *context, *words)
         assert done.status == 0, done.err
         return msgspec.json.decode(done.out, type=EventView)
 
@@ -156,7 +160,7 @@ def test_operator_lists_and_enrols_vens(desk: Desk) -> None:
     enrolled = desk.does("ven", "enrol", "VEN3", PRINT.replace(":", "").lower())
     again = desk.does("ven", "enrol", "VEN3", PRINT, "0b" * 10, "--json")
     listed = desk.does("ven", "list")
-    found = msgspec.json.decode(desk.does("ven", "list", "--json").out, type=tuple[VenView, ...])
+    found = msgspec.json.decode(desk.does("ven", "list", "--json").out, type=tuple[VenSummary, ...])
 
     assert enrolled.out == f"VEN3 may come with {PRINT.replace(':', '').lower()}\n"
     assert msgspec.json.decode(again.out, type=Enrolled).ven_id == "VEN3"
@@ -274,7 +278,7 @@ def test_a_ven_answers_and_its_operator_overrules_it(desk: Desk) -> None:
         overruled = answered
         while overruled.opts[VenId("VEN4")] != "optOut":
             overruled = desk.shows(made.id)
-        summaries = msgspec.json.decode(desk.does("ven", "list", "--json").out, type=tuple[VenView, ...])
+        summaries = msgspec.json.decode(desk.does("ven", "list", "--json").out, type=tuple[VenSummary, ...])
 
     assert answered.opts == {"VEN4": "optIn"}
     assert msgspec.json.decode(said.out, type=OwnOpt) == OwnOpt(opt="optOut")

@@ -10,69 +10,54 @@
 | `GET /events/ID/opts?within_s=N` | opt by venID; waits up to N seconds for those that have not answered |
 | `GET /events/ID/response` | the band and the rows of the response |
 | `GET /events/ID/response/stream` | the rows as they become known, one JSON object a line; ends with the event |
-| `GET /vens` | every VEN: last seen, opts, unacknowledged |
-| `PUT /vens/ID` an `Enrolment` | the VEN may come with these certificates and no others |
-| `PUT /opts/ID` an `OwnOpt` | at a VEN: the operator's own opt for an event from above |
+| `/vens…`, `/opts…`, `/availability…` | see `console.vens` and `console.own` |
 | `GET /health`, `GET /ready` | it runs; it can serve (else 503). Without a token |
 
 An error is `{"error": sentence}`: 400 what was said is wrong, 401 no token, 403 sent by a web page, 404 unknown, 409 it
-cannot be done any more, 503 it could not be stored.
+cannot be done now or not any more, 503 it could not be stored.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
-from openadr_ra.console.gate import HEADERS, MAX_BODY_BYTES, Gate, Refusal, explained, own_token, reply
+from openadr_ra.console import asked
+from openadr_ra.console.gate import HEADERS, MAX_BODY_BYTES, Gate, Refusal, own_token, reply
+from openadr_ra.console.own import OwnRoutes
+from openadr_ra.console.vens import VenRoutes
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import (
-    Enrolled,
-    Enrolment,
     EventId,
     InvalidData,
     InvalidId,
     OadrRaError,
     Order,
-    OwnOpt,
+    Overlap,
     SettingsError,
-    VenId,
-    VenName,
     changed,
-    chosen,
     detail,
     full,
     instruction,
     report,
-    ven_view,
     view,
 )
 from openadr_ra.run.places import host_port
 from openadr_ra.run.vtn import Vtn
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
-
-MAX_WITHIN_S = 600
-"""The longest wait for opts; proxies and clients give up before that anyway."""
 
 SHUTDOWN_S = 1.0
 """For requests under way when the node stops; streams of responses end here."""
-
-
-_JSON = "application/json"
 
 
 @asynccontextmanager
@@ -84,7 +69,8 @@ async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[s
     host, port = host_port(listen, "console.listen")
     gate = Gate(own_token(token_file), host)
     app = web.Application(middlewares=[gate.guard], client_max_size=MAX_BODY_BYTES)
-    app.add_routes(_Api(node).routes())
+    for part in (_Api(node), VenRoutes(node), OwnRoutes(node)):
+        app.add_routes(part.routes())
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
@@ -133,16 +119,11 @@ class _Api:
             web.get("/events/{id}/opts", self.opts),
             web.get("/events/{id}/response", self.response),
             web.get("/events/{id}/response/stream", self.stream),
-            web.get("/vens", self.list_vens),
-            web.put("/vens/{id}", self.enrol_ven),
-            web.put("/opts/{id}", self.opt),
         ]
 
     @property
     def _vtn(self) -> Vtn:
-        if self._node.vtn is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "this node is no VTN: its settings have no [downstream]")
-        return self._node.vtn
+        return asked.vtn(self._node)
 
     async def health(self, request: web.Request) -> web.Response:
         return reply({"healthy": True})
@@ -158,7 +139,11 @@ class _Api:
 
     async def create_event(self, request: web.Request) -> web.Response:
         vtn = self._vtn
-        event_id = await vtn.publish(instruction(await _body(request, Order)))
+        order = instruction(await asked.body(request, Order))
+        try:
+            event_id = await vtn.publish(order)
+        except Overlap as error:
+            raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
         log.info("< console orders event %s", event_id)
         return reply(view(await vtn.event(event_id), self._node.clock.now()), HTTPStatus.CREATED)
 
@@ -170,11 +155,11 @@ class _Api:
 
     async def change_event(self, request: web.Request) -> web.Response:
         event_id = await self._known(request)
-        order = await _body(request, Order)
+        order = await asked.body(request, Order)
         try:
             await self._vtn.change(event_id, changed(await self._vtn.event(event_id), order))
         except InvalidData as error:
-            if (await self._vtn.event(event_id)).cancelled:
+            if isinstance(error, Overlap) or (await self._vtn.event(event_id)).cancelled:
                 raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
             raise
         log.info("< console changes event %s", event_id)
@@ -188,7 +173,7 @@ class _Api:
 
     async def opts(self, request: web.Request) -> web.Response:
         event_id = await self._known(request)
-        return reply(await self._vtn.opts(event_id, within=timedelta(seconds=_within_s(request))))
+        return reply(await self._vtn.opts(event_id, within=timedelta(seconds=asked.within_s(request))))
 
     async def response(self, request: web.Request) -> web.Response:
         event_id = await self._known(request)
@@ -209,24 +194,6 @@ class _Api:
             await response.write(msgspec.json.encode({"error": str(error)}) + b"\n")
         return response
 
-    async def list_vens(self, request: web.Request) -> web.Response:
-        return reply([ven_view(known) for known in await self._vtn.vens()])
-
-    async def enrol_ven(self, request: web.Request) -> web.Response:
-        vtn, ven_id = self._vtn, _ven_id(request)
-        enrolment = await _body(request, Enrolment)
-        await vtn.enrol(ven_id, enrolment.fingerprints)
-        log.info("< console enrols %s", ven_id)
-        return reply(Enrolled(ven_id=ven_id, fingerprints=enrolment.fingerprints))
-
-    async def opt(self, request: web.Request) -> web.Response:
-        word = await _body(request, OwnOpt)
-        try:
-            await self._node.opt(request.match_info["id"], chosen(word))
-        except InvalidId as error:
-            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
-        return reply(word)
-
     async def _known(self, request: web.Request) -> EventId:
         """The event that the path names. An unknown one is 404, while an unknown VEN inside an order is 400."""
         event_id = EventId(request.match_info["id"])
@@ -235,29 +202,3 @@ class _Api:
         except InvalidId as error:
             raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
         return event_id
-
-
-async def _body(request: web.Request, kind: type[T]) -> T:
-    """What was sent, as `kind`. A form of a web page is never JSON, so it does not get this far."""
-    if request.content_type != _JSON:
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {_JSON}")
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error, "the body")) from error
-    except UnicodeDecodeError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
-
-
-def _ven_id(request: web.Request) -> VenId:
-    try:
-        return VenId(msgspec.convert(request.match_info["id"], VenName))
-    except msgspec.ValidationError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, explained(error, "venID")) from error
-
-
-def _within_s(request: web.Request) -> int:
-    text = request.query.get("within_s", "0")
-    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > MAX_WITHIN_S:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"within_s: {text!r:.20} is no whole number from 0 to {MAX_WITHIN_S}")
-    return int(text)

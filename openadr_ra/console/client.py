@@ -14,6 +14,7 @@ import msgspec
 from openadr_ra.run.orders import (
     Enrolled,
     Enrolment,
+    Entry,
     EventDetail,
     EventView,
     Order,
@@ -22,7 +23,17 @@ from openadr_ra.run.orders import (
     Row,
     SettingsError,
     TransportError,
-    VenView,
+)
+from openadr_ra.run.ven_orders import (
+    Declaration,
+    Declared,
+    History,
+    HistoryOrder,
+    Ordered,
+    OwnAvailability,
+    ReportOrder,
+    Reports,
+    VenSummary,
 )
 
 T = TypeVar("T")
@@ -89,13 +100,55 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 raise TransportError(f"{self._url} stopped before the event was over; ask again") from error
 
-    def vens(self) -> tuple[VenView, ...]:
+    def vens(self) -> tuple[VenSummary, ...]:
         """Every VEN with its state."""
-        return self._call("GET", "/vens", tuple[VenView, ...])
+        return self._call("GET", "/vens", tuple[VenSummary, ...])
 
     def enrol(self, ven_id: str, fingerprints: tuple[str, ...]) -> Enrolled:
         """Admit a VEN with these certificates and no others."""
         return self._call("PUT", f"/vens/{_quoted(ven_id)}", Enrolled, Enrolment(fingerprints=fingerprints))
+
+    def warnings(self, ven_id: str) -> tuple[Entry, ...]:
+        """What had to be repaired in the VEN's messages."""
+        return self._call("GET", f"/vens/{_quoted(ven_id)}/warnings", tuple[Entry, ...])
+
+    def reregister(self, ven_id: str) -> Ordered:
+        """Have the VEN register again."""
+        return self._call("POST", f"/vens/{_quoted(ven_id)}/registration", Ordered)
+
+    def end_registration(self, ven_id: str) -> Ordered:
+        """End the VEN's registration."""
+        return self._call("DELETE", f"/vens/{_quoted(ven_id)}/registration", Ordered)
+
+    def reports(self, ven_id: str) -> Reports:
+        """What the VEN offers, and what was asked of it."""
+        return self._call("GET", f"/vens/{_quoted(ven_id)}/reports", Reports)
+
+    def ask(self, ven_id: str, order: ReportOrder) -> Ordered:
+        """Ask the VEN for a report."""
+        return self._call("POST", f"/vens/{_quoted(ven_id)}/reports", Ordered, order)
+
+    def stop(self, ven_id: str, request_id: str, *, to_follow: bool) -> Ordered:
+        """End a report request, with `to_follow` after one last report."""
+        path = f"/vens/{_quoted(ven_id)}/reports/{_quoted(request_id)}?to_follow={str(to_follow).lower()}"
+        return self._call("DELETE", path, Ordered)
+
+    def history(self, ven_id: str, order: HistoryOrder, within_s: int) -> History:
+        """What the VEN has kept; waits up to `within_s` for it to come."""
+        path = f"/vens/{_quoted(ven_id)}/history?within_s={within_s}"
+        return self._call("POST", path, History, order, wait_s=within_s)
+
+    def availability(self) -> tuple[OwnAvailability, ...]:
+        """At a VEN: what stands declared."""
+        return self._call("GET", "/availability", tuple[OwnAvailability, ...])
+
+    def declare(self, order: Declaration) -> Declared:
+        """At a VEN: when it is available, or not."""
+        return self._call("POST", "/availability", Declared, order)
+
+    def retract(self, opt_id: str) -> Declared:
+        """At a VEN: take back what was declared under that id."""
+        return self._call("DELETE", f"/availability/{_quoted(opt_id)}", Declared)
 
     def opt(self, event_id: str, word: OwnOpt) -> OwnOpt:
         """At a VEN: the operator's own word on an event from above."""

@@ -1,4 +1,4 @@
-"""What the event, ven and report commands show: the console's answers as text."""
+"""What the event and report commands show: the console's answers as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openadr_ra.programs.tables import NOTHING, clock, day, moment, number, perc
 from openadr_ra.protocol.parts import GOOD
 from openadr_ra.protocol.report import TOTAL
 from openadr_ra.run.clock import SystemClock
-from openadr_ra.run.orders import EventDetail, EventView, Order, OwnOpt, Report, Row, VenId, VenView
+from openadr_ra.run.orders import EventDetail, EventView, Order, OwnOpt, Report, Row, VenId
 
 DEFAULT_CONFIG = Path("node.toml")
 
@@ -208,35 +208,6 @@ def event_said(view: EventView, did: str) -> str:
     return printable(
         f"event {view.id} {did}: {_asked(order)}, every {_span(order.every_s)} from"
         f" {moment(order.start)} {zone(order.start)}, to {vens}"
-    )
-
-
-def ven_list(vens: Iterable[VenView]) -> str:
-    """One line a VEN."""
-    found = tuple(vens)
-    if not found:
-        return "no VEN is known yet; `openadr-ra ven enrol ID FINGERPRINT` admits one"
-    seen = next((ven.last_seen for ven in found if ven.last_seen is not None), None)
-    return table(
-        (
-            "VEN",
-            "name",
-            "registered",
-            f"last seen ({zone(seen)})" if seen else "last seen",
-            "opt 受託",
-            "unacknowledged 未応答",
-        ),
-        (
-            (
-                ven.ven_id,
-                ven.name or NOTHING,
-                yes(ven.registered),
-                moment(ven.last_seen),
-                ", ".join(f"{event} {opt}" for event, opt in ven.opts.items() if opt is not None) or NOTHING,
-                ", ".join(ven.unacknowledged) or NOTHING,
-            )
-            for ven in found
-        ),
     )
 
 

@@ -47,6 +47,13 @@ def start(text: str, now: datetime) -> datetime:
     raise SettingsError(f"{text!r} has no zone; write {here} for the time here, or end it with Z for UTC")
 
 
+def when(text: str, now: datetime) -> datetime:
+    """As `start`; and `-1h` is past. Raises SettingsError."""
+    if text.startswith("-"):
+        return now.replace(microsecond=0) - span(text[1:])
+    return start(text, now)
+
+
 def figures(text: str) -> tuple[float, ...]:
     """`-5,-8,-6`: a figure for each interval. Raises SettingsError."""
     return tuple(_figure(part.strip(), text) for part in text.split(","))

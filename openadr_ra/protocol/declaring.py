@@ -64,8 +64,8 @@ def answered(state: EndNode, request: CreateOpt, code: str) -> EndNode:
 
 
 def following(state: EndNode, moment: Moment) -> EndNode:
-    """An opt for an event that the fleet cannot follow is declared as what has become of it: a later oadrCreatedEvent would
-    not be taken (rule 206)."""
+    """Where another word on an event counts now than the one that was declared for it, that is declared, too: an
+    oadrCreatedEvent alone would not be taken (rule 206)."""
     for item in tuple(state.opts.values()):
         held = state.agenda.get(item.event.event_id) if item.event is not None else None
         if held is None or item.event is None or held.event.modification != item.event.modification:

@@ -13,8 +13,12 @@ from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.times import Duration, shift, write_datetime
 
 
+class Overlap(InvalidData):
+    """Two events of one market context would run at the same time for one VEN (rule 18)."""
+
+
 def check(order: Instruction, held: Mapping[VenId, Iterable[Event]], now: datetime) -> None:
-    """Raise InvalidData where `order` would run while another event of one of its VENs runs, or may still run.
+    """Raise Overlap where `order` would run while another event of one of its VENs runs, or may still run.
 
     `held` are the events that each VEN has. Up to startafter later an event may begin and end (rule 30), so that belongs
     to its time; events that are over at `now` are in nobody's way.
@@ -28,7 +32,7 @@ def check(order: Instruction, held: Mapping[VenId, Iterable[Event]], now: dateti
                 continue
             first, until = taken(other)
             if until > now and first < last and order.start < until:
-                raise InvalidData(_said(order, ven, other, until))
+                raise Overlap(_said(ven, other, until))
 
 
 def taken(event: Event) -> tuple[datetime, datetime]:
@@ -42,13 +46,11 @@ def taken(event: Event) -> tuple[datetime, datetime]:
     return stopped, min(shift(stopped, (event.period.startafter or Duration()).length), last)
 
 
-def _said(order: Instruction, ven: VenId, other: Event, until: datetime) -> str:
-    name = f"event {order.id}" if order.id else "the event"
+def _said(ven: VenId, other: Event, until: datetime) -> str:
+    what = f"event {other.id} from {write_datetime(other.period.start)} to {write_datetime(until)}"
     if other.status == CANCELLED:
-        running = f"the cancelled event {other.id}, which ends at random until {write_datetime(until)}"
-    else:
-        running = f"event {other.id}, {write_datetime(other.period.start)} to {write_datetime(until)}"
+        what = f"event {other.id}, which was cancelled and ends at random until {write_datetime(until)},"
     return (
-        f"{name} would run while VEN {ven} has {running}, in the same market context {other.market_context} (rule 18);"
-        " give it another time or market context, or change or cancel that one"
+        f"VEN {ven} has {what} in the same market context {other.market_context}; choose another time or market context,"
+        " or change or cancel that one (rule 18)"
     )

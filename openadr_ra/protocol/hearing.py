@@ -33,7 +33,7 @@ from openadr_ra.protocol.messages import (
     UpdateReport,
 )
 from openadr_ra.protocol.model import RequestId, VenId, VtnId
-from openadr_ra.protocol.node import EndNode, asking, fetching, owe, paced
+from openadr_ra.protocol.node import NEVER_YET, EndNode, asking, fetching, owe, paced
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
 from openadr_ra.protocol.refusal import refusal
@@ -174,7 +174,7 @@ def _releases(state: EndNode, moment: Moment) -> tuple[Mail, ...]:
 
 
 def _without_promises(state: EndNode) -> EndNode:
-    return replace(state, agenda={}, producer=replace(state.producer, requests={}))
+    return replace(state, agenda={}, newest=NEVER_YET, producer=replace(state.producer, requests={}))
 
 
 def _report_registered(
@@ -309,6 +309,10 @@ def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limit
     if _code(message) != OK:
         # A refusal of our request has no events; that does not cancel those we know.
         return Outcome(state=state)
+    made = max((item.event.created for item in message.events), default=state.newest)
+    # One that was overtaken on its way does not know of the events that were published since.
+    limited = limited or made < state.newest
+    state = replace(state, newest=max(made, state.newest))
     identity = state.identity
     scope = Scope(
         ven_id=state.member.ven_id or VenId(""),

@@ -17,6 +17,8 @@ from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Key, Moment, State
 
+NEVER_YET = datetime.min.replace(tzinfo=UTC)
+
 
 class Identity(Value, frozen=True, kw_only=True, gc=False):
     """Who this VEN is and what it takes. `consult`: the embedding program is asked about each event.
@@ -42,8 +44,8 @@ class Identity(Value, frozen=True, kw_only=True, gc=False):
 class EndNode(State, frozen=True, kw_only=True, gc=False):
     """A VEN towards one VTN. `key` is this row's own name, for answers by mail.
 
-    `draining`: the last poll brought something, so the next one is no regular one. `polls`: when the regular ones of the
-    last minute were sent.
+    `newest`: when the newest oadrDistributeEvent that was heard had been made. `draining`: the last poll brought something,
+    so the next one is no regular one. `polls`: when the regular ones of the last minute were sent.
     """
 
     key: Key
@@ -54,9 +56,10 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
     debts: tuple[Debt, ...] = ()
     opts: Opts = {}
     requester: Requester = Requester()
+    newest: datetime = NEVER_YET
     draining: bool = False
-    poll_due: datetime = datetime.min.replace(tzinfo=UTC)
-    poll_sent: datetime = datetime.min.replace(tzinfo=UTC)
+    poll_due: datetime = NEVER_YET
+    poll_sent: datetime = NEVER_YET
     poll_tries: int = 0
     polls: tuple[datetime, ...] = ()
 

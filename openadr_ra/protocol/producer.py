@@ -37,6 +37,10 @@ MAX_BACKLOG = 96
 """Periods that are made up for after a gap; two days of half hours. Older ones are left to a history report."""
 
 
+MAX_STANDING = 1000
+"""Requests that are served at a time for one peer; more are refused, so that it cannot fill the store."""
+
+
 class Rates(Value, frozen=True, kw_only=True, gc=False):
     """How fast this node samples."""
 
@@ -137,13 +141,16 @@ def _offered(
 
 
 def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime, rates: Rates = ANY_RATE) -> Producer:
-    """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had.
+    """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had, and
+    for more than are served at a time.
 
     A request with a known id replaces that one.
     """
     served = dict(producer.requests)
     for request in requests:
         served[request.id] = _standing(producer, request, rates, now)
+    if len(served) > MAX_STANDING:
+        raise InvalidData(f"{MAX_STANDING} report requests are served at a time; cancel some")
     return replace(producer, requests=served)
 
 
@@ -159,11 +166,14 @@ def _standing(producer: Producer, request: ReportRequest, rates: Rates, now: dat
     begin = request.interval.start if request.interval else now
     length = request.interval.duration.length if request.interval else timedelta(0)
     until = shift(begin, length) if length else FOREVER
+    if name == HISTORY_USAGE and not request.report_back.length:
+        # History is of what has been: a span that runs is told as far as it goes, not waited for.
+        until = min(until, max(begin, now))
     if name == METADATA_REPORT:
         # Capabilities are told at dtstart, or at once if that is past, and then every reportBackDuration.
-        back = request.report_back.length
+        first, back = max(begin, now), request.report_back.length
         return Standing(
-            request=request, name=name, sent_until=shift(max(begin, now), -back), until=until if back else FOREVER
+            request=request, name=name, sent_until=shift(first, -back), until=max(until, first) if back else FOREVER
         )
     return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
 

@@ -21,7 +21,7 @@ from openadr_ra.protocol.messages import (
 from openadr_ra.protocol.model import ReportRequestId, RequestId
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Data, Metadata, Party, Stop, Terms, Told, owe, paid
-from openadr_ra.protocol.producer import METADATA_REPORT, Span, Standing
+from openadr_ra.protocol.producer import METADATA_REPORT, NO_REQUEST, Span, Standing
 from openadr_ra.protocol.step import Fetched, Moment, Offer, Outcome, Read, Record, Send
 
 
@@ -41,7 +41,10 @@ def register_report(state: Party, message: RegisterReport, terms: Terms, moment:
     requests = requester.next_to_ask(reports, moment.now, terms.retry)
     ended = requester.ending(state.reports, reports)
     state = replace(state, reports=requester.asked(reports, requests, moment.now, message.request_id))
-    if ended:
+    if message.report_request_id and message.report_request_id not in (NO_REQUEST, *reports.requests):
+        # METADATA is welcome whatever it quotes, but a request that we do not know of would bring it for ever.
+        ended = (*ended, message.report_request_id)
+    if ended and sum(isinstance(debt.work, Stop) for debt in state.debts) < requester.MAX_ENDING:
         state = owe(state, Stop(ids=ended), moment)
     reply = RegisteredReport(result=Result(request_id=message.request_id), requests=requests, ven_id=state.ven_id)
     return says(state, reply)

@@ -33,11 +33,16 @@ def instead(event: Event, refused: tuple[str, ...]) -> Event | None:
         return None
     deepest = -min(values)
     intervals = tuple(
-        replace(interval, payloads=(SignalPayload(value=float(ceil(HIGHEST_LEVEL * -value / deepest))),))
+        replace(interval, payloads=(SignalPayload(value=_level(-value, deepest)),))
         for interval, value in zip(signal.intervals, values, strict=True)
     )
     simple = Signal(intervals=intervals, name=SIMPLE, type=LEVEL, id=signal.id, target=signal.target, current_value=0.0)
     return replace(event, signals=(simple,))
+
+
+def _level(shed: float, deepest: float) -> float:
+    """Thirds of the deepest shedding, upwards; whatever is asked for is at least level 1."""
+    return float(min(max(ceil(HIGHEST_LEVEL * shed / deepest), 1), HIGHEST_LEVEL)) if shed else 0.0
 
 
 def _number(interval: Interval) -> float:

@@ -93,6 +93,10 @@ class Called(Value, frozen=True, kw_only=True, gc=False):
     message: Message
 
 
+class Broken(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the poll that the VTN might have held brought nothing; the connection broke, or it was no answer."""
+
+
 class Wanted(Value, frozen=True, kw_only=True, gc=False):
     """An input: reports of the VTN's that somebody here wants; METADATA may be asked for, too (rule 306)."""
 
@@ -103,7 +107,20 @@ class Left(Value, frozen=True, kw_only=True, gc=False):
     """An input: the operator ends the registration."""
 
 
-Input = Configured | Answered | Called | Opinion | Chosen | Declared | Retracted | Wanted | Left | Fetched | AnyLetter
+Input = (
+    Configured
+    | Answered
+    | Called
+    | Broken
+    | Opinion
+    | Chosen
+    | Declared
+    | Retracted
+    | Wanted
+    | Left
+    | Fetched
+    | AnyLetter
+)
 
 
 def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
@@ -115,6 +132,8 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
             outcome = replied(state, given.request, given.answer, moment)
         case Called():
             outcome = called(state, given.message, moment)
+        case Broken():
+            outcome = Outcome(state=_broken(state, moment))
         case Declared():
             outcome = _declared(state, given, moment)
         case Retracted():
@@ -123,8 +142,7 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
             wanting = replace(state, requester=requester.ask(state.requester, given.requests))
             outcome = Outcome(state=asking(wanting, moment))
         case Verdict():
-            state = _answering(_with(state, agenda.decide(state.agenda, given)), moment)
-            outcome = Outcome(state=declaring.following(state, moment))
+            outcome = Outcome(state=_answering(_with(state, agenda.decide(state.agenda, given)), moment))
         case Opinion():
             outcome = _opinion(state, given, moment)
         case Chosen():
@@ -196,6 +214,13 @@ def _polled(state: EndNode, moment: Moment) -> tuple[EndNode, Send]:
     polls = state.polls if state.draining and tries == 1 else pacing.with_poll(state.polls, moment.now)
     state = replace(state, poll_tries=tries, poll_sent=moment.now, polls=polls)
     return replace(state, poll_due=paced(state, due)), Send(message=Poll(ven_id=saying.ven_id(state)), wait_s=hold_s)
+
+
+def _broken(state: EndNode, moment: Moment) -> EndNode:
+    """The time for which the poll might have been held is not waited for; the period and the back-off are."""
+    rest = state.poll_sent + timedelta(seconds=min(state.member.poll_s, 60)) - moment.now
+    due = moment.now + max(backoff(max(state.poll_tries, 1), dice(moment)), rest)
+    return replace(state, poll_due=paced(state, min(due, state.poll_due)))
 
 
 def deadline(state: EndNode, after: datetime) -> datetime | None:
@@ -283,6 +308,7 @@ def _retracted(state: EndNode, given: Retracted, moment: Moment) -> Outcome[EndN
 
 def _answering(state: EndNode, moment: Moment) -> EndNode:
     """With a debt for the answers that are decided, unless there is one."""
+    state = declaring.following(state, moment)
     if not agenda.owed(state.agenda) or _owes(state, Answer):
         return state
     return owe(state, Answer(), moment)

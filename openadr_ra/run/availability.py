@@ -26,10 +26,7 @@ from openadr_ra.protocol.model import (
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED, Opt
 from openadr_ra.protocol.shape import Token
-from openadr_ra.run.summary import Availability, availability
-
-Spans = Iterable[tuple[datetime, datetime | None]]
-"""From when until when; no end: for good."""
+from openadr_ra.run.summary import OwnAvailability, Spans, availability
 
 PARTICIPATING = OptReason(Token("participating"))
 """Why an event is opted in to or out of, where nobody says more."""
@@ -37,13 +34,6 @@ PARTICIPATING = OptReason(Token("participating"))
 _REASON = re.compile(
     "economic|emergency|mustRun|notParticipating|outageRunStatus|overrideStatus|participating|x-.+", re.ASCII
 )
-
-
-class OwnAvailability(Availability, frozen=True, kw_only=True):
-    """What was declared at the VTN `upstream`; `told` once that has acknowledged it."""
-
-    upstream: str
-    told: bool
 
 
 def own(state: EndNode, upstream: str) -> tuple[OwnAvailability, ...]:

@@ -23,6 +23,9 @@ BURST_S = 4.0
 """So many seconds' worth of connections may come at once, as a site does after a restart; all others wait for their TLS
 handshakes, half a second by the settings as they come."""
 
+UNSEEN_REQUESTS, UNSEEN_BYTES = 10, 64 * 1024
+"""What is taken between two looks at the clock."""
+
 MINUTE_S, HOUR_S = 60.0, 3600.0
 
 LINE_EVERY = timedelta(minutes=1)
@@ -33,42 +36,47 @@ REST = timedelta(seconds=1)
 
 
 class Rate(NamedTuple):
-    """At once at most `most`, and `per_s` more in each second."""
+    """At once at most `most`, and `per_s` more in each second; up to `unseen` is given without a look at the clock, which
+    is to leave enough for what is asked with one."""
 
     most: float
     per_s: float
+    unseen: float = 0.0
 
 
-NO_LIMIT = Rate(inf, 0.0)
+NO_LIMIT = Rate(inf, 0.0, inf)
 
 
 class Bucket:
-    """Tokens of a rate, full to begin with. Time is what its user says it is."""
+    """Tokens of a rate, full to begin with. Time is what its user says it is.
 
-    __slots__ = ("_at", "_held", "_most", "_per_s")
+    `free` may be taken without the time, by counting it down. It counts as taken at the latest moment, so never more comes
+    out than the rate allows.
+    """
+
+    __slots__ = ("_at", "_held", "_lent", "_rate", "free")
 
     def __init__(self, rate: Rate, now: datetime) -> None:
-        self._most, self._per_s = rate
+        self._rate = rate
         self._held = rate.most
         self._at = now
+        self._lent = self.free = min(rate.unseen, rate.most)
 
     def take(self, now: datetime, amount: float = 1.0) -> float:
         """0 if `amount` was there and is taken; else nothing is taken, and it is in how many seconds it will be there.
 
         A clock that was set back takes nothing away: what comes in is counted from there on.
         """
-        held = self._held
-        if now > self._at:
-            held += (now - self._at).total_seconds() * self._per_s
-            # As min() would have it, which costs more than all the rest.
-            if held > self._most:
-                held = self._most
-        self._at = now
-        if held >= amount:
-            self._held = held - amount
+        most, per_s, unseen = self._rate
+        if most == inf:
             return 0.0
-        self._held = held
-        return (amount - held) / self._per_s
+        passed_s = max(0.0, (now - self._at).total_seconds())
+        held = min(most, self._held + passed_s * per_s) - (self._lent - self.free)
+        wait_s = max(0.0, (amount - held) / per_s)
+        self._at = now
+        self._held = held if wait_s else held - amount
+        self._lent = self.free = 0.0 if wait_s else min(unseen, self._held)
+        return wait_s
 
 
 class Buckets:
@@ -80,6 +88,10 @@ class Buckets:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def known(self, name: str) -> tuple[Bucket, ...] | None:
+        """The buckets of that name, if there are any."""
+        return self._held.get(name)
 
     def of(self, name: str, now: datetime) -> tuple[Bucket, ...]:
         """The buckets of that name, in the order of the rates."""
@@ -104,10 +116,12 @@ class Limiter:
         self._clock = clock
         self._connections = limits.address_connections or inf
         self._vens = Buckets(
-            _rate(limits.ven_requests_per_s, limits.ven_burst), _per(limits.ven_bytes_per_min, MINUTE_S)
+            _rate(limits.ven_requests_per_s, limits.ven_burst, UNSEEN_REQUESTS),
+            _per(limits.ven_bytes_per_min, MINUTE_S, UNSEEN_BYTES),
         )
         self._addresses = Buckets(
-            _rate(limits.address_requests_per_s, limits.address_burst), _per(limits.address_bytes_per_min, MINUTE_S)
+            _rate(limits.address_requests_per_s, limits.address_burst, UNSEEN_REQUESTS),
+            _per(limits.address_bytes_per_min, MINUTE_S, UNSEEN_BYTES),
         )
         per_s = limits.address_connections_per_s
         self._connects = Buckets(_rate(per_s, per_s * BURST_S))
@@ -129,6 +143,8 @@ class Limiter:
 
     def asks(self, address: str, fingerprint: str | None, count: int) -> int | None:
         """May a request come, with so many bytes? None, or in how many seconds."""
+        if self._covered(origin(address), fingerprint, count):
+            return None
         now = self._clock.now()
         if fingerprint is not None:
             asks, octets = self._vens.of(fingerprint, now)
@@ -138,6 +154,27 @@ class Limiter:
         if wait_s := asks.take(now) or octets.take(now, count):
             return self._refused(now, address, fingerprint, "too much of one address", wait_s)
         return None
+
+    def _covered(self, name: str, fingerprint: str | None, count: int) -> bool:
+        """Most requests are, and cost a microsecond or two; with a look at the clock it would be four."""
+        held = self._addresses.known(name)
+        if held is None:
+            return False
+        asks, octets = held
+        if asks.free < 1 or octets.free < count:
+            return False
+        if fingerprint is not None:
+            own = self._vens.known(fingerprint)
+            if own is None:
+                return False
+            own_asks, own_octets = own
+            if own_asks.free < 1 or own_octets.free < count:
+                return False
+            own_asks.free -= 1
+            own_octets.free -= count
+        asks.free -= 1
+        octets.free -= count
+        return True
 
     def brings(self, address: str, fingerprint: str | None, count: int) -> int | None:
         """May so many more bytes come? None, or in how many seconds."""
@@ -180,10 +217,10 @@ class Limiter:
         return max(1, ceil(wait_s))
 
 
-def _rate(per_s: float, burst: float) -> Rate:
-    return Rate(burst, per_s) if per_s else NO_LIMIT
+def _rate(per_s: float, burst: float, unseen: float = 0.0) -> Rate:
+    return Rate(burst, per_s, min(unseen, burst / 4)) if per_s else NO_LIMIT
 
 
-def _per(amount: int, period_s: float) -> Rate:
+def _per(amount: int, period_s: float, unseen: float = 0.0) -> Rate:
     """So much in a period, and at once."""
-    return _rate(amount / period_s, amount)
+    return _rate(amount / period_s, amount, unseen)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import (
     InvalidData,
     InvalidId,
+    NotRegistered,
     OadrRaError,
     SettingsError,
     StoreError,
@@ -21,6 +22,7 @@ from openadr_ra.errors import (
 from openadr_ra.fleet.aggregate import ResponseRow
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.event_overlap import Overlap
 from openadr_ra.protocol.instruction import Ask, Instruction
 from openadr_ra.protocol.makers import dispatch, level, price
 from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, EventStatus, OptType, SignalType, VenId
@@ -31,13 +33,16 @@ from openadr_ra.protocol.step import Entry
 __all__ = [
     "Enrolled",
     "Enrolment",
+    "Entry",
     "EventDetail",
     "EventId",
     "EventView",
     "InvalidData",
     "InvalidId",
+    "NotRegistered",
     "OadrRaError",
     "Order",
+    "Overlap",
     "OwnOpt",
     "Report",
     "Row",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -30,7 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class Pushing:
-    """The push VENs of a VTN. `contexts` are the VTN's certificates as a client; None for plain HTTP."""
+    """The push VENs of a VTN. `contexts` are the VTN's certificates as a client; None for plain HTTP.
+
+    `heard` is called with a party's key after each answer of its VEN.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Pushing:
         *,
         contexts: Contexts | None,
         tap: Tap,
+        heard: Callable[[Key], None],
         group: asyncio.TaskGroup,
     ) -> None:
         self._store = store
@@ -53,6 +58,7 @@ class Pushing:
         self._warned = warned
         self._contexts = contexts
         self._tap = tap
+        self._heard = heard
         self._group = group
         self._loops: dict[Key, tuple[Row[Party, Input], asyncio.Task[None]]] = {}
 
@@ -116,6 +122,7 @@ class Pushing:
         else:
             log.info("< %s %s (push)", peer, heard if heard is not None else "an empty answer")
             await row.give(Pushed(message=message, answer=heard, terms=self._terms))
+            self._heard(row.key)
         row.wake_up()
 
     async def _exchange(self, held: Party, line: _Line, message: Message) -> Message | None:

@@ -163,7 +163,7 @@ class Service:
             raise NotRecognized(f"{message} does not belong to {post.request.service}; post it to {message.service}")
         key = await self._admission.party(message, post.fingerprint)
         await self._envelope.take(opened)
-        self._saw(key)
+        self.saw(key)
         ven = VenId(key.partition("/")[2])
         if vtn.is_creating(message):
             self._check_address(message)
@@ -193,8 +193,8 @@ class Service:
             scheme = "https" if self._secure else "http"
             raise InvalidData(f"oadrTransportAddress {address} does not begin with {scheme}, as this VTN's own does")
 
-    def _saw(self, key: Key) -> None:
-        """Only of a party that there is: names are free to invent."""
+    def saw(self, key: Key) -> None:
+        """This party was heard of; only if there is one, for names are free to invent."""
         if self._admission.knows(key):
             self.last_seen[VenId(key.partition("/")[2])] = self._clock.now()
 
@@ -265,7 +265,7 @@ class Service:
         # What the VEN says beside a held poll may have made something due.
         self.tell(key)
         self._admission.learned(key, outcome)
-        self._saw(key)
+        self.saw(key)
         return outcome
 
     def _stepping(self, key: Key, post: Post) -> Step[Party]:

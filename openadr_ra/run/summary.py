@@ -1,7 +1,8 @@
-"""What a VTN's operator sees of a VEN: its registration, its events, its reports, and when it is available."""
+"""What operators see of a VEN: its registration, its events, its reports, and when it is available."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +26,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime | None
 
 
+Spans = Iterable[tuple[datetime, datetime | None]]
+"""The same, as an embedding program says it."""
+
+
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
     """What a VEN said by oadrCreateOpt: in these spans it is available (`optIn`) or not, or, without spans, whether it
     follows one event in that modification.
@@ -42,6 +47,13 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
     market_context: str
     reason: str
     said: datetime
+
+
+class OwnAvailability(Availability, frozen=True, kw_only=True):
+    """What this VEN declared at the VTN `upstream`; `told` once that has acknowledged it."""
+
+    upstream: str
+    told: bool
 
 
 class VenSummary(msgspec.Struct, frozen=True, kw_only=True):

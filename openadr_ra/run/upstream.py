@@ -26,7 +26,7 @@ from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
-from openadr_ra.protocol.ven import Answered, Called, Configured, Input, Opinion
+from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion
 from openadr_ra.run.office import post_office
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
@@ -195,7 +195,8 @@ class UpstreamLink:
     async def _hold(self, poll: Message, wait_s: int) -> None:
         """A poll that the VTN may answer late; meanwhile everything else goes its way."""
         headers = (("Prefer", f"wait={wait_s}"),)
-        await self._carry_all(await self._exchange(poll, "OadrPoll", self.link, headers))
+        effects = await self._exchange(poll, "OadrPoll", self.link, headers)
+        await self._carry_all(await self.row.give(Broken()) if effects is None else effects)
 
     def _free_link(self) -> Link:
         held = self._held_poll is not None and not self._held_poll.done()
@@ -205,12 +206,13 @@ class UpstreamLink:
         """Post and hand in what came back. A post that fails is silence: the end node tries again by itself."""
         if message.service is None:
             # An oadrResponse goes where the registration lives (reference 1.5).
-            return await self._exchange(message, "EiRegisterParty", self._free_link())
-        return await self._exchange(message, message.service, self._free_link())
+            return await self._exchange(message, "EiRegisterParty", self._free_link()) or ()
+        return await self._exchange(message, message.service, self._free_link()) or ()
 
     async def _exchange(
         self, message: Message, service: str, link: Link, headers: tuple[tuple[str, str], ...] = ()
-    ) -> tuple[Effect, ...]:
+    ) -> tuple[Effect, ...] | None:
+        """What follows from the answer; None where there was none that could be used."""
         body = self._post_office.seal(message)
         log.info("> %s %s", self._settings.name, message)
         try:
@@ -218,7 +220,7 @@ class UpstreamLink:
         except TransportError as error:
             self._saw(service, body, error.body, error.status or 0)
             log.warning("! %s: %s", self._settings.name, error)
-            return ()
+            return None
         self._saw(service, body, answer.body, 200)
         # Before it is opened: of a clock that is off a signature says no more than that it is too old.
         self._check_clock(answer)
@@ -227,7 +229,7 @@ class UpstreamLink:
             heard = await self._post_office.open(answer.body) if answer.body else None
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
-            return ()
+            return None
         log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
         effects = await self.row.give(Answered(request=message, answer=heard))
         await self._consult()

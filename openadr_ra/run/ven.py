@@ -24,10 +24,10 @@ from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
 from openadr_ra.protocol.ven import Chosen, Declared, Left, Retracted, Wanted
 from openadr_ra.run import availability as available
 from openadr_ra.run import wanted
-from openadr_ra.run.availability import OwnAvailability, Spans
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.row import Row
+from openadr_ra.run.summary import OwnAvailability, Spans
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler, UpstreamLink

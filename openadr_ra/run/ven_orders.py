@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptId, OptType, ReportRequestId, VenId
+from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ReportRequestId, VenId
+from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, Quality
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.run.availability import OwnAvailability, Spans
-from openadr_ra.run.orders import MAX_ID_CHARACTERS, Context
-from openadr_ra.run.summary import Availability, Span, VenSummary
+from openadr_ra.run.orders import Context, VenName
+from openadr_ra.run.summary import Availability, OwnAvailability, Span, Spans, VenSummary
 from openadr_ra.run.wanted import AskedReport, OfferedPoint, OfferedReport, Readings, Reports, WantedReport
 
 # The console is built on the hall alone, so what it has to name is handed on from here.
@@ -33,7 +33,7 @@ __all__ = [
     "Sample",
     "Span",
     "VenSummary",
-    "chosen",
+    "declared",
     "history",
     "spans",
     "wanted",
@@ -105,15 +105,15 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     spans: Annotated[tuple[Span, ...], Meta(min_length=1, max_length=MAX_SPANS)]
     resources: Annotated[tuple[Name, ...], Meta(max_length=MAX_POINTS)] = ()
     market_context: Context = ""
-    reason: Name | None = None
-    id: Annotated[Name, Meta(max_length=MAX_ID_CHARACTERS)] | None = None
+    reason: Name = SCHEDULED
+    id: VenName | None = None
     upstream: str | None = None
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """The name by which a declaration is taken back."""
 
-    id: OptId
+    id: str
 
 
 def wanted(order: ReportOrder) -> WantedReport:
@@ -143,9 +143,9 @@ def _sample(reading: Reading) -> Sample:
     )
 
 
-def chosen(order: Declaration) -> OptType:
+def declared(order: Declaration) -> OptType:
     """The opt as the VEN takes it."""
-    return OPT_IN if order.opt == OPT_IN else OPT_OUT
+    return OPT_IN if order.opt == "optIn" else OPT_OUT
 
 
 def spans(order: Declaration) -> Spans:

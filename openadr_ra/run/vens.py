@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.errors import InvalidData, InvalidId, NotRegistered
 from openadr_ra.net.tls import normal_fingerprint
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.instruction import party
@@ -44,7 +44,8 @@ SOON = timedelta(seconds=1)
 
 class VenDesk(ABC):
     """Orders are durable when they return, and told at once to a VEN that is posted to or whose poll is held; to another
-    with its next poll. Each raises InvalidId for a VEN that is unknown here."""
+    with its next poll. Each raises InvalidId for a VEN that is unknown here, NotRegistered for one without a registration.
+    """
 
     _clock: Clock
     _service: Service | None
@@ -184,7 +185,9 @@ class VenDesk(ABC):
             moments = Moments(self._clock)
             held = chained(state, vtn.receive, letters, moments).state
             if held.registration is None:
-                raise InvalidData(f"VEN {ven_id} is not registered, so nothing can be ordered; it registers by itself")
+                raise NotRegistered(
+                    f"VEN {ven_id} is not registered, so it can be told nothing; it registers by itself"
+                )
             letter, detail = order(held)
             entry = Entry(subject=key, at=self._clock.now(), by=by, what=what, detail=detail)
             return replace(vtn.receive(held, letter, moments.next()), effects=(Record(entries=(entry,)),))

@@ -110,6 +110,7 @@ class Vtn(VenDesk):
                 warned,
                 contexts=self._as_client(),
                 tap=self._tap,
+                heard=self._answered,
                 group=group,
             )
             await self._pushing.load()
@@ -208,6 +209,12 @@ class Vtn(VenDesk):
         if any(isinstance(effect, Record) for effect in outcome.effects):
             self._stir()
 
+    def _answered(self, key: Key) -> None:
+        """A push VEN has answered a post."""
+        if self._service is not None:
+            self._service.saw(key)
+        self._stir()
+
     def _stir(self) -> None:
         """Whoever waits for something to change looks again."""
         self._changed.set()
@@ -224,8 +231,8 @@ class Vtn(VenDesk):
     async def publish(self, order: Instruction, *, by: str = "operator") -> EventId:
         """Give the event to its VENs; durable on return.
 
-        Raises InvalidId for a VEN that is not enrolled, InvalidData if one of them has another event at that time in the
-        same market context (rule 18).
+        Raises InvalidId for a VEN that is not enrolled, Overlap if one of them has another event at that time in the same
+        market context (rule 18).
         """
         event_id = order.id or EventId(f"ev-{secrets.token_hex(5)}")
         named = replace(order, id=event_id)

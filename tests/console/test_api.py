@@ -11,7 +11,8 @@ import pytest
 from openadr_ra.protocol.instruction import Ask, Instruction
 from openadr_ra.protocol.model import EventId, ResourceId, VenId
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.orders import EventDetail, EventView, Order, VenView
+from openadr_ra.run.orders import EventDetail, EventView, Order
+from openadr_ra.run.ven_orders import VenSummary
 from openadr_ra.store import SqliteStore
 from tests.console.site import NOON, Site, order, running, ven_settings, vtn_settings
 
@@ -276,7 +277,7 @@ async def test_vens_are_listed_with_what_they_owe(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
         answer = await site.ask("GET", "/vens")
 
-    found = msgspec.json.decode(answer.body, type=tuple[VenView, ...])
+    found = msgspec.json.decode(answer.body, type=tuple[VenSummary, ...])
     assert [(ven.ven_id, ven.registered, ven.last_seen) for ven in found] == [
         ("VEN1", False, None),
         ("VEN2", False, None),

@@ -169,7 +169,8 @@ def on_the_registration(pair: Duplex, deed: Deed) -> None:
             pair.vtn_takes(Reregister())
         case "end":
             pair.vtn_takes(EndRegistration())
-        case "leave":
+        case "leave" if pair.node.member.phase == "registered":
+            # Before, a VEN does not know which registration it would end.
             pair.ven_receives(Left())
         case "restart":
             pair.restarts()
@@ -177,7 +178,9 @@ def on_the_registration(pair: Duplex, deed: Deed) -> None:
             pair.restarts(PUSHED)
         case "become pull":
             pair.restarts(IDENTITY)
-        case "VTN forgets":
+        case "VTN forgets" if not pair.identity.push_address:
+            # A push VEN would find out when it next has something to say, which may be never.
+            pair.late_ones_arrive()
             pair.party = Party(ven_id=VEN1, events=pair.party.events, producer=pair.party.producer)
 
 
@@ -216,13 +219,12 @@ def live(item: Event, pair: Duplex) -> bool:
 
 
 def agree_on_opts(pair: Duplex) -> None:
-    """Schedules, which of them is the newer one, and the opts for events that are still to come."""
+    """Schedules, which of them is the newer one, and the opts for events in their present version."""
+    present = [
+        QualifiedEventId(event_id=name, modification=item.event.modification) for name, item in pair.node.agenda.items()
+    ]
     held, declared = (
-        {
-            name: replace(item, created=pair.now)
-            for name, item in each.items()
-            if item.event is None or (item.event.event_id in pair.node.agenda)
-        }
+        {name: replace(item, created=pair.now) for name, item in each.items() if item.event in (None, *present)}
         for each in (pair.party.opts, pair.node.opts)
     )
     assert held == declared

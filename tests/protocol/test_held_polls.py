@@ -16,7 +16,7 @@ from openadr_ra.protocol.pacing import next_poll, with_poll
 from openadr_ra.protocol.parts import Extension, Info, Result
 from openadr_ra.protocol.registration import HELD_POLLS, MAX_HOLD_S
 from openadr_ra.protocol.step import Send
-from openadr_ra.protocol.ven import Answered
+from openadr_ra.protocol.ven import Answered, Broken
 from openadr_ra.protocol.vtn import Terms
 from tests.world import IDENTITY, MINUTE, NOON, SECOND, VEN1, VTN1, Moments, Pair, distributed, event
 
@@ -122,6 +122,19 @@ def test_an_unanswered_held_poll_is_given_its_time(held: Pair) -> None:
     polls(held)
 
     assert held.node.poll_due >= held.now + 30 * SECOND
+
+
+@pytest.mark.parametrize(("after", "least", "most"), [(SECOND, 9, 9), (9.6 * SECOND, 0.5, 1), (25 * SECOND, 0.5, 1)])
+def test_a_held_poll_that_broke_off_is_repeated_after_its_period_and_never_at_once(
+    held: Pair, after: timedelta, least: float, most: float
+) -> None:
+    """It is known that it brings nothing, so its time is not waited for; a VTN that is away is not hammered."""
+    polls(held)
+    held.now += after
+    held.node = ven.receive(held.node, Broken(), MOMENTS.at(held.now)).state
+
+    assert held.now + least * SECOND <= held.node.poll_due <= held.now + most * SECOND
+    assert polls(held) == 0
 
 
 def test_after_a_held_poll_the_next_goes_out_at_once(held: Pair) -> None:

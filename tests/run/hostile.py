@@ -8,7 +8,7 @@ import random
 import ssl
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,7 +71,7 @@ class Attacker:
 
     async def all(self, *talks: Awaitable[None]) -> None:
         """All at once, until they are done or the attack is over."""
-        talking = asyncio.ensure_future(asyncio.gather(*talks))
+        talking = asyncio.ensure_future(_together(talks))
         enough = asyncio.ensure_future(self._enough.wait())
         await asyncio.wait((talking, enough), timeout=ATTACK_S, return_when=asyncio.FIRST_COMPLETED)
         for task in (talking, enough):
@@ -116,6 +116,10 @@ class Attacker:
         port = urlsplit(self._orders.url).port
         source = (self._orders.source, 0)
         return await asyncio.open_connection("127.0.0.1", port, ssl=self._ssl, local_addr=source)
+
+
+async def _together(talks: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*talks)
 
 
 async def answered(reader: asyncio.StreamReader) -> int:
@@ -170,8 +174,8 @@ async def junk(attacker: Attacker) -> None:
 async def garbage(attacker: Attacker) -> None:
     """Bytes that are no HTTP, no XML, or no OpenADR, each on a connection of its own."""
     chance = random.Random(1)  # noqa: S311 - to be the same each time
-    bodies = [chance.randbytes(chance.randrange(5_000)) for _ in range(200)]
-    names = [f"<n{chance.random()}/>".encode() * 1_000 for _ in range(200)]
+    bodies = [chance.randbytes(chance.randrange(5_000)) for _ in range(60)]
+    names = [f"<n{chance.random()}/>".encode() * 1_000 for _ in range(60)]
     talks = [attacker.half_open(octets + b"\r\n\r\n") for octets in bodies]
     talks += [attacker.over_one(iter([post(octets, path=attacker.path("EiEvent"))])) for octets in bodies + names]
     await attacker.all(*talks)

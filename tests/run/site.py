@@ -40,8 +40,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[Issued, ...]
 
     def issue(self, name: str, *, key: KeyKind = "ec", days: int = 365) -> Issued:
-        """A VEN's certificate, made anew."""
-        return certs.issue(Path(self.trust).parent, name, role="ven", key=key, now=datetime.now(UTC), days=days)
+        """A VEN's certificate, made anew; good for a server here, too."""
+        home, now = Path(self.trust).parent, datetime.now(UTC)
+        return certs.issue(home, name, role="ven", key=key, now=now, days=days, hosts=("127.0.0.1",))
 
     def vtn(self, name: str = "ac", **downstream: object) -> Table:
         """A VTN over mutual TLS on a free port, which polls are asked of each second."""

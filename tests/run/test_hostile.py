@@ -116,15 +116,13 @@ async def withstood(scene: Scene, attack: str, source: str | None = None) -> Tal
     async with attacking(orders) as tally:
         told = asyncio.ensure_future(opted_in(scene.vtn))
         polls, worst_s, most_mib = 0, 0.0, before
-        while not (tally.done() and told.done()):
+        while polls < 3 or not (tally.done() and told.done()):
             began = loop.time()
             await scene.poller.say(Poll(ven_id=VenId(POLLER)))
             polls, worst_s = polls + 1, max(worst_s, loop.time() - began)
             most_mib = max(most_mib, rss_mib())
             await asyncio.wait((tally, told), timeout=0.05, return_when=asyncio.ALL_COMPLETED)
         assert await told
-    print("POLLS", attack, polls, worst_s, most_mib - before, tally.result())
-    assert polls >= 2
     assert worst_s < POLL_S
     assert most_mib - before < MOST_MIB
     assert await scene.others() == others

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openadr_ra import SettingsError
+from openadr_ra import SettingsError, Vtn
+from openadr_ra.protocol.messages import CreatePartyRegistration
+from openadr_ra.protocol.model import RequestId, VenId
 from openadr_ra.protocol.step import Key
 from openadr_ra.run.limits import LINE_EVERY, MOST_NAMES, REST, Bucket, Buckets, Limiter, Rate
 from openadr_ra.settings import NodeSettings, PeerLimits, from_table
-from tests.run.site import Table
+from openadr_ra.wire import codec
+from tests.net.peers import exchange, post, status
+from tests.run.peer import Peer
+from tests.run.site import Table, code
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -86,15 +92,45 @@ def test_a_clock_that_is_set_back_closes_no_bucket() -> None:
     assert bucket.take(back + SECOND) == 0
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 4)), max_size=50))
-def test_over_any_time_a_bucket_gives_no_more_than_its_brim_and_its_rate(takes: list[tuple[float, float]]) -> None:
-    rate = Rate(most=4, per_s=2)
-    bucket, now, given_out = Bucket(rate, NOON), NOON, 0.0
-    for after_s, amount in takes:
-        now += timedelta(seconds=after_s)
-        given_out += amount if bucket.take(now, amount) == 0 else 0
+def taken(bucket: Bucket, now: datetime, amount: float) -> bool:
+    """As the limiter does it: without the time where that is enough."""
+    if bucket.free >= amount:
+        bucket.free -= amount
+        return True
+    return bucket.take(now, amount) == 0
 
-        assert given_out <= rate.most + (now - NOON).total_seconds() * rate.per_s + 1e-6
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.1, 4)), max_size=40), st.sampled_from([0, 1, 3, 4]))
+def test_in_no_span_of_time_a_bucket_gives_more_than_its_brim_and_its_rate(
+    takes: list[tuple[float, float]], unseen: float
+) -> None:
+    rate = Rate(most=4, per_s=2, unseen=unseen)
+    bucket, at_s, given_out = Bucket(rate, NOON), 0.0, [(0.0, 0.0)]
+    for after_s, amount in takes:
+        at_s += after_s
+        if taken(bucket, NOON + timedelta(seconds=at_s), amount):
+            given_out.append((at_s, amount))
+
+    for first, (start_s, _) in enumerate(given_out):
+        for last in range(first, len(given_out)):
+            span_s = given_out[last][0] - start_s
+            assert sum(amount for _, amount in given_out[first : last + 1]) <= rate.most + span_s * rate.per_s + 1e-6
+
+
+@pytest.mark.parametrize("unseen", [0, 1, 3])
+@pytest.mark.parametrize("every_s", [0.5, 0.7, 10])
+def test_whoever_keeps_to_the_rate_is_never_refused(every_s: float, unseen: float) -> None:
+    bucket = Bucket(Rate(most=4, per_s=2, unseen=unseen), NOON)
+
+    assert all(taken(bucket, NOON + number * every_s * SECOND, 1) for number in range(500))
+
+
+@pytest.mark.parametrize("unseen", [0, 1, 3, 4])
+def test_a_burst_is_as_large_as_it_may_be_however_the_time_is_looked_at(unseen: float) -> None:
+    bucket = Bucket(Rate(most=4, per_s=2, unseen=unseen), NOON)
+
+    assert [taken(bucket, NOON, 1) for _ in range(6)] == [True] * 4 + [False] * 2
+    assert [taken(bucket, NOON + SECOND, 1) for _ in range(4)] == [True] * 2 + [False] * 2
 
 
 def test_names_are_forgotten_beyond_a_bound_and_the_busy_one_last() -> None:
@@ -287,3 +323,23 @@ def test_no_limit_is_below_nothing(name: str, low: int) -> None:
 
     with pytest.raises(SettingsError, match=rf"downstream\.limits\.{name}: "):
         settings(**{name: low - 1})
+
+
+async def test_a_new_ven_too_many_is_told_when_to_come_again_and_a_known_one_is_served(tmp_path: Path) -> None:
+    """503, since a VEN never tries again after a 4xx (9.1.5)."""
+    down: Table = {"listen": "127.0.0.1:0", "admit": "ca", "limits": {"address_registrations_per_h": 1}}
+    async with Vtn(
+        from_table({"store": {"url": "memory"}, "downstream": down}, tmp_path / "vtn.toml")
+    ).running() as vtn:
+        stranger = Peer(url=vtn.url)
+        await stranger.register("FIRST")
+        claim = CreatePartyRegistration(request_id=RequestId("r2"), ven_id=VenId("SECOND"), ven_name="x", pull=True)
+        url = urlsplit(vtn.url)
+        assert url.port is not None
+        again = post(codec.encode(claim), "Connection: close", path=f"{url.path}/EiRegisterParty")
+        answer = await exchange(url.port, again)
+        assert code(await stranger.register("FIRST")) == "200"
+
+        assert status(answer) == 503
+        assert 3590 <= int(answer.partition(b"Retry-After: ")[2].split(b"\r\n")[0]) <= 3600
+        assert [ven.ven_id for ven in await vtn.vens()] == ["FIRST"]

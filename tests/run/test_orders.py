@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import InvalidData
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.model import EventId, VenId
-from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, VenView, changed, instruction, view
-from openadr_ra.run.vtn import VenSummary
+from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, changed, instruction, view
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KINDS: tuple[Kind, ...] = ("delta", "setpoint", "price", "level")
@@ -82,8 +81,3 @@ def test_a_level_is_one_of_four(value: float, is_level: bool) -> None:
         return
     with pytest.raises(InvalidData, match=r"asks\.VEN1: .* is no level; SIMPLE has 0, 1, 2 and 3"):
         instruction(order)
-
-
-def test_the_console_shows_all_that_the_vtn_knows_of_a_ven() -> None:
-    """The view is declared apart, so that a command need not load the VTN."""
-    assert VenView.__struct_fields__ == VenSummary.__struct_fields__

@@ -112,7 +112,7 @@ async def test_the_main_job_is_the_same_as_unsigned(told: Told) -> None:
 
 
 class Forger:
-    """A VTN of a few lines, which seals its answers as `seal` says: to the message, by whom it is, how often it has been asked."""
+    """A VTN of a few lines, which seals its answers as `seal` says, and keeps the first of each kind."""
 
     def __init__(self, site: Site, seal: Callable[[Message, Forger], bytes]) -> None:
         self.own = load_signer(Path(site.own[0].certificate), Path(site.own[0].key))

@@ -1,0 +1,209 @@
+"""`openadr-ra ven …`: be a VEN, see to the VENs of a VTN, or speak for a VEN that runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from openadr_ra.cli_options import (
+    as_json_option,
+    client,
+    console_options,
+    node_options,
+    report_options,
+    say,
+    serve,
+    when_options,
+)
+
+if TYPE_CHECKING:
+    from openadr_ra.programs.serve import Level
+
+
+class Ven(click.Group):
+    """`openadr-ra ven node.toml` runs a VEN; `openadr-ra ven list` and the like speak to a console."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names and _is_for_run(args[0]):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def _is_for_run(word: str) -> bool:
+    """A misspelt command has neither a suffix nor a folder nor a dash."""
+    return word.startswith("-") or "." in word or "/" in word or "\\" in word
+
+
+@click.group(cls=Ven, short_help="Run a VEN, or see to the VENs of a VTN.")
+def ven() -> None:
+    """Be the VEN of NODE.TOML (`openadr-ra ven NODE.TOML`), see to a VTN's VENs, or speak for a VEN that runs."""
+
+
+@ven.command("run")
+@node_options
+def ven_run(settings: Path, log_level: Level, as_json: bool) -> None:
+    """Be the VEN of NODE.TOML, without its VTN side."""
+    serve(settings, "ven", log_level, as_json)
+
+
+@ven.command("list")
+@console_options
+@as_json_option
+def ven_list(as_json: bool) -> None:
+    """Every VEN: last seen, transport, opt, unacknowledged, availability."""
+    from openadr_ra.programs import vens
+
+    found = client().vens()
+    say(found, lambda: vens.ven_list(found), as_json)
+
+
+@ven.command("enrol")
+@click.argument("ven_id", metavar="ID")
+@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@console_options
+@as_json_option
+def ven_enrol(ven_id: str, fingerprints: tuple[str, ...], as_json: bool) -> None:
+    """Admit a VEN with these certificates, in place of those it had. `openadr-ra certs fingerprint` prints them."""
+    enrolled = client().enrol(ven_id, fingerprints)
+    say(enrolled, lambda: f"{ven_id} may come with {', '.join(fingerprints)}", as_json)
+
+
+@ven.command("warnings")
+@click.argument("ven_id", metavar="ID")
+@console_options
+@as_json_option
+def ven_warnings(ven_id: str, as_json: bool) -> None:
+    """What had to be repaired in a VEN's messages, each kind once a start of the VTN."""
+    from openadr_ra.programs import vens
+
+    found = client().warnings(ven_id)
+    say(found, lambda: vens.warnings_text(ven_id, found), as_json)
+
+
+@ven.command("reregister")
+@click.argument("ven_id", metavar="ID")
+@console_options
+@as_json_option
+def ven_reregister(ven_id: str, as_json: bool) -> None:
+    """Have a VEN register again, under the same ids."""
+    from openadr_ra.programs import vens
+
+    ordered = client().reregister(ven_id)
+    say(ordered, lambda: vens.ordered_text(ordered), as_json)
+
+
+@ven.command("cancel")
+@click.argument("ven_id", metavar="ID")
+@console_options
+@as_json_option
+def ven_cancel(ven_id: str, as_json: bool) -> None:
+    """End a VEN's registration; its events, reports and opts are void then."""
+    from openadr_ra.programs import vens
+
+    ordered = client().end_registration(ven_id)
+    say(ordered, lambda: vens.ordered_text(ordered), as_json)
+
+
+@ven.command("reports")
+@click.argument("ven_id", metavar="ID")
+@report_options
+@console_options
+@as_json_option
+def ven_reports(ven_id: str, ask: str | None, stop: tuple[str, ...], last: bool, as_json: bool, **wish: object) -> None:
+    """What a VEN offers and what was asked of it; ask it for more, or stop what was asked.
+
+    openadr-ra ven reports VEN1 --ask TELEMETRY_USAGE --granularity 10s --back 1m
+    """
+    from openadr_ra.programs import vens
+
+    console = client()
+    for ordered in vens.orders(console, ven_id, ask, stop, wish, last=last):
+        say(ordered, partial(vens.ordered_text, ordered), as_json)
+    if ask is None and not stop:
+        known = console.reports(ven_id)
+        say(known, lambda: vens.reports_text(ven_id, known), as_json)
+
+
+@ven.command("history")
+@click.argument("ven_id", metavar="ID")
+@click.option("--from", "start", metavar="TIME", required=True, help="-1h, or 2026-11-21T12:00+09:00.")
+@click.option("--to", "end", metavar="TIME", default="now", show_default=True)
+@click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]")
+@click.option("--within", metavar="SPAN", default="1m", show_default=True, help="Wait so long for it to come.")
+@console_options
+@as_json_option
+def ven_history(ven_id: str, start: str, end: str, point: tuple[str, ...], within: str, as_json: bool) -> int:
+    """What a VEN has kept of the past: asked for now, shown when it has come; status 1 if it has not.
+
+    openadr-ra ven history VEN1 --from -2h --to -1h
+    """
+    from openadr_ra.programs import vens
+
+    found = vens.history(client(), ven_id, start, end, point, within)
+    say(found, lambda: vens.history_text(found), as_json)
+    return 0 if found.came else 1
+
+
+@ven.command("opt")
+@click.argument("event_id", metavar="EVENT")
+@click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
+@console_options
+@as_json_option
+def ven_opt(event_id: str, word: Literal["optIn", "optOut", "none"], as_json: bool) -> None:
+    """At a VEN: say its operator's own word on an event from above; `none` takes it back."""
+    from openadr_ra.programs.operate import own_opt
+
+    said = client().opt(event_id, own_opt(word))
+    say(said, lambda: f"event {event_id}: {word}", as_json)
+
+
+@ven.command("available")
+@when_options
+@console_options
+@as_json_option
+def ven_available(as_json: bool, **said: object) -> None:
+    """At a VEN: declare when it is available, or some of its resources."""
+    _declare("optIn", said, as_json)
+
+
+@ven.command("unavailable")
+@when_options
+@console_options
+@as_json_option
+def ven_unavailable(as_json: bool, **said: object) -> None:
+    """At a VEN: declare when it is not available, or some of its resources. Events in that time are opted out.
+
+    openadr-ra ven unavailable --from 2026-11-21T12:00+09:00 --to 2026-11-21T14:00+09:00 --config edge.toml
+    """
+    _declare("optOut", said, as_json)
+
+
+def _declare(opt: Literal["optIn", "optOut"], said: dict[str, object], as_json: bool) -> None:
+    from openadr_ra.programs import vens
+
+    declared = vens.declare(client(), opt, said)
+    say(declared, lambda: f"declared as {declared.id}; `openadr-ra ven retract {declared.id}` takes it back", as_json)
+
+
+@ven.command("availability")
+@console_options
+@as_json_option
+def ven_availability(as_json: bool) -> None:
+    """At a VEN: what stands declared, and which VTN knows it."""
+    from openadr_ra.programs import vens
+
+    found = client().availability()
+    say(found, lambda: vens.availability_text(found), as_json)
+
+
+@ven.command("retract")
+@click.argument("opt_id", metavar="OPT")
+@console_options
+@as_json_option
+def ven_retract(opt_id: str, as_json: bool) -> None:
+    """At a VEN: take back what was declared under that id."""
+    retracted = client().retract(opt_id)
+    say(retracted, lambda: f"{opt_id} is taken back", as_json)
