@@ -56,10 +56,14 @@ def distinct(body: bytes, count: int) -> tuple[bytes, ...]:
 
 
 def drive(lanes: Sequence[Lane], bodies: Sequence[bytes]) -> None:
-    """Poll with each of `bodies`, a poll per connection at a time."""
+    """Poll with each of `bodies`, a poll per connection at a time.
+
+    The last answer is waited for first, then all others are there: to wake us for each would cost the server more than some
+    of them do, and the slower one more often.
+    """
     for first in range(0, len(bodies), len(lanes)):
-        batch = bodies[first : first + len(lanes)]
-        for lane, body in zip(lanes, batch, strict=False):
+        batch = tuple(zip(lanes, bodies[first : first + len(lanes)], strict=False))
+        for lane, body in batch:
             lane.send("OadrPoll", body)
-        for lane, _ in zip(lanes, batch, strict=False):
+        for lane, _ in reversed(batch):
             lane.receive()

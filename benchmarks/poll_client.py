@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
+from collections.abc import Callable
 
 from openadr_ra.protocol.messages import (
     CreatedPartyRegistration,
@@ -27,11 +29,19 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 class Lane:
-    """One connection, kept alive. What is sent is answered in order; a body follows its head in the same packet."""
+    """One connection, kept alive. What is sent is answered in order; a body follows its head in the same packet.
 
-    def __init__(self, port: int) -> None:
+    With `tls` it shows a certificate; `seal` makes messages into bytes.
+    """
+
+    def __init__(
+        self, port: int, *, tls: ssl.SSLContext | None = None, seal: Callable[[Message], bytes] = encode
+    ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1")
+        self._seal = seal
 
     def close(self) -> None:
         self._socket.close()
@@ -56,7 +66,7 @@ class Lane:
         return came[end + 4 :]
 
     def post(self, message: Message, service: str) -> Message:
-        self.send(service, encode(message))
+        self.send(service, self._seal(message))
         return decode(self.receive())
 
 

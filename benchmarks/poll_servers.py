@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from benchmarks.poll_client import PATH
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 ANSWER_BYTES = 500
 """What the floor answers; an oadrResponse of ours has about as many."""
@@ -33,11 +37,22 @@ async def ours() -> None:
             "downstream": {"listen": "127.0.0.1:0", "admit": "ca", "limits": unlimited},
         }
         async with Vtn(from_table(table, Path(folder) / "vtn.toml")).running() as vtn:
-            await _serve(int(vtn.url.split(":")[2].partition("/")[0]))
+            await serve(int(vtn.url.split(":")[2].partition("/")[0]))
 
 
 async def floor() -> None:
     """aiohttp alone: the body is read, not looked at."""
+    from aiohttp import web
+
+    runner = web.AppRunner(floor_app())
+    await runner.setup()
+    listening = bound()
+    await web.SockSite(runner, listening).start()
+    await serve(listening.getsockname()[1])
+
+
+def floor_app() -> web.Application:
+    """Answers whatever is posted."""
     from aiohttp import web
 
     answer = b"x" * ANSWER_BYTES
@@ -48,11 +63,7 @@ async def floor() -> None:
 
     app = web.Application()
     app.router.add_post(PATH + "/{service}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listening = _bound()
-    await web.SockSite(runner, listening).start()
-    await _serve(listening.getsockname()[1])
+    return app
 
 
 async def peer() -> None:
@@ -69,22 +80,24 @@ async def peer() -> None:
     async def look_up(ven_id: str) -> Mapping[str, str] | None:
         return known.get(ven_id)
 
-    free = _bound()
+    free = bound()
     port: int = free.getsockname()[1]
     free.close()
     server = OpenADRServer(vtn_id="VTN", http_port=port, ven_lookup=look_up)
     server.add_handler("on_create_party_registration", register)
     with redirect_stdout(io.StringIO()):
         await server.run()
-    await _serve(port)
+    await serve(port)
 
 
-async def _serve(port: int) -> None:
+async def serve(port: int) -> None:
+    """Say the port, and be there until terminated."""
     print(port, flush=True)
     await asyncio.Event().wait()
 
 
-def _bound() -> socket.socket:
+def bound() -> socket.socket:
+    """A socket on a free port."""
     found = socket.socket()
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.bind(("127.0.0.1", 0))

@@ -210,10 +210,14 @@ def answer(
     error: OadrError | None = None
     for item in message.responses:
         try:
-            given = given | {item.event.event_id: _take(given, item)}
+            taken = _take(given, item)
         except OadrError as problem:
             error = error or problem
             continue
+        if given[item.event.event_id] == taken and item.opt == taken.opt:
+            # The same answer once more, as rule 62 wants it of a VEN that was told again.
+            continue
+        given = given | {item.event.event_id: taken}
         entries.append(
             Entry(
                 subject=f"event/{item.event.event_id}",

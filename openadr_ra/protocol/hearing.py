@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
 from openadr_ra.protocol import agenda, declaring, producer, registration, requester
 from openadr_ra.protocol.agenda import Scope
-from openadr_ra.protocol.debts import Announce, Answer, Debt, Leave, Register, Say, Update
+from openadr_ra.protocol.debts import Announce, Answer, Debt, Declare, Fetch, Leave, Register, Retract, Say, Update
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
     CanceledReport,
@@ -36,7 +36,7 @@ from openadr_ra.protocol.model import RequestId, VenId, VtnId
 from openadr_ra.protocol.node import NEVER_YET, EndNode, asking, fetching, owe, paced
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
-from openadr_ra.protocol.refusal import refusal
+from openadr_ra.protocol.refusal import refusal, requested
 from openadr_ra.protocol.step import Mail, Moment, Outcome, Record
 
 POLL_JITTER = 0.05
@@ -168,6 +168,12 @@ def gone(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     return Outcome(state=_without_promises(replace(state, member=member, debts=())), mail=_releases(state, moment))
 
 
+def without_events(state: EndNode, moment: Moment) -> Outcome[EndNode]:
+    """A report-only VEN has none: whoever becomes one follows those it had no longer, and owes no answer to them."""
+    debts = tuple(debt for debt in state.debts if not isinstance(debt.work, Answer | Fetch | Declare | Retract))
+    return Outcome(state=replace(state, agenda={}, opts={}, debts=debts), mail=_releases(state, moment))
+
+
 def _releases(state: EndNode, moment: Moment) -> tuple[Mail, ...]:
     letters = tuple(agenda.release(item, item.event.modification, moment.now) for item in state.agenda.values())
     return agenda.mailed(letters, state.key)
@@ -272,7 +278,7 @@ def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool
             mail = _releases(state, moment)
             state = _without_promises(replace(state, member=member, debts=()))
             return Outcome(state=owe(state, Say(message=answer), moment), mail=mail)
-    raise NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VTN sends here")
+    raise _foreign(message)
 
 
 def _cancel_report(state: EndNode, message: CancelReport, moment: Moment) -> EndNode:
@@ -343,8 +349,7 @@ def called(state: EndNode, message: Message, moment: Moment) -> Outcome[EndNode]
     """
     if state.member.phase != "registered":
         error = NotRegistered("this VEN is not registered with you")
-        vtn_id = state.member.vtn_id or VtnId("")
-        return Outcome(state=state, replies=(refusal(message, error, ven_id=None, vtn_id=vtn_id),))
+        return Outcome(state=state, replies=(_no(state, message, error),))
     known = {debt.id for debt in state.debts}
     outcome = hear(state, message, moment, limited=False)
     debts: list[Debt] = []
@@ -354,7 +359,24 @@ def called(state: EndNode, message: Message, moment: Moment) -> Outcome[EndNode]
             replies.append(debt.work.message)
         else:
             debts.append(debt)
+    if not replies and not isinstance(message, DistributeEvent | Response):
+        # Rule 23: what only a VEN may say is no message to one.
+        replies.append(_no(state, message, _foreign(message)))
     return replace(outcome, state=replace(outcome.state, debts=tuple(debts)), replies=tuple(replies[:1]))
+
+
+def _foreign(message: Message) -> NotAllowed:
+    return NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VTN sends here")
+
+
+def _no(state: EndNode, message: Message, error: OadrError) -> Message:
+    """The refusal of a post: its natural reply if that is a VEN's to say, else an oadrResponse."""
+    ven_id = state.member.ven_id
+    reply = refusal(message, error, ven_id=ven_id, vtn_id=state.member.vtn_id or VtnId(""))
+    if isinstance(reply, SAYABLE):
+        return reply
+    result = Result(code=error.code, description=str(error)[:250], request_id=requested(message))
+    return Response(result=result, ven_id=ven_id)
 
 
 def _answers(state: EndNode) -> bool:

@@ -10,7 +10,7 @@ from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester, saying
 from openadr_ra.protocol.agenda import Agenda, Known
 from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register, Say, Update
-from openadr_ra.protocol.hearing import called, gone, replied
+from openadr_ra.protocol.hearing import called, gone, replied, without_events
 from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.model import (
     CANCELLED,
@@ -261,7 +261,8 @@ def _sayable(state: EndNode, debt: Debt) -> bool:
 
 def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
     """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
-    debts = tuple(replace(debt, due=moment.now, tries=0) for debt in state.debts)
+    # That something was said already, and may arrive yet, is not forgotten.
+    debts = tuple(replace(debt, due=moment.now, tries=min(debt.tries, 1)) for debt in state.debts)
     moved = _transport(state.identity) != _transport(given.identity)
     state = replace(state, identity=given.identity, debts=debts, poll_tries=0, draining=False)
     state = replace(state, poll_due=paced(state, moment.now))
@@ -272,6 +273,8 @@ def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[En
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
     if state.member.phase == "registered":
         state = fetching(state, moment)
+    if state.identity.report_only:
+        return without_events(state, moment)
     return Outcome(state=state)
 
 

@@ -237,7 +237,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case CanceledReport():
             return reporting.canceled_report(state, message, moment)
         case CanceledPartyRegistration():
-            return _ended(state, moment)
+            return _ended(state, message, moment)
         case Response():
             return acknowledged(paid(state, Again, message.result.request_id), message.result.request_id)
         case UpdatedReport():
@@ -257,6 +257,9 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
             state, reports=Requester(), producer=_idle(state), opts={}, debts=(), events=_undelivered(state.events)
         )
         state = owe(state, Metadata(), moment)
+    elif held.report_only:
+        # It gives up what it had of events and opts; should it take them again, it is told anew.
+        state = replace(state, opts={}, events=_undelivered(state.events))
     state = paid(state, Again, "")
     reply = registration.confirmed(
         held,
@@ -294,11 +297,11 @@ def _cancel_registration(state: Party, message: CancelPartyRegistration, moment:
     return replace(_without_registration(state, moment, state.ven_id), replies=(reply,))
 
 
-def _ended(state: Party, moment: Moment) -> Outcome[Party]:
+def _ended(state: Party, message: CanceledPartyRegistration, moment: Moment) -> Outcome[Party]:
     """The VEN confirms that we cancelled its registration. Unasked for, it changes nothing."""
+    answer = acknowledged(state, message.result.request_id)
     if not any(isinstance(debt.work, End) for debt in state.debts):
-        return acknowledged(state, RequestId(""))
-    answer = acknowledged(state, RequestId(""))
+        return answer
     return replace(_without_registration(state, moment, "operator"), replies=answer.replies)
 
 

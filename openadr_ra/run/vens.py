@@ -112,13 +112,19 @@ class VenDesk(ABC):
         return ids
 
     async def stop(self, ven_id: str, ids: Iterable[str], *, to_follow: bool = False, by: str = "operator") -> None:
-        """End these requests; with `to_follow` after one last report (rule 345). Raises InvalidId for an unknown one."""
+        """End these requests; with `to_follow` after one last report (rule 345).
+
+        Raises InvalidId for an unknown one, InvalidData for one that is over.
+        """
         named = tuple(ReportRequestId(name) for name in ids)
 
         def order(held: Party) -> tuple[ToParty, str]:
             for name in named:
-                if name not in held.reports.requests:
+                asked = held.reports.requests.get(name)
+                if asked is None:
                     raise InvalidId(f"report request {name} is unknown; `openadr-ra ven reports {ven_id}` lists them")
+                if wanted.state(asked) == "served":
+                    raise InvalidData(f"report request {name} came and is over; there is nothing to stop")
             return StopReports(ids=named, to_follow=to_follow), ", ".join(named)
 
         await self._order(ven_id, order, by, "reports stopped")
@@ -156,10 +162,10 @@ class VenDesk(ABC):
         """What the VEN has kept of [start, end), asked for now and waited for up to `within`; None if it has not come."""
         if end <= start:
             raise InvalidData("end: must be after start")
-        asked = tuple(points)
+        asked, until = tuple(points), self._clock.now() + within
         report = WantedReport(name=HISTORY_USAGE, points=asked, start=start, duration=end - start)
         for request_id in await self.ask(ven_id, (report,), by=by):
-            if not await self.came(ven_id, request_id, within=within):
+            if not await self.came(ven_id, request_id, within=until - self._clock.now()):
                 return None
         return await self.readings(ven_id, HISTORY_USAGE, start=start, end=end, points=asked)
 
@@ -169,7 +175,7 @@ class VenDesk(ABC):
         while True:
             asked = (await self._party(ven_id)).reports.requests.get(ReportRequestId(request_id))
             if asked is None:
-                raise InvalidId(f"VEN {ven_id} serves no report request {request_id}; its journal and our log say why")
+                raise InvalidId(f"VEN {ven_id} serves no report request {request_id}: it refused it, or it was stopped")
             left = until - self._clock.now()
             if asked.came or left <= timedelta(0):
                 return asked.came
@@ -182,15 +188,15 @@ class VenDesk(ABC):
         def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
             if state is None:
                 raise _unknown(ven_id)
-            moments = Moments(self._clock)
-            held = chained(state, vtn.receive, letters, moments).state
+            held = chained(state, vtn.receive, letters, Moments(self._clock)).state
             if held.registration is None:
                 raise NotRegistered(
                     f"VEN {ven_id} is not registered, so it can be told nothing; it registers by itself"
                 )
             letter, detail = order(held)
+            outcome = chained(state, vtn.receive, (*letters, letter), Moments(self._clock))
             entry = Entry(subject=key, at=self._clock.now(), by=by, what=what, detail=detail)
-            return replace(vtn.receive(held, letter, moments.next()), effects=(Record(entries=(entry,)),))
+            return replace(outcome, effects=(*outcome.effects, Record(entries=(entry,))))
 
         await self.store.update(key, Party, step)
         self._posted((key,))

@@ -15,7 +15,7 @@ from openadr_ra.programs.tables import moment
 from openadr_ra.protocol.model import ACTIVE, OPT_IN, EventId, ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row, VenView
+from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row
 
 START = datetime(2026, 11, 21, 3, tzinfo=UTC)
 ORDER = Order(start=START, every_s=1800, asks={"VEN1": (-5.0, -8.0), "VEN2": (-1.0, 0.5)}, comment="下げ\x1b")
@@ -142,22 +142,6 @@ def test_an_event_is_shown_with_opts_and_history() -> None:
     assert f"{moment(START)}  VEN1  optIn  modification 0" in text
 
 
-def test_vens_are_shown_with_what_they_owe() -> None:
-    ven = VenView(
-        ven_id=VenId("VEN1"),
-        name="edge",
-        registered=True,
-        last_seen=START,
-        fingerprints=(),
-        opts={EventId("ev-1"): OPT_IN, EventId("ev-2"): None},
-        unacknowledged=(EventId("ev-2"),),
-    )
-    head, line = operate.ven_list((ven,)).splitlines()
-
-    assert head.startswith("VEN   name  registered  last seen (")
-    assert cells(line) == ["VEN1", "edge", "yes", moment(START), "ev-1 optIn", "ev-2"]
-
-
 def test_report_has_one_line_an_interval_and_resource() -> None:
     all_of_it = replace(ROW, ven=VenId("*"), resource="*", in_band=False, quality=UNCERTAIN, final=False, revision=2)
     nothing = replace(ROW, delivered_kw=None, mean_kw=None, quality=NO_VALUE, in_band=None, counted=False)
@@ -189,4 +173,3 @@ def test_a_row_is_told_in_one_line_as_it_comes() -> None:
 
 def test_an_empty_list_says_what_to_do() -> None:
     assert operate.event_list(()).startswith("there are no events; `openadr-ra event create")
-    assert operate.ven_list(()).startswith("no VEN is known yet; `openadr-ra ven enrol")

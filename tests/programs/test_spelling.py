@@ -101,3 +101,11 @@ def test_an_ask_names_its_ven() -> None:
 def test_an_ask_without_its_ven_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="names no VEN; write it like VEN1=-5,-8,-6"):
         spelling.ask(text)
+
+
+@pytest.mark.parametrize("text", ["now", "+15m", "2026-11-21T12:00+09:00"])
+def test_a_time_may_be_past_where_that_makes_sense(text: str) -> None:
+    assert spelling.when("-1h30m", NOW) == datetime(2026, 11, 21, 1, 29, 30, tzinfo=UTC)
+    assert spelling.when(text, NOW) == spelling.start(text, NOW)
+    with pytest.raises(SettingsError, match="is no span of time"):
+        spelling.when("-yesterday", NOW)

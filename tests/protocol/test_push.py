@@ -281,7 +281,7 @@ def test_a_post_is_answered_in_its_response_and_nothing_is_owed(push: PushPair) 
 
 def test_what_is_nothing_a_vtn_posts_is_refused_with_451(push: PushPair) -> None:
     assert code_of(calls(push, Poll(ven_id=VEN1))) == "451"
-    assert calls(push, RequestEvent(request_id=RequestId("r"), ven_id=VEN1)) is None
+    assert code_of(calls(push, RequestEvent(request_id=RequestId("r"), ven_id=VEN1))) == "451"
     assert push.node.agenda == {}
 
 

@@ -1,4 +1,4 @@
-"""Report requests by people: asked, refused, stopped and asked again, by the VTN of its VEN and the other way round."""
+"""Report requests of a VTN's operator: asked, refused, stopped, and what METADATA is told on request."""
 
 from __future__ import annotations
 
@@ -13,64 +13,25 @@ from openadr_ra.protocol.messages import (
     CancelReport,
     CreatedReport,
     CreateReport,
-    Message,
     RegisteredReport,
     RegisterReport,
     Response,
-    UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, ResourceId, Rid, SpecifierId
-from openadr_ra.protocol.parts import ReportRequest, Result, SpecifierPayload
+from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, ResourceId
+from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Stop
 from openadr_ra.protocol.producer import MAX_BACKLOG, Rates
 from openadr_ra.protocol.report import usage_description
 from openadr_ra.protocol.requester import MAX_ENDING
-from openadr_ra.protocol.step import AskReports, StopReports
-from openadr_ra.protocol.times import Duration, duration
-from openadr_ra.protocol.ven import Answered, Wanted
-from openadr_ra.protocol.vtn import Party
+from openadr_ra.protocol.step import AskReports
+from openadr_ra.protocol.times import Duration
 from tests.duplex import PUSHED, Duplex
-from tests.world import DAY, HOUR, IDENTITY, METADATA, MINUTE, NOON, OFFER, SECOND, VEN1, Pair, code_of, reading
+from tests.protocol.wishes import NONE, asks, capabilities, replies, request, said, stops
+from tests.world import DAY, HOUR, IDENTITY, METADATA, MINUTE, NOON, OFFER, SECOND, VEN1, Pair, code_of
 
 START = NOON - HOUR
 WIDER = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
-NONE = timedelta(0)
-
-
-def request(
-    id: str = "op1", rid: str = "bat.kw", *, specifier: str = "usage", granularity: timedelta = MINUTE,
-    back: timedelta = MINUTE, interval: Period | None = None,
-) -> ReportRequest:  # fmt: skip
-    return ReportRequest(
-        id=ReportRequestId(id),
-        specifier_id=SpecifierId(specifier),
-        granularity=duration(granularity),
-        report_back=duration(back),
-        interval=interval,
-        points=(SpecifierPayload(rid=Rid(rid)),),
-    )
-
-
-def capabilities(id: str = "m1", back: timedelta = NONE, interval: Period | None = None) -> ReportRequest:
-    return request(id, "0", specifier="METADATA", granularity=NONE, back=back, interval=interval)
-
-
-def asks(pair: Pair, *requests: ReportRequest) -> None:
-    pair.vtn_takes(AskReports(requests=requests))
-
-
-def stops(pair: Pair, *ids: str, to_follow: bool = False) -> None:
-    pair.vtn_takes(StopReports(ids=tuple(ReportRequestId(name) for name in ids), to_follow=to_follow))
-
-
-def replies(pair: Pair, kind: type[Message], since: int = 0) -> list[Message]:
-    """What the VTN said of that kind with a poll."""
-    return [each.reply for each in pair.said[since:] if isinstance(each.reply, kind)]
-
-
-def said(pair: Pair, kind: type[Message], since: int = 0) -> list[Message]:
-    return [each.request for each in pair.said[since:] if isinstance(each.request, kind)]
 
 
 def by_operator(pair: Pair) -> set[str]:
@@ -276,23 +237,21 @@ def test_rule_345_the_last_report_goes_no_further_back_than_any_other(pair: Pair
 
 
 def test_r1_3170_the_pending_list_counts_every_periodic_request_and_metadata_too() -> None:
-    """One, two, one."""
-    pair = Pair()
+    """One, two, one; asked by post, so that each answer comes at once."""
+    pair = Duplex(identity=PUSHED)
     pair.ven_starts()
     pair.node = replace(pair.node, producer=replace(pair.node.producer, requests={}))
-    pair.party = replace(pair.party, reports=requester.ask(pair.party.reports, (capabilities(),)))
+    lists = []
     for message in (
         CreateReport(request_id=RequestId("c1"), requests=(request(),), ven_id=VEN1),
         CreateReport(request_id=RequestId("c2"), requests=(capabilities(back=MINUTE),), ven_id=VEN1),
         CancelReport(request_id=RequestId("x1"), report_request_ids=(ReportRequestId("op1"),), ven_id=VEN1),
     ):
-        pair.ven_hears(message)
-        pair.settles()
+        reply = pair.ven_is_called(message)
+        assert isinstance(reply, CreatedReport | CanceledReport)
+        lists.append(reply.pending)
 
-    lists = [each for each in said(pair, CreatedReport) if isinstance(each, CreatedReport)][-2:]
-    assert [each.pending for each in lists] == [("op1",), ("op1", "m1")]
-    canceled = next(each for each in said(pair, CanceledReport) if isinstance(each, CanceledReport))
-    assert canceled.pending == ("m1",)
+    assert lists == [("op1",), ("op1", "m1"), ("m1",)]
 
 
 def test_r1_3090_two_requests_for_metadata_are_served_side_by_side(pair: Pair) -> None:
@@ -331,174 +290,3 @@ def test_metadata_is_told_when_and_as_long_as_it_was_asked_for(
     at = [(each.at - START) // MINUTE for each in pair.said[since:] if isinstance(each.request, RegisterReport)]
     assert at == expected
     assert ReportRequestId("m1") not in pair.node.producer.requests
-
-
-# The VEN asks.
-
-
-@pytest.fixture
-def tariff() -> Pair:
-    """A VTN that has something to report, and its VEN."""
-    pair = Pair()
-    pair.ven_starts()
-    pair.vtn_takes(replace(OFFER, status=(), response=()))
-    pair.ven_polls()
-    pair.vtn_samples = [reading(start=START + n * 10 * SECOND, value=3.0) for n in range(-90, 720)]
-    return pair
-
-
-def test_several_wishes_at_once_are_asked_for_once(tariff: Pair) -> None:
-    """And nothing is asked for when there is nothing to ask."""
-    for wish in (request("a"), request("b"), request("c", specifier="unknown")):
-        tariff.ven_receives(Wanted(requests=(wish,)))
-    tariff.ven_receives(Wanted(requests=()))
-    tariff.clock_reaches(tariff.now + MINUTE)
-
-    asked = [each for each in said(tariff, CreateReport) if isinstance(each, CreateReport)]
-    assert [[one.id for one in each.requests] for each in asked] == [["a", "b"]]
-    assert set(tariff.party.producer.requests) == {"a", "b"}
-
-
-def test_what_is_wanted_while_another_wish_is_on_its_way_is_asked_for_next(tariff: Pair) -> None:
-    tariff.fates = iter(["reply lost"])
-    tariff.ven_receives(Wanted(requests=(request("a"),)))
-    tariff.settles()
-    (first,) = said(tariff, CreateReport)
-    tariff.ven_receives(Wanted(requests=(request("b"),)))
-    tariff.ven_receives(Answered(request=first, answer=CreatedReport(result=Result(), pending=(ReportRequestId("a"),))))
-    tariff.clock_reaches(tariff.now + MINUTE)
-
-    assert set(tariff.party.producer.requests) == {"a", "b"}
-    assert tariff.node.debts == ()
-
-
-def test_a_refused_wish_is_dropped_and_the_rest_is_asked_for(tariff: Pair) -> None:
-    tariff.fates = iter(["request lost"])
-    tariff.ven_receives(Wanted(requests=(request("a"),)))
-    tariff.settles()
-    (first,) = said(tariff, CreateReport)
-    tariff.ven_receives(Wanted(requests=(request("b"),)))
-    tariff.ven_receives(Answered(request=first, answer=CreatedReport(result=Result(code="452"))))
-    tariff.clock_reaches(tariff.now + MINUTE)
-
-    assert set(tariff.party.producer.requests) == {"b"}
-    assert set(tariff.node.requester.requests) == {"b"}
-
-
-def test_a_wish_that_was_refused_before_it_could_be_repeated_is_not_said_again(tariff: Pair) -> None:
-    """An oadrCreateReport without a request would be no valid message."""
-    tariff.fates = iter(["request lost", "request lost"])
-    tariff.ven_receives(Wanted(requests=(request("a"),)))
-    tariff.settles()
-    (first,) = said(tariff, CreateReport)
-    late = CreateReport(request_id=RequestId("another"), requests=(request("a"),), ven_id=VEN1)
-    tariff.ven_receives(Answered(request=late, answer=CreatedReport(result=Result(code="452"))))
-    tariff.clock_reaches(tariff.now + 2 * MINUTE)
-
-    assert said(tariff, CreateReport) == [first]
-    assert tariff.node.debts == ()
-
-
-def test_rule_406_what_was_to_come_again_and_again_is_asked_for_anew_after_a_new_registration(tariff: Pair) -> None:
-    """One-shot requests that were promised are not: they may have been served."""
-    tariff.ven_receives(Wanted(requests=(request("a"), capabilities("m"))))
-    tariff.clock_reaches(tariff.now + MINUTE)
-    tariff.party = Party(ven_id=VEN1, producer=replace(tariff.party.producer, requests={}))
-    since = len(tariff.said)
-    tariff.clock_reaches(tariff.now + 2 * MINUTE)
-
-    asked = [each for each in said(tariff, CreateReport, since) if isinstance(each, CreateReport)]
-    assert [[one.id for one in each.requests] for each in asked] == [["a"]]
-    assert set(tariff.party.producer.requests) == {"a"}
-
-
-def test_a_report_that_the_ven_does_not_know_is_sent_no_more(tariff: Pair) -> None:
-    """452 to an update ends it, whichever end sends it."""
-    tariff.ven_receives(Wanted(requests=(request("a"),)))
-    tariff.settles()
-    tariff.node = replace(tariff.node, requester=replace(tariff.node.requester, requests={}))
-    tariff.clock_reaches(tariff.now + 5 * MINUTE)
-
-    refused = [each for each in said(tariff, UpdatedReport) if code_of(each) == "452"]
-    assert len(refused) == 1
-    assert tariff.party.producer.requests == {}
-
-
-def test_what_the_vtn_reports_is_kept_under_its_name(tariff: Pair) -> None:
-    tariff.ven_receives(Wanted(requests=(request("a"),)))
-    tariff.clock_reaches(tariff.now + 5 * MINUTE)
-
-    assert {(one.series, one.value) for one in tariff.of_the_vtn} == {("Vtn1/TELEMETRY_USAGE/bat.kw", 3.0)}
-    assert len(tariff.of_the_vtn) >= 4
-
-
-def test_a_report_of_the_past_that_nobody_can_serve_does_not_keep_the_vtn_awake() -> None:
-    """A push VEN asks for a span before all that is kept: nothing is sent, and nobody is woken for it."""
-    pair = Duplex(identity=PUSHED)
-    pair.ven_starts()
-    pair.vtn_takes(replace(OFFER, status=(), response=()))
-    pair.settles()
-    past = Period(start=START - 3 * DAY, duration=Duration(seconds=3600))
-    pair.ven_receives(Wanted(requests=(request("a", interval=past),)))
-    wakes = pair.vtn_wakes
-    pair.clock_reaches(pair.now + HOUR)
-
-    assert pair.party.producer.requests == {}
-    assert pair.vtn_wakes - wakes < 2 * 60 * 10
-
-
-# History.
-
-
-@pytest.fixture
-def measured(pair: Pair) -> Pair:
-    """Two hours of 6 kW, and a register that nobody read."""
-    pair.samples = [reading(start=START - 2 * HOUR + n * 30 * SECOND, value=6.0) for n in range(360)]
-    return pair
-
-
-def history(pair: Pair, interval: Period | None, *, rids: tuple[str, ...] = ("bat.kw", "bat.kwh")) -> UpdateReport:
-    """The one update that comes of a request for history, within a poll's time."""
-    asked = request("h", specifier="history", granularity=NONE, back=NONE, interval=interval)
-    asks(pair, replace(asked, points=tuple(SpecifierPayload(rid=Rid(name)) for name in rids)))
-    since = len(pair.said)
-    pair.ven_polls()
-    (update,) = [
-        each
-        for each in said(pair, UpdateReport, since)
-        if isinstance(each, UpdateReport) and each.reports[0].request_id == "h"
-    ]
-    assert ReportRequestId("h") not in pair.node.producer.requests
-    return update
-
-
-@pytest.mark.parametrize(
-    ("interval", "count"),
-    [
-        (Period(start=START), 1),
-        (Period(start=START, duration=Duration(seconds=3600)), 1),
-        (Period(start=START - 30 * MINUTE), 31),
-        (Period(start=START - 30 * MINUTE, duration=Duration(seconds=3600)), 31),
-        (Period(start=START - 30 * MINUTE, duration=Duration(seconds=1800)), 30),
-        (None, 1),
-    ],
-    ids=["now", "now, for an hour", "since half an hour", "an hour that runs", "half an hour", "no interval"],
-)
-def test_r1_3130_history_is_told_at_once_as_far_as_it_goes(measured: Pair, interval: Period | None, count: int) -> None:
-    """Every point that was asked for is in every interval, measured or not."""
-    (report,) = history(measured, interval).reports
-
-    assert (report.name, report.request_id, report.specifier_id) == ("HISTORY_USAGE", "h", "history")
-    assert report.start == (interval.start if interval else report.start)
-    assert len(report.intervals) == count
-    for number, each in enumerate(report.intervals):
-        assert {one.rid for one in each.payloads if hasattr(one, "rid")} == {"bat.kw", "bat.kwh"}
-        assert each.uid == str(number)
-        assert each.start is not None
-        assert each.duration is not None
-
-
-def test_r1_3140_history_of_one_point_has_that_point_alone(measured: Pair) -> None:
-    (report,) = history(measured, Period(start=START - 30 * MINUTE), rids=("bat.kwh",)).reports
-
-    assert {one.rid for each in report.intervals for one in each.payloads if hasattr(one, "rid")} == {"bat.kwh"}

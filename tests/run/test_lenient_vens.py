@@ -31,7 +31,7 @@ from openadr_ra.protocol.parts import EventResponse, Result
 from openadr_ra.protocol.refusal import requested
 from openadr_ra.protocol.times import Duration
 from openadr_ra.wire.codec import decode, encode
-from tests.run.peer import Answer, Peer, peer
+from tests.run.peer import Answer, peer
 from tests.run.signed_peer import SignedPeer, signed_peer
 from tests.run.site import Site, Table, Watch, code, new_site, soon, until
 from tests.wire.test_lenient import REPAIRED

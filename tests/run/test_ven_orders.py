@@ -169,6 +169,8 @@ async def test_a_report_that_is_wanted_once_comes_once(site: Site, vtn: Vtn) -> 
         assert await vtn.came("ONCE", status, within=PLENTY)
         states = {one.id: one.state for one in (await vtn.reports("ONCE")).asked}
         shown = await made.shown()
+        with pytest.raises(InvalidData, match=f"report request {usage} came and is over; there is nothing to stop"):
+            await vtn.stop("ONCE", [usage])
         now = datetime.now(UTC)
         readings = await vtn.readings("ONCE", TELEMETRY_STATUS, start=now - MINUTE, end=now)
         reports = [len(updates(made.watch, request)) for request in (usage, status)]
