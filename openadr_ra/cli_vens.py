@@ -49,7 +49,7 @@ def ven_run(settings: Path, log_level: Level, as_json: bool) -> None:
     serve(settings, "ven", log_level, as_json)
 
 
-@ven.command("list")
+@ven.command("list", short_help="Every VEN with its state.")
 @console_options
 @as_json_option
 def ven_list(as_json: bool) -> None:
@@ -60,7 +60,7 @@ def ven_list(as_json: bool) -> None:
     say(found, lambda: vens.ven_list(found), as_json)
 
 
-@ven.command("enrol")
+@ven.command("enrol", short_help="Admit a VEN with these certificates.")
 @click.argument("ven_id", metavar="ID")
 @click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
 @console_options
@@ -71,7 +71,7 @@ def ven_enrol(ven_id: str, fingerprints: tuple[str, ...], as_json: bool) -> None
     say(enrolled, lambda: f"{ven_id} may come with {', '.join(fingerprints)}", as_json)
 
 
-@ven.command("warnings")
+@ven.command("warnings", short_help="What had to be repaired in a VEN's messages.")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -95,7 +95,7 @@ def ven_reregister(ven_id: str, as_json: bool) -> None:
     say(ordered, lambda: vens.ordered_text(ordered), as_json)
 
 
-@ven.command("cancel")
+@ven.command("cancel", short_help="End a VEN's registration.")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -107,7 +107,7 @@ def ven_cancel(ven_id: str, as_json: bool) -> None:
     say(ordered, lambda: vens.ordered_text(ordered), as_json)
 
 
-@ven.command("reports")
+@ven.command("reports", short_help="What a VEN reports; ask for more, or stop.")
 @click.argument("ven_id", metavar="ID")
 @report_options
 @console_options
@@ -127,7 +127,7 @@ def ven_reports(ven_id: str, ask: str | None, stop: tuple[str, ...], last: bool,
         say(known, lambda: vens.reports_text(ven_id, known), as_json)
 
 
-@ven.command("history")
+@ven.command("history", short_help="What a VEN has kept of the past.")
 @click.argument("ven_id", metavar="ID")
 @click.option("--from", "start", metavar="TIME", required=True, help="-1h, or 2026-11-21T12:00+09:00.")
 @click.option("--to", "end", metavar="TIME", default="now", show_default=True)
@@ -147,7 +147,7 @@ def ven_history(ven_id: str, start: str, end: str, point: tuple[str, ...], withi
     return 0 if found.came else 1
 
 
-@ven.command("opt")
+@ven.command("opt", short_help="At a VEN: its operator's word on an event.")
 @click.argument("event_id", metavar="EVENT")
 @click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
 @console_options
@@ -160,7 +160,7 @@ def ven_opt(event_id: str, word: Literal["optIn", "optOut", "none"], as_json: bo
     say(said, lambda: f"event {event_id}: {word}", as_json)
 
 
-@ven.command("available")
+@ven.command("available", short_help="At a VEN: declare when it is available.")
 @when_options
 @console_options
 @as_json_option
@@ -169,12 +169,14 @@ def ven_available(as_json: bool, **said: object) -> None:
     _declare("optIn", said, as_json)
 
 
-@ven.command("unavailable")
+@ven.command("unavailable", short_help="At a VEN: declare when it is not available.")
 @when_options
 @console_options
 @as_json_option
 def ven_unavailable(as_json: bool, **said: object) -> None:
-    """At a VEN: declare when it is not available, or some of its resources. Events in that time are opted out.
+    """At a VEN: declare when it is not available, or some of its resources.
+
+    An event in a time when the whole VEN is away is opted out when it is heard of; those that are known stand.
 
     openadr-ra ven unavailable --from 2026-11-21T12:00+09:00 --to 2026-11-21T14:00+09:00 --config edge.toml
     """
@@ -188,7 +190,7 @@ def _declare(opt: Literal["optIn", "optOut"], said: dict[str, object], as_json: 
     say(declared, lambda: f"declared as {declared.id}; `openadr-ra ven retract {declared.id}` takes it back", as_json)
 
 
-@ven.command("availability")
+@ven.command("availability", short_help="At a VEN: what stands declared.")
 @console_options
 @as_json_option
 def ven_availability(as_json: bool) -> None:
@@ -199,7 +201,7 @@ def ven_availability(as_json: bool) -> None:
     say(found, lambda: vens.availability_text(found), as_json)
 
 
-@ven.command("retract")
+@ven.command("retract", short_help="At a VEN: take a declaration back.")
 @click.argument("opt_id", metavar="OPT")
 @console_options
 @as_json_option

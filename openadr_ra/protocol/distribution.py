@@ -223,7 +223,8 @@ def answer(
                 subject=f"event/{item.event.event_id}",
                 at=now,
                 by=message.ven_id,
-                what=item.opt,
+                # Rule 206: the journal is asked for the opt that counts once the event is forgotten here.
+                what=item.opt if item.opt == taken.opt else f"{item.opt} not counted",
                 detail=_detail(item),
             )
         )

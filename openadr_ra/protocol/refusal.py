@@ -72,7 +72,7 @@ def refused_with(reply: Message) -> Result | None:
 
 
 def requested(message: Message) -> RequestId:
-    """The requestID that a reply to `message` quotes: its own, else that of what it answers; empty where it has none (1.4)."""
+    """The requestID that a reply to `message` quotes: its own, else that of what it answers; empty if it has none (1.4)."""
     result = getattr(message, "result", None)
     own = getattr(message, "request_id", result.request_id if isinstance(result, Result) else None)
     return RequestId(own) if isinstance(own, str) else RequestId("")

@@ -31,7 +31,7 @@ from openadr_ra.protocol.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import RegistrationId, RequestId, ResourceId
+from openadr_ra.protocol.model import RegistrationId, ResourceId
 from openadr_ra.protocol.outbox import distributed, next_payload, push_deadline, push_failed, pushed, quiet_until
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, End, Metadata, Party, Stop, Terms, owe, paid

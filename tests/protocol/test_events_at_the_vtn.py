@@ -291,7 +291,7 @@ def test_rule_25_good_answers_are_kept_beside_bad_ones(vtn: Pair) -> None:
     reply = answers(vtn, on("E1"), on("none"), on("E2", modification=7), on("E2", opt=OPT_OUT), request_id="x")
 
     assert isinstance(reply, Response)
-    assert (reply.result.code, reply.result.request_id) == ("452", "")
+    assert (reply.result.code, reply.result.request_id) == ("452", "x")
     assert {name: item.opt for name, item in vtn.party.events.items()} == {"E1": OPT_IN, "E2": OPT_OUT}
 
 

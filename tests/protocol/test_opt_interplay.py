@@ -294,6 +294,15 @@ def answers(pair: Pair, opt: OptType, modification: int) -> None:
     pair.vtn_hears(CreatedEvent(result=Result(), responses=(EventResponse(event=event, opt=opt),), ven_id=VEN1))
 
 
+def test_rule_206_an_answer_that_does_not_count_is_no_opt_in_the_journal(running: Pair) -> None:
+    """Which is what tells the opts of an event that is over."""
+    running.vtn_hears(create(for_event(OPT_OUT)))
+    answers(running, OPT_IN, modification=0)
+
+    spoken_by_the_ven = [entry.what for entry in running.journal if entry.subject == "event/E1" and entry.by == VEN1]
+    assert spoken_by_the_ven == ["sent", OPT_IN, OPT_OUT, "optIn not counted"]
+
+
 def test_rule_206_an_opt_for_one_version_does_not_bind_the_next(running: Pair) -> None:
     """It qualifies an eventID and a modificationNumber; a change is a new question."""
     running.vtn_hears(create(for_event(OPT_OUT)))
