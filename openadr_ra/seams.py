@@ -46,7 +46,8 @@ class Store(Protocol):
     async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
         """Step the row in one transaction: load it and its mail, save it, drop that mail, post the outcome's mail,
         store its `Record` effects. Returns once all of it is durable. What the step raises is raised here, and then
-        nothing has changed. A row whose state, mail and effects do not change costs no write.
+        nothing has changed; so is ComplianceError for a `Record` of a nonce that is known. A row whose state, mail and
+        effects do not change costs no write.
         """
         ...
 

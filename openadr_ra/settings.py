@@ -36,8 +36,8 @@ class Upstream(Table, frozen=True, kw_only=True):
 
     With a `push_url` the VEN does not poll: the VTN posts to that address, and the VEN listens on `push_listen`
     (host:port; else where the address says). Its certificate is then also a server's. With `xml_signature` everything is
-    signed both ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; `lenient` repairs
-    what the VTN gets wrong where its meaning is certain.
+    signed both ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; where some are
+    set, a push VEN hears nobody else. `lenient` repairs what the VTN gets wrong where its meaning is certain.
     """
 
     url: str

@@ -31,7 +31,8 @@ RETENTION = timedelta(hours=1)
 
 
 class Given(Value, frozen=True, kw_only=True, gc=False):
-    """An event in its newest version, and how far the VEN is with it. -1: no version yet.
+    """An event in its newest version, and how far the VEN is with it. -1: no version yet. `delivered_at` is when any version
+    was sent last, even if it may not have arrived.
 
     `revision` is the instruction's own number; the event's modification is ahead of it once the VEN was offered another
     signal. `by_opt`: the opt was given by oadrCreateOpt and stands against later oadrCreatedEvents (rule 206).
@@ -106,13 +107,13 @@ def refused_signals(message: CreatedEvent, given: Distribution) -> tuple[str, ..
 
 
 def forget(given: Distribution, now: datetime) -> Distribution:
-    """Without the events that are over for good, and without cancelled ones that the VEN never saw."""
+    """Without the events that are over for good, and without cancelled ones that the VEN was never sent."""
     kept = {name: item for name, item in given.items() if not _over(item, now)}
     return given if len(kept) == len(given) else kept
 
 
 def _over(item: Given, now: datetime) -> bool:
-    if item.event.status == CANCELLED and item.delivered < 0:
+    if item.event.status == CANCELLED and item.delivered_at is None:
         return True
     if item.delivered_at is not None and _withdrawn(item):
         return now > shift(item.delivered_at, RETENTION)
@@ -180,7 +181,7 @@ def distribute(
 def undelivered(given: Distribution, message: Message) -> Distribution:
     """After `message` did not reach the VEN: its events are to be told again, but for those that it has answered.
 
-    The versions before these may have reached it, so that a cancellation is still told, and its answer awaited (rule 52).
+    Any of them may have reached it all the same, so that a cancellation is still told, and its answer awaited (rule 52).
     """
     if not isinstance(message, DistributeEvent):
         return given
@@ -188,7 +189,7 @@ def undelivered(given: Distribution, message: Message) -> Distribution:
     for name, number in ((item.event.id, item.event.modification) for item in message.events):
         held = given.get(name)
         if held is not None and held.answered < held.delivered == number:
-            lost[name] = replace(held, delivered=number - 1, delivered_at=None)
+            lost[name] = replace(held, delivered=number - 1)
     return given | lost
 
 

@@ -30,15 +30,20 @@ def next_payload(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] |
 
     A debt that was told is not told again before `terms.retry`, so that a VEN may drain the queue before it answers.
     """
-    for offer in (_registration, _events, _debts, _requests):
+    for offer in (_registration,) if _ends(state) else (_registration, _events, _debts, _requests):
         outcome = offer(state, terms, moment)
         if outcome is not None:
             return outcome
     return None
 
 
+def _ends(state: Party) -> tuple[Debt, ...]:
+    """The order to end the registration: nothing but it is said until the VEN has confirmed it."""
+    return tuple(debt for debt in state.debts if isinstance(debt.work, End))
+
+
 def _registration(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
-    return _first(state, terms, moment, (End, Again))
+    return _first(state, terms, moment, (End,) if _ends(state) else (Again,))
 
 
 def _debts(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | None:
@@ -168,7 +173,11 @@ def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
     retry = terms.retry
     if state.registration is None:
         return None
-    waits: list[datetime | None] = [debt.sent_at + retry if debt.sent_at else now for debt in state.debts]
+    waits: list[datetime | None] = [
+        debt.sent_at + retry if debt.sent_at else now for debt in _ends(state) or state.debts
+    ]
+    if _ends(state):
+        return _later(waits, now)
     if not state.report_only:
         if distribution.wanting(state.events, now, retry):
             return None
@@ -177,5 +186,10 @@ def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
         return None
     waits.append(requester.next_unasked(state.reports, now, retry))
     waits.append(producer.next_due(state.producer, reporting.busy(state)))
+    return _later(waits, now)
+
+
+def _later(waits: list[datetime | None], now: datetime) -> datetime | None:
+    """The first of those moments; None if it has come."""
     until = min((when for when in waits if when is not None), default=now + QUIET)
     return until if until > now else None

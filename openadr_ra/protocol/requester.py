@@ -67,6 +67,11 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
     came: bool = False
 
     @property
+    def may_be_known(self) -> bool:
+        """May the other side have heard of it, though it seemed lost?"""
+        return self.asked_at is not None or self.asked_under != ""
+
+    @property
     def served(self) -> bool:
         """Is nothing more to come of it, as far as one knows?"""
         return self.running and not self.standing and self.request.report_back == Duration()
@@ -97,7 +102,7 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
         allowed = _key(item) in fresh if item.standing else _is_offered(reports, item.request)
         if allowed and not item.ending:
             stays.append(item)
-        elif item.asked_at is not None:
+        elif item.may_be_known:
             ends.append(replace(item, ending=True))
     have = {_key(item) for item in stays if item.standing}
     added = [item for key, item in fresh.items() if key not in have]
@@ -190,7 +195,7 @@ def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
 def ended(requester: Requester, ids: tuple[ReportRequestId, ...]) -> tuple[Requester, tuple[ReportRequestId, ...]]:
     """After an operator's order to end those requests: the other side is to be told of those that it was asked for."""
     known = {name: requester.requests[name] for name in ids if name in requester.requests}
-    told = tuple(name for name, item in known.items() if (item.asked_at or item.asked_under) and not item.served)
+    told = tuple(name for name, item in known.items() if item.may_be_known and not item.served)
     rest = {name: item for name, item in requester.requests.items() if name in told or name not in known}
     return replace(requester, requests=rest | {name: replace(known[name], ending=True) for name in told}), told
 

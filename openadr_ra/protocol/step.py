@@ -179,12 +179,24 @@ class Fetched(Value, frozen=True, kw_only=True, gc=False):
     readings: tuple[Reading, ...]
 
 
+class Once(Value, frozen=True, kw_only=True, gc=False):
+    """What may be said once: a nonce that nobody has stored, or whose `until` was before `now`."""
+
+    nonce: str
+    until: datetime
+    now: datetime
+
+
 class Record(Value, frozen=True, kw_only=True, gc=False):
-    """Store with the state, in the same transaction. `aliases` are other names by which the row can be found."""
+    """Store with the state, in the same transaction. `aliases` are other names by which the row can be found.
+
+    With a nonce in `once` that is known already the whole step is refused.
+    """
 
     readings: tuple[Reading, ...] = ()
     entries: tuple[Entry, ...] = ()
     aliases: tuple[str, ...] = ()
+    once: Once | None = None
 
 
 Effect = Send | Apply | Read | Record

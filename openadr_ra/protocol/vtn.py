@@ -172,11 +172,8 @@ def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
     if not isinstance(given.answer, ANSWERS):
         # An empty 200; or a request, whose own answer could go nowhere.
         return Outcome(state=state)
-    try:
-        outcome = _route(state, Heard(message=given.answer, fingerprint=None, terms=given.terms), moment)
-    except OadrError:
-        # What a VEN answers amiss is told again after the retry time.
-        return Outcome(state=state)
+    # What a VEN answers amiss is told again after the retry time.
+    outcome = _route(state, Heard(message=given.answer, fingerprint=None, terms=given.terms), moment)
     return replace(outcome, replies=())
 
 

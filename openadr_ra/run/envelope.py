@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from datetime import datetime, timedelta
 
 import msgspec
@@ -10,16 +11,24 @@ from lxml.etree import _Element as Element
 
 from openadr_ra.errors import ComplianceError, SettingsError
 from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.step import Once
 from openadr_ra.run.decoding import apart
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Signing
-from openadr_ra.wire import codec, lenient, schema, signature, signing
+from openadr_ra.wire import codec, lenient, schema, signature, signing, stencil
 from openadr_ra.wire.canonical import SIGNATURE, Style
 from openadr_ra.wire.lenient import InteropWarning
 from openadr_ra.wire.parse import parse
 
 MAX_LIGHT_NONCES = 100_000
 """Those that are kept in memory only; beyond this many the oldest go, which are the first to be too old anyway."""
+
+
+MAX_STENCILS = 4096
+"""Peers whose repeated message is known; about 6 kB each. One beyond costs others the time to look at theirs whole again."""
+
+
+REPEATED = "this was said before; each message needs a nonce of its own"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +42,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """A message, its signature (None: it has none, or none was looked at), and what had to be repaired."""
 
     message: Message
-    signed: signature.Signed | None = None
+    signed: signature.Stamped | None = None
     warnings: tuple[InteropWarning, ...] = ()
 
     @property
@@ -67,6 +76,7 @@ class Envelope:
         self._changes_nothing = changes_nothing
         self._started = clock.now()
         self._light: dict[str, datetime] = {}
+        self._stencils: OrderedDict[str, stencil.Stencil] = OrderedDict()
 
     @property
     def signs(self) -> bool:
@@ -74,32 +84,59 @@ class Envelope:
         return self._signer is not None
 
     async def open(self, body: bytes, policy: Policy) -> Opened:
-        """`read`, then `take`: for whoever need not ask first who it is."""
+        """`read` and `take`, with the nonce stored at once: for whoever need not ask first who it is."""
         opened = await self.read(body, policy)
-        await self.take(opened)
+        once = self.take(opened)
+        if once is not None and not await self._store.remember(once.nonce, once.until, once.now):
+            raise ComplianceError(REPEATED)
         return opened
 
-    async def read(self, body: bytes, policy: Policy) -> Opened:
+    async def read(self, body: bytes, policy: Policy, peer: str | None = None) -> Opened:
         """The message in `body`, as authentic as its signature says. Raises WireError for what is not acceptable, and
-        ComplianceError (459) where a signature is missing. Nothing is remembered: the signer may be anyone.
-        """
-        return await apart(body, lambda: _read(body, policy))
+        ComplianceError (459) where a signature is missing. Its nonce is not remembered: the signer may be anyone.
 
-    async def take(self, opened: Opened) -> None:
-        """Return once for each signed message, while it is fresh; else raise ComplianceError (459).
+        What `peer`, a certificate of the connection, says again and again, changing nothing, is verified by its stencil.
+        """
+        known = self._stencils.get(peer) if peer is not None and policy.signing != "off" else None
+        again = known.read(body) if known is not None else None
+        if known is not None and again is not None:
+            return Opened(message=known.message, signed=again)
+        opened = await apart(body, lambda: _read(body, policy))
+        if peer is not None:
+            self._keep(peer, body, opened)
+        return opened
+
+    def _keep(self, peer: str, body: bytes, opened: Opened) -> None:
+        """The stencil of a message that needs no more than that: it changes nothing, and had not to be repaired."""
+        if not isinstance(opened.signed, signature.Signed) or opened.warnings or not self._is_light(opened.message):
+            return
+        made = stencil.cut(body, opened.signed, opened.message)
+        if made is not None:
+            self._stencils[peer] = made
+            self._stencils.move_to_end(peer)
+            if len(self._stencils) > MAX_STENCILS:
+                self._stencils.popitem(last=False)
+
+    def _is_light(self, message: Message) -> bool:
+        return str(message) == self._changes_nothing
+
+    def take(self, opened: Opened) -> Once | None:
+        """The nonce of a message that is fresh, to be stored with what the message changes; None if there is no need to.
 
         What changes nothing needs its nonce in memory only. What was signed before our start may have been taken by us
-        already, and be forgotten: it is refused.
+        already, and be forgotten. Raises ComplianceError (459) for that, for what is too old, and for what was said before.
         """
         if opened.signed is None:
-            return
+            return None
         now = self._clock.now()
         nonce = signature.fresh(opened.signed, now, past=self._window, future=self._window)
         if opened.signed.timestamp < self._started:
             raise ComplianceError("the message was signed before this end was started; sign it anew")
-        light = str(opened.message) == self._changes_nothing
-        if not (self._is_new(nonce, now) if light else await self._store.remember(nonce.key, nonce.until, now)):
-            raise ComplianceError("the message was sent before; each needs a nonce of its own")
+        if not self._is_light(opened.message):
+            return Once(nonce=nonce.key, until=nonce.until, now=now)
+        if not self._is_new(nonce, now):
+            raise ComplianceError(REPEATED)
+        return None
 
     def _is_new(self, nonce: signature.Nonce, now: datetime) -> bool:
         if nonce.key in self._light:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from openadr_ra.errors import (
     InvalidData,
     NotRecognized,
@@ -24,7 +26,7 @@ from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import blank, refusal, refused_with
-from openadr_ra.protocol.step import AnyLetter, Fetched, Key, Outcome, Read
+from openadr_ra.protocol.step import AnyLetter, Fetched, Key, Once, Outcome, Read, Record
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
@@ -44,7 +46,7 @@ log = logging.getLogger(__name__)
 class Post(NamedTuple):
     """What was posted, by whom: the certificate of the connection, or of the signature where a proxy ended TLS.
 
-    `signed`: it was, or the operator wants no signatures looked at. `seal`: the reply is signed, too.
+    `signed`: it was, or the operator wants no signatures looked at. `seal`: the reply is signed, too. `once`: its nonce.
     """
 
     request: Request
@@ -52,6 +54,7 @@ class Post(NamedTuple):
     fingerprint: str | None
     signed: bool
     seal: bool
+    once: Once | None = None
 
 
 class Idle(NamedTuple):
@@ -115,7 +118,7 @@ class Service:
     async def _answer(self, request: Request) -> tuple[str, Reply]:
         try:
             policy = await self._admission.policy(request.fingerprint)
-            opened = await self._envelope.read(request.body, policy)
+            opened = await self._envelope.read(request.body, policy, request.fingerprint)
         except WireError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(status=error.status, body=self._refusal(error.code))
@@ -162,7 +165,7 @@ class Service:
         if not vtn.belongs(message, post.request.service):
             raise NotRecognized(f"{message} does not belong to {post.request.service}; post it to {message.service}")
         key = await self._admission.party(message, post.fingerprint)
-        await self._envelope.take(opened)
+        post = post._replace(once=self._envelope.take(opened))
         self.saw(key)
         ven = VenId(key.partition("/")[2])
         if vtn.is_creating(message):
@@ -272,7 +275,10 @@ class Service:
         def step(state: Party | None, letters: tuple[AnyLetter, ...]) -> Outcome[Party]:
             heard = Heard(message=post.message, fingerprint=post.fingerprint, terms=self._terms, signed=post.signed)
             held = Party(ven_id=VenId(key.partition("/")[2])) if state is None else state
-            return chained(held, vtn.receive, (*letters, heard), Moments(self._clock))
+            outcome = chained(held, vtn.receive, (*letters, heard), Moments(self._clock))
+            if post.once is None:
+                return outcome
+            return msgspec.structs.replace(outcome, effects=(*outcome.effects, Record(once=post.once)))
 
         return step
 

@@ -146,9 +146,13 @@ class UpstreamLink:
         """Register, poll, answer and report until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await self._carry_all(await self.row.give(Configured(identity=self.identity)))
-            await self._consult()
-            await self.row.run(self._carry)
+            try:
+                await self._carry_all(await self.row.give(Configured(identity=self.identity)))
+                await self._consult()
+                await self.row.run(self._carry)
+            finally:
+                # The server of a push VEN ends after this, and may be called until then.
+                self._group = None
 
     async def _called(self, message: Message) -> Message | None:
         """What the VTN posted, and the reply to it."""

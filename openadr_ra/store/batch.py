@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import isfinite
 
-from openadr_ra.errors import InvalidData, StoreError
+from openadr_ra.errors import ComplianceError, InvalidData, StoreError
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, Record, State
 from openadr_ra.seams import S, Step
@@ -53,6 +53,8 @@ class Batch:
         records = [effect for effect in outcome.effects if isinstance(effect, Record)]
         for record in records:
             check(record.readings)
+            if record.once is not None and not self._is_new(record.once.nonce, record.once.now):
+                raise ComplianceError("this was said before; each message needs a nonce of its own")
         # Nothing raises from here on.
         self._read(key, letters)
         self._save(key, row, outcome)
@@ -61,6 +63,8 @@ class Batch:
             self.readings.extend(record.readings)
             self.entries.extend(record.entries)
             self.aliases.update(dict.fromkeys(record.aliases, key))
+            if record.once is not None:
+                self.nonces[record.once.nonce] = record.once.until
         return outcome
 
     def post(self, mail: Sequence[Mail]) -> None:
@@ -79,12 +83,15 @@ class Batch:
 
     def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         """Whether the nonce is new; it is so again once it has expired."""
-        self.newest = max(self.newest, now)
-        known = self.nonces.get(nonce) or self._world.nonces.get(nonce)
-        if known is not None and known >= self.newest:
+        if not self._is_new(nonce, now):
             return False
         self.nonces[nonce] = until
         return True
+
+    def _is_new(self, nonce: str, now: datetime) -> bool:
+        self.newest = max(self.newest, now)
+        known = self.nonces.get(nonce) or self._world.nonces.get(nonce)
+        return known is None or known < self.newest
 
     def settle(self) -> None:
         """All of it is durable: make it the state of the world."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from lxml import etree
@@ -60,6 +60,33 @@ class Signed(Verified, frozen=True, kw_only=True):
     nonce: str
 
 
+class Stamped(Protocol):
+    """What a signature says of a message, however that was verified."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def timestamp(self) -> datetime: ...
+
+    @property
+    def nonce(self) -> str: ...
+
+
+class Outline(NamedTuple):
+    """The texts of a signed message that differ each time, and the canonical forms that they stand in.
+
+    `info` is SignedInfo, with `digest`, that of `proof`, in it; `proof` is what holds `timestamp` and `nonce`.
+    """
+
+    info: bytes
+    proof: bytes
+    digest: str
+    value: str
+    timestamp: str
+    nonce: str
+
+
 class Nonce(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a signed message unique, to be remembered until the message is too old in any case."""
 
@@ -82,7 +109,24 @@ def verify(root: Element, *, lenient: bool = False) -> Signed:
         raise _refused(f"it has no canonical form: {one_line(str(error))}") from error
 
 
-def fresh(signed: Signed, now: datetime, *, past: timedelta, future: timedelta) -> Nonce:
+def outline(signed: Signed) -> Outline:
+    """What differs in this message each time it is sent."""
+    root = signed.element.getroottree().getroot()
+    parts = _parts(root, lenient=True)
+    timestamp, nonce = _children(parts.replay_protect, _OF_REPLAY_PROTECT)
+    proofs = _by_uri(parts.holders, ("Id",))
+    reference = next(each for each in parts.info if each.get("URI") in proofs)
+    return Outline(
+        info=canonical(parts.info),
+        proof=canonical(proofs[reference.get("URI", "")]),
+        digest=reference[-1].text or "",
+        value=parts.value.text or "",
+        timestamp=timestamp.text or "",
+        nonce=nonce.text or "",
+    )
+
+
+def fresh(signed: Stamped, now: datetime, *, past: timedelta, future: timedelta) -> Nonce:
     """What to `Store.remember` of a message stamped between `now - past` and `now + future`; known already, it is a replay.
 
     Raises ComplianceError (459) for one stamped earlier or later. The sender is known by then and is told.

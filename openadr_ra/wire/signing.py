@@ -26,6 +26,9 @@ from openadr_ra.wire.parse import parse
 
 _PLAIN_NONCE = re.compile(r"[A-Za-z0-9+/=._:-]{1,128}")
 
+SHORT_BYTES = 2048
+"""Up to here the digests of the last 4096 messages are remembered; an oadrResponse with its namespaces has 1,100 bytes."""
+
 _MESSAGE_ID = "oadrSignedObject"
 _PROOF_ID = "replayProtect"
 _SIGNATURE_ID = "signature"
@@ -87,9 +90,21 @@ def sign(message: Message, signer: Signer, *, now: datetime, nonce: str, style: 
 
 def _message_reference(message: Message, unsigned: bytes, style: Style) -> str:
     try:
-        root = parse(unsigned, max_bytes=len(unsigned))
+        if len(unsigned) <= SHORT_BYTES:
+            return _short_reference(unsigned, style)
+        return _reference_to(unsigned, style)
     except WireError as error:
         raise InvalidData(f"{message.xml} cannot be signed: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _short_reference(unsigned: bytes, style: Style) -> str:
+    """The answer to an idle poll is the same each time."""
+    return _reference_to(unsigned, style)
+
+
+def _reference_to(unsigned: bytes, style: Style) -> str:
+    root = parse(unsigned, max_bytes=len(unsigned))
     if style == "id":
         return _reference(f"#{_MESSAGE_ID}", (C14N,), canonical(root[0]))
     return _reference("", (ENVELOPED, C14N), canonical(root))

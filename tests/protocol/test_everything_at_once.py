@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, get_args
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -32,15 +33,18 @@ from openadr_ra.protocol.model import (
 from openadr_ra.protocol.opt import SCHEDULED, Opt
 from openadr_ra.protocol.parts import Event, ReportRequest, SpecifierPayload
 from openadr_ra.protocol.report import usage_description
-from openadr_ra.protocol.requester import Requester
+from openadr_ra.protocol.requester import Requester, Wanted
 from openadr_ra.protocol.step import AskReports, EndRegistration, Reregister, StopReports
 from openadr_ra.protocol.times import Duration
-from openadr_ra.protocol.ven import Declared, Left, Retracted, Wanted
-from openadr_ra.protocol.vtn import Party
+from openadr_ra.protocol.ven import Declared, Left, Retracted
+from openadr_ra.protocol.vtn import Party, Terms
 from tests.duplex import PUSHED, Duplex
-from tests.world import DAY, HOUR, IDENTITY, MINUTE, OFFER, SECOND, VEN1, Fate, shed
+from tests.world import DAY, HOUR, IDENTITY, MINUTE, OFFER, SECOND, VEN1, VTN1, Fate, shed
 
 WIDER = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
+TERMS = Terms(vtn_id=VTN1, wanted=Wanted(live_s=60, slot_s=120))
+"""A request that came back to life by a late message ends with its next report, which is to come before the end."""
+
 TARIFF = replace(OFFER, status=(), response=())
 """What the VTN may have to report."""
 
@@ -158,9 +162,9 @@ def on_reports(pair: Duplex, deed: Deed) -> None:
         case "VTN offers":
             pair.vtn_takes(TARIFF)
         case "VEN wants":
-            pair.ven_receives(Wanted(requests=(request("w", "usage", "bat.kw", 60, 60),)))
+            pair.ven_receives(ven.Wanted(requests=(request("w", "usage", "bat.kw", 60, 60),)))
         case "VEN wants METADATA":
-            pair.ven_receives(Wanted(requests=(request("wm", "METADATA", "0", 0, 0),)))
+            pair.ven_receives(ven.Wanted(requests=(request("wm", "METADATA", "0", 0, 0),)))
 
 
 def on_the_registration(pair: Duplex, deed: Deed) -> None:
@@ -259,16 +263,64 @@ def runs(pair: Duplex, script: list[Deed]) -> None:
     pair.clock_reaches(pair.now + 6 * MINUTE)
 
 
-deeds = st.lists(st.builds(Deed, st.sampled_from(DEEDS), st.integers(0, 40)), min_size=1, max_size=10)
+FINE: list[Fate] = ["carried"]
+HISTORIES: dict[str, tuple[bool, list[Deed], list[Fate], list[Fate]]] = {
+    "a VEN leaves that its VTN has forgotten": (False, [Deed("VTN forgets", 11), Deed("leave", 0)], [], []),
+    "one of several reports is unknown": (
+        True, [Deed("ask METADATA", 0), Deed("ask history", 0), Deed("stop", 0)], [], []
+    ),
+    "an opt for an event, and then another word": (
+        False, [Deed("publish", 0), Deed("restart", 0), Deed("opt event in", 0), Deed("choose out", 0)], [], []
+    ),
+    "a posted event is overtaken by the next": (
+        True, [Deed("publish", 0), Deed("publish without answer", 0), Deed("publish", 0)], [], ["carried", "late"]
+    ),
+    "a word on a version that is no longer the newest": (
+        False, [Deed("publish", 11), Deed("opt event out", 0), Deed("change", 0), Deed("choose in", 0)], [], []
+    ),
+    "a retraction is overtaken by a new declaration": (
+        False, [Deed("declare absence", 0), Deed("retract", 0), Deed("nothing", 0), Deed("declare presence", 30)],
+        [*FINE * 6, "late", "late", "late"], [],
+    ),
+    "a cancellation of an event that was never answered is lost": (
+        True, [Deed("fleet refuses", 0), Deed("publish", 0), Deed("cancel", 20)],
+        [*FINE * 4, "request lost", "request lost", "request lost"],
+        ["carried", "carried", "request lost"],
+    ),
+    "an event that seemed lost is cancelled, and that is lost": (
+        True, [Deed("publish", 1), Deed("cancel", 2)], [], ["request lost", "reply lost", "request lost"]
+    ),
+    "a report request that seemed lost is replaced": (
+        True, [Deed("nothing", 20), Deed("more to report", 0)], ["carried", "reply lost"], ["carried", "reply lost"]
+    ),
+    "a refused request beside the standing ones": (
+        False, [Deed("ask too fast", 0), Deed("more to report", 0), Deed("restart", 5)], ["reply lost"] * 8, []
+    ),
+}  # fmt: skip
+"""Is it a push VEN, what is done, and what becomes of what it says and of what is posted to it."""
+
+
+@pytest.mark.parametrize(("push", "script", "line", "push_line"), HISTORIES.values(), ids=HISTORIES)
+def test_histories_that_were_hard_end_in_agreement(
+    push: bool, script: list[Deed], line: list[Fate], push_line: list[Fate]
+) -> None:
+    pair = Duplex(identity=PUSHED if push else IDENTITY, fates=line, push_fates=push_line, terms=TERMS)
+
+    runs(pair, script)
+
+    agree(pair)
+
+
+deeds = st.lists(st.builds(Deed, st.sampled_from(DEEDS), st.integers(0, 40)), min_size=1, max_size=16)
 fates = st.lists(st.sampled_from(FATES), max_size=60)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.booleans(), deeds, fates, fates)
 def test_whatever_happens_both_ends_agree_once_the_line_is_good_again(
     push: bool, script: list[Deed], line: list[Fate], push_line: list[Fate]
 ) -> None:
-    pair = Duplex(identity=PUSHED if push else IDENTITY, fates=line, push_fates=push_line)
+    pair = Duplex(identity=PUSHED if push else IDENTITY, fates=line, push_fates=push_line, terms=TERMS)
 
     runs(pair, script)
 

@@ -27,7 +27,7 @@ from openadr_ra.protocol.opt import SCHEDULED, Opt, period
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.step import EndRegistration, Reregister
 from openadr_ra.protocol.ven import Answered, Declared, Left
-from openadr_ra.protocol.vtn import Party
+from openadr_ra.protocol.vtn import Party, quiet_until
 from tests.duplex import PUSHED, Duplex
 from tests.site import RELEASE
 from tests.world import E1, HOUR, IDENTITY, MINUTE, NOON, SECOND, VEN1, Fate, code_of, distributed, event, shed
@@ -128,6 +128,20 @@ def test_an_end_that_was_ordered_is_void_once_the_ven_has_registered_anew() -> N
 
     assert isinstance(pair.vtn_is_polled(), DistributeEvent)
     assert pair.party.registration is not None
+
+
+def test_nothing_is_said_any_more_while_the_end_is_not_confirmed() -> None:
+    """No event, no report request, no other order; and nothing is due before the end is told again."""
+    pair = registered(IDENTITY)
+    pair.vtn_takes(Reregister())
+    pair.vtn_takes(EndRegistration())
+    pair.vtn_publishes(shed("E2", start=NOON + 3 * HOUR))
+    assert isinstance(pair.vtn_is_polled(), CancelPartyRegistration)
+
+    assert isinstance(pair.vtn_is_polled(), Response)
+    assert quiet_until(pair.party, pair.now, pair.terms) == pair.now + pair.terms.retry
+    pair.now += pair.terms.retry
+    assert [type(pair.vtn_is_polled()) for _ in range(2)] == [CancelPartyRegistration, Response]
 
 
 def test_an_end_outlasts_a_re_registration() -> None:

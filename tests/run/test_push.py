@@ -32,6 +32,7 @@ from openadr_ra.protocol.messages import (
     Poll,
     RegisteredReport,
     RegisterReport,
+    RequestEvent,
     RequestReregistration,
     Response,
     UpdatedReport,
@@ -84,8 +85,14 @@ async def pushed(
 ) -> AsyncIterator[Pushed]:
     url = f"https://127.0.0.1:{free_port()}"
     table = site.ven(name, vtn.url, BATTERY, push_url=url, vtn_fingerprints=prints, xml_signature=signs)
-    async with Ven(site.settings(table)).running() as ven:
-        await registered(vtn, name)
+    watch = Watch()
+    async with Ven(site.settings(table), tap=watch).running() as ven:
+
+        async def settled() -> bool:
+            # It asks for events itself, once, when it has registered.
+            return bool(watch.asked(RequestEvent)) and bool(watch.asked(RegisterReport))
+
+        await until(settled, watch.changed)
         yield Pushed(ven=ven, name=name, url=url, table=table)
 
 

@@ -153,7 +153,10 @@ TAMPERED: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", TAMPERED)
 async def test_what_was_changed_on_the_way_is_refused_without_detail(ven: SignedPeer, name: str) -> None:
-    """Nobody is known to have said it, so nobody is told anything: HTTP 400, and the bare code."""
+    """Nobody is known to have said it, so nobody is told anything: HTTP 400, and the bare code. Also where the VTN has
+    heard the same poll before, unchanged.
+    """
+    await ven.say(ven.poll)
     body = ven.sealed(ven.poll)
     changed = TAMPERED[name](body)
     assert changed != body
@@ -168,7 +171,7 @@ async def test_the_same_bytes_are_taken_once(ven: SignedPeer) -> None:
         first, again, anew = await ven.say(message, body), await ven.say(message, body), await ven.say(message)
 
         assert "459" not in (answered(first.message), answered(anew.message))
-        assert (answered(again.message), "was sent before") == ("459", reason(again.message))
+        assert (answered(again.message), "was said before") == ("459", reason(again.message))
 
 
 def answered(message: Message) -> str:
@@ -180,7 +183,7 @@ def reason(message: Message) -> str:
     """The words that say which of the reasons for 459 it is."""
     said = getattr(message, "result", None)
     assert isinstance(said, Result)
-    words = ("was sent before", "before this end was started", "s ago", "in the future", "is not signed")
+    words = ("was said before", "before this end was started", "s ago", "in the future", "is not signed")
     return next(each for each in words if each in (said.description or ""))
 
 
@@ -246,7 +249,7 @@ async def test_a_nonce_of_what_changed_something_outlives_the_process(site: Site
 
         said = await again.say(offer(made), body)
 
-        assert (code(said.message), reason(said.message)) == ("459", "was sent before")
+        assert (code(said.message), reason(said.message)) == ("459", "was said before")
 
 
 async def test_a_signed_poll_with_nothing_pending_writes_nothing(site: Site) -> None:

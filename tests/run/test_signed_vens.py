@@ -211,7 +211,7 @@ async def test_an_answer_is_taken_once(site: Site, caplog: pytest.LogCaptureFixt
     async with under(site, forger, "ONCE", watch) as ven:
 
         async def refused() -> bool:
-            return any("was sent before" in record.getMessage() for record in caplog.records)
+            return any("was said before" in record.getMessage() for record in caplog.records)
 
         await until(refused, watch.changed)
         node = await ven.upstream()

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from openadr_ra.errors import InvalidData, OutOfSequence, StoreError
+from openadr_ra.errors import ComplianceError, InvalidData, OutOfSequence, StoreError
 from openadr_ra.protocol.model import OPT_IN, EventId
 from openadr_ra.protocol.parts import COMM_FAILURE, GOOD, Quality
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Token
-from openadr_ra.protocol.step import AnyLetter, Effect, Entry, Key, Mail, Outcome, Record, State, Verdict
+from openadr_ra.protocol.step import AnyLetter, Effect, Entry, Key, Mail, Once, Outcome, Record, State, Verdict
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.seams import Due, Step, Store
 
@@ -51,6 +51,11 @@ def mail(to: Key, *words: str) -> tuple[Mail, ...]:
 def words(letters: Iterable[AnyLetter]) -> tuple[str, ...]:
     """What the letters say."""
     return tuple(each.reason for each in letters if isinstance(each, Verdict))
+
+
+def once(nonce: str) -> Record:
+    """What makes a step one that is taken once."""
+    return Record(once=Once(nonce=nonce, until=NOON + MINUTE, now=NOON))
 
 
 def pour(
@@ -372,6 +377,30 @@ class RecordsContract:
         """A replay that races its original loses."""
         asked = [store.remember("n", NOON + MINUTE, NOON) for _ in range(10)]
         assert sorted(await asyncio.gather(*asked)) == [False] * 9 + [True]
+
+    async def test_nonce_of_a_step_is_stored_with_what_the_step_does(self, store: Store) -> None:
+        """And if it is known, by whatever way, nothing of the step is."""
+        await store.update(TANK, Tank, pour("a", effects=(once("n"),)))
+        assert not await store.remember("n", NOON + MINUTE, NOON)
+        assert await store.remember("m", NOON + MINUTE, NOON)
+        for known in ("n", "m"):
+            with pytest.raises(ComplianceError, match="was said before"):
+                await store.update(TANK, Tank, pour("b", effects=(once(known),), post=mail(OTHER, "b")))
+        assert await poured(store) == ("a",)
+        assert await store.waiting() == ()
+
+    async def test_nonce_of_a_step_that_raises_is_not_stored(self, store: Store) -> None:
+        nan = Record(readings=(reading(value=float("nan")),))
+        with pytest.raises(InvalidData):
+            await store.update(TANK, Tank, pour("a", effects=(once("n"), nan)))
+        await store.update(TANK, Tank, pour("b", effects=(once("n"),)))
+        assert await poured(store) == ("b",)
+
+    async def test_steps_with_one_nonce_at_once_are_taken_once(self, store: Store) -> None:
+        """A replay that races its original loses, on whichever row."""
+        asked = [store.update(key, Tank, pour("a", effects=(once("n"),))) for key in (TANK, OTHER, TANK)]
+        done = await asyncio.gather(*asked, return_exceptions=True)
+        assert [isinstance(each, ComplianceError) for each in done] == [False, True, True]
 
 
 class Contract(StoreContract, MailContract, NamesContract, RecordsContract):
