@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -159,9 +159,18 @@ class UpstreamLink:
         log.info("< %s %s (push)", self._settings.name, message)
         replies, effects = await self.row.ask(Called(message=message))
         await self._carry_all(effects)
-        if self._group is not None:
-            self._group.create_task(self._beside(self._consult))
+        self._start(self._beside(self._consult))
         return replies[0] if replies else None
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None] | None:
+        """A task beside the loop; None where the loop is ending, and nothing more is begun."""
+        try:
+            if self._group is not None:
+                return self._group.create_task(work)
+        except RuntimeError:
+            log.debug("= %s is stopping", self._settings.name)
+        work.close()
+        return None
 
     async def state(self) -> EndNode:
         """What this VEN knows of itself towards the VTN."""
@@ -180,7 +189,7 @@ class UpstreamLink:
             match work.popleft():
                 case Send(message=message, wait_s=wait_s) if wait_s and self._group is not None:
                     hold = partial(self._hold, message, wait_s)
-                    self._held_poll = self._group.create_task(self._beside(hold))
+                    self._held_poll = self._start(self._beside(hold))
                 case Send(message=message):
                     work.extend(await self._post(message))
                 case Read(tag=tag, series=series, start=start, end=end):
