@@ -1,0 +1,200 @@
+"""An adapter of the VTN's own interface, in TOML: for each action an HTTP request or a command.
+
+```toml
+[operator.actions.create_event]
+request = "POST http://127.0.0.1:8088/events"     # or: command = "ctl event create --start {start}"
+headers = {Authorization = "Bearer {file:console.token}"}
+body = '{"start": "{start}", "values": {values}}'
+result = "id"                                      # where the answer's JSON has the id; "": nothing is needed
+unsupported = ["startafter_s"]                     # fields of the wish that it has no word for
+```
+
+Texts may hold the fields of the wish: `{ven_id} {start} {every_s} {count} {values} {signal} {type} {unit} {signals}
+{market_context} {priority} {required} {startafter_s} {notification_s} {ramp_up_s} {test} {comment} {event_id}
+{request_id} {name} {specifier} {points} {granularity_s} {back_s} {duration_s} {to_follow}`, lists as JSON, and
+`{file:NAME}` for what a file of the instance holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from conformance import http
+from conformance.case import NotSupported
+from conformance.operator import EventWish, ReportWish
+from conformance.subject import Places
+
+WITHIN_S = 10.0
+
+Value = str | int | float | bool | None
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one thing is done. `otherwise`: another body or command by the value of `choose`, such as a signal's name."""
+
+    request: str = ""
+    command: str = ""
+    headers: dict[str, str] = {}
+    body: str = ""
+    choose: str = ""
+    otherwise: dict[str, str] = {}
+    result: str = ""
+    unsupported: tuple[str, ...] = ()
+
+
+class Adapter:
+    """Does what its table says; an action that it has not got is not supported."""
+
+    def __init__(self, actions: dict[str, dict[str, object]], at: Places) -> None:
+        self._actions = msgspec.convert(actions, dict[str, Action])
+        self._at = at
+
+    async def create_event(self, wish: EventWish) -> str:
+        return await self._do("create_event", _event(wish), _used(wish))
+
+    async def change_event(self, event_id: str, wish: EventWish) -> None:
+        await self._do("change_event", {**_event(wish), "event_id": event_id}, _used(wish))
+
+    async def cancel_event(self, event_id: str) -> None:
+        await self._do("cancel_event", {"event_id": event_id})
+
+    async def opt_of(self, event_id: str, ven_id: str) -> str:
+        return await self._do("opt_of", {"event_id": event_id, "ven_id": ven_id})
+
+    async def request_report(self, wish: ReportWish) -> str:
+        return await self._do("request_report", _report(wish), _used(wish))
+
+    async def cancel_report(self, ven_id: str, request_id: str, *, to_follow: bool) -> None:
+        await self._do("cancel_report", {"ven_id": ven_id, "request_id": request_id, "to_follow": to_follow})
+
+    async def request_reregistration(self, ven_id: str) -> None:
+        await self._do("request_reregistration", {"ven_id": ven_id})
+
+    async def cancel_registration(self, ven_id: str) -> None:
+        await self._do("cancel_registration", {"ven_id": ven_id})
+
+    async def close(self) -> None:
+        return
+
+    async def _do(self, name: str, values: dict[str, Value], used: frozenset[str] = frozenset()) -> str:
+        action = self._actions.get(name)
+        if action is None:
+            raise NotSupported(f"the operator's table has no action {name}")
+        if missing := used & set(action.unsupported):
+            raise NotSupported(f"action {name} has no word for {', '.join(sorted(missing))}")
+        text = action.body or action.command
+        if action.choose:
+            chosen = str(values.get(action.choose, ""))
+            text = action.otherwise.get(chosen, "")
+            if not text:
+                raise NotSupported(f"action {name} has none for {action.choose} {chosen}")
+        answer = await (self._request(action, text, values) if action.request else self._command(text, values))
+        return _at_path(answer, self._filled(action.result, values)) if action.result else ""
+
+    async def _request(self, action: Action, body: str, values: dict[str, Value]) -> str:
+        method, _, url = self._filled(action.request, values).partition(" ")
+        raw = self._filled(body, values).encode()
+        parts = urlsplit(url)
+        headers = [
+            ("Host", parts.netloc),
+            ("Content-Length", str(len(raw))),
+            ("Connection", "close"),
+            *((name, self._filled(text, values)) for name, text in action.headers.items()),
+        ]
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        tls = ssl.create_default_context() if parts.scheme == "https" else None
+        sent = http.request_bytes(path, headers, raw, method=method)
+        answer = await http.exchange(url, (sent,), tls=tls, within_s=WITHIN_S)
+        if answer.status >= 300:
+            raise ValueError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+        return answer.body.decode()
+
+    async def _command(self, text: str, values: dict[str, Value]) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(self._filled(text, values)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self._at("{dir}"),
+        )
+        out, error = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        if process.returncode:
+            raise ValueError(f"{text}: status {process.returncode}: {error.decode(errors='replace')[:300]}")
+        return out.decode()
+
+    def _filled(self, text: str, values: dict[str, Value]) -> str:
+        def one(match: re.Match[str]) -> str:
+            name = match[1]
+            if name.startswith("file:"):
+                return (Path(self._at("{dir}")) / name[5:]).read_text().strip()
+            if name not in values:
+                return match[0]
+            value = values[name]
+            return value if isinstance(value, str) else json.dumps(value)
+
+        return re.sub(r"\{([\w:.\-]+)\}", one, self._at(text))
+
+
+def _event(wish: EventWish) -> dict[str, Value]:
+    first = wish.signals[0]
+    return {
+        **{name: value for name, value in msgspec.structs.asdict(wish).items() if isinstance(value, Value)},
+        "start": _time(wish.start),
+        "count": wish.count,
+        "values": json.dumps(first.values),
+        "kilo_values": json.dumps([value / 1000 for value in first.values]),
+        "signal": first.name,
+        "type": first.type,
+        "unit": first.unit,
+        "name": f"{first.name}/{first.type}",
+        "signals": msgspec.json.encode(wish.signals).decode(),
+        "resources": json.dumps(wish.resources),
+        "required": "always" if wish.response_required else "never",
+        "priority": json.dumps(wish.priority),
+        "test": json.dumps(wish.test),
+    }
+
+
+def _report(wish: ReportWish) -> dict[str, Value]:
+    return {
+        **{name: value for name, value in msgspec.structs.asdict(wish).items() if isinstance(value, Value)},
+        "points": json.dumps(wish.points),
+        "start": json.dumps(_time(wish.start)) if wish.start else "null",
+    }
+
+
+def _used(wish: EventWish | ReportWish) -> frozenset[str]:
+    """The fields of a wish that are not as usual."""
+    usual = {one.name: one.default for one in msgspec.structs.fields(wish)}
+    used = {name for name, value in msgspec.structs.asdict(wish).items() if value != usual[name]}
+    if isinstance(wish, EventWish) and len(wish.signals) > 1:
+        used.add("several signals")
+    if isinstance(wish, EventWish) and any(one.device_class for one in wish.signals):
+        used.add("device_class")
+    return frozenset(used)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _at_path(text: str, path: str) -> str:
+    """The value at `a.b.0` of a JSON text; "" for null. ValueError where there is none."""
+    value: object = json.loads(text)
+    for step in path.split("."):
+        match value:
+            case dict() if step in value:
+                value = value[step]
+            case list() if step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            case _:
+                raise ValueError(f"the answer has nothing at {path}: {text[:200]}")
+    return "" if value is None else str(value)

@@ -1,0 +1,134 @@
+"""The subject: where it is, how it is started, what it can be told. A TOML file says so, or the command line does.
+
+A file's texts may hold `{dir}` (a folder of the instance's own), `{port}` and `{port2}`, `{port3}` (free ones), `{python}`,
+`{url}` (of the harness's VTN), `{ca}`, and `{fingerprint}` of the certificate that the harness shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from conformance.case import Mode, Role
+
+STOP_WITHIN_S = 5.0
+
+
+class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a VTN is told to act. `kind`: `prompt` asks a person, `adapter` takes the table `actions`, else
+    `package.module:Class` is called with the instance's places."""
+
+    kind: str = "prompt"
+    actions: dict[str, dict[str, object]] = {}
+
+
+class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A subject to test. `start` is a command; "": it runs already. `files` are written into `{dir}` first.
+    `certificates`: whether the harness makes a throw-away CA and everybody's certificates there."""
+
+    name: str
+    role: Role
+    mode: Mode = "pull"
+    signed: bool = False
+    start: str = ""
+    url: str = ""
+    push_url: str = ""
+    files: dict[str, str] = {}
+    certificates: bool = False
+    cert: str = ""
+    key: str = ""
+    other_cert: str = ""
+    other_key: str = ""
+    ca: str = ""
+    check_hostname: bool = True
+    ready_within_s: float = 20.0
+    operator: OperatorSettings = OperatorSettings()
+    parameters: dict[str, float | str | bool] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> SubjectSettings:
+        """From a TOML file. Raises msgspec.ValidationError with the path of what is wrong."""
+        return msgspec.toml.decode(path.read_bytes(), type=cls)
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """What the texts of a subject's file may hold."""
+
+    values: dict[str, str]
+
+    def __call__(self, text: str) -> str:
+        for name, value in self.values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+
+def free_port() -> int:
+    with socket.socket() as spare:
+        spare.bind(("127.0.0.1", 0))
+        return int(spare.getsockname()[1])
+
+
+def places(folder: Path, more: Mapping[str, str]) -> Places:
+    """A folder and ports for one instance."""
+    ports = {name: str(free_port()) for name in ("port", "port2", "port3")}
+    return Places(values={"dir": str(folder), "python": sys.executable, **ports, **more})
+
+
+@contextlib.asynccontextmanager
+async def started(settings: SubjectSettings, at: Places) -> AsyncIterator[None]:
+    """The subject's process until the block is left; nothing without a command. Its output goes to `{dir}/log.txt`."""
+    folder = Path(at("{dir}"))
+    for name, text in settings.files.items():
+        (folder / name).write_text(at(text))
+    if not settings.start:
+        yield
+        return
+    with (folder / "log.txt").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(at(settings.start)),
+            stdout=log,
+            stderr=log,
+            stdin=asyncio.subprocess.DEVNULL,
+            cwd=folder,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            yield
+        finally:
+            await _stop(process)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def reachable(url_host: str, port: int, within_s: float) -> bool:
+    """Does it take connections, in time?"""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(url_host, port)
+                    writer.close()
+                    return True
+                await asyncio.sleep(0.05)
+    return False

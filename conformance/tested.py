@@ -1,0 +1,177 @@
+"""What a case gets: the subject with everything that belongs to it."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from conformance.case import Mode, NeedsOperator, NotSupported
+from conformance.identity import Authority, Identity
+from conformance.listen import listening
+from conformance.operator import EventWish, Operator, SignalWish, in_
+from conformance.play import Sign, fresh
+from conformance.play_ven import PlayVen
+from conformance.play_vtn import PlayVtn
+from conformance.record import Record
+
+Sealer = Callable[[Identity], Sign]
+"""Makes what signs messages with an identity's key."""
+
+Parameters = dict[str, float | str | bool]
+"""What a subject's file says about itself, such as `poll_pause_s`."""
+
+
+class Vtn:
+    """A VTN under test, with the operator who can tell it what to do. VENs and events of a case end with the case."""
+
+    def __init__(
+        self,
+        url: str,
+        record: Record,
+        operator: Operator,
+        *,
+        mode: Mode,
+        identities: tuple[Identity, ...] = (),
+        authority: Authority | None = None,
+        ca: str = "",
+        check_hostname: bool = True,
+        sealer: Sealer | None = None,
+        parameters: Parameters | None = None,
+    ) -> None:
+        self.url, self.record, self.operator, self.mode = url, record, operator, mode
+        self.identities, self.authority, self.ca, self.check_hostname = identities, authority, ca, check_hostname
+        self.sealer = sealer
+        self.parameters: Parameters = parameters or {}
+        self.events: list[str] = []
+        self.vens: list[PlayVen] = []
+        self._closing = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Vtn:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Take back what the case made; a subject that fails at that is no matter of the case."""
+        for event_id in self.events:
+            with contextlib.suppress(Exception):
+                await self.operator.cancel_event(event_id)
+        for ven in self.vens:
+            with contextlib.suppress(Exception):
+                await ven.say("oadrCancelPartyRegistration", registration_id=ven.registration_id)
+        await self._closing.aclose()
+
+    def identity(self, number: int = 0) -> Identity:
+        """Who the case's first or other VEN is: made for it, or one of those that the user gave."""
+        if self.authority is not None:
+            name = fresh("ven")
+            return self.authority.issue(name)
+        if number < len(self.identities):
+            return self.identities[number]
+        if self.ca:
+            raise NotSupported("a second certificate is needed: --other-cert and --other-key")
+        return Identity(name=fresh("ven"))
+
+    def tls(self, identity: Identity) -> ssl.SSLContext | None:
+        """To call the VTN as `identity`; None where it speaks plain HTTP."""
+        return identity.client(self.ca, check_hostname=self.check_hostname) if self.ca else None
+
+    async def ven(
+        self, *, identity: Identity | None = None, mode: Mode | None = None, signed: bool | None = None
+    ) -> PlayVen:
+        """A VEN that has not spoken yet. One that is pushed to listens on a port of its own."""
+        who = identity or self.identity(len(self.vens))
+        seals = (self.sealer is not None) if signed is None else signed
+        ven = PlayVen(
+            self.url,
+            self.record,
+            who,
+            mode=mode or self.mode,
+            tls=self.tls(who),
+            sign=self.sealer(who) if seals and self.sealer is not None else None,
+            pause_s=float(self.parameters.get("poll_pause_s", 0.25)),
+        )
+        if ven.mode == "push":
+            tls = who.server(self.ca) if self.ca else None
+            port = await self._closing.enter_async_context(listening(ven.handle, tls=tls))
+            ven.address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        self.vens.append(ven)
+        return ven
+
+    async def registered(self, *, identity: Identity | None = None, mode: Mode | None = None) -> PlayVen:
+        """A VEN that went through the whole bootstrap."""
+        ven = await self.ven(identity=identity, mode=mode)
+        await ven.bootstrap()
+        return ven
+
+    async def create(self, ven: PlayVen, *signals: SignalWish, in_s: float = 600, **wish: object) -> str:
+        """Have the VTN's operator create an event for `ven`, a SIMPLE one unless signals say otherwise; its eventID."""
+        fields: dict[str, object] = {"ven_id": ven.ven_id, "start": in_(in_s), **wish}
+        if signals:
+            fields["signals"] = signals
+        event_id = await self.operator.create_event(wished(fields))
+        self.events.append(event_id)
+        return event_id
+
+    async def change(
+        self, event_id: str, ven: PlayVen, *signals: SignalWish, in_s: float = 600, **wish: object
+    ) -> None:
+        """Have the operator change an event to what is said."""
+        fields: dict[str, object] = {"ven_id": ven.ven_id, "start": in_(in_s), **wish}
+        if signals:
+            fields["signals"] = signals
+        await self.operator.change_event(event_id, wished(fields))
+
+
+def wished(fields: dict[str, object]) -> EventWish:
+    """An EventWish of these fields; TypeError for one that there is none of."""
+    made: Callable[..., EventWish] = EventWish
+    return made(**fields)
+
+
+class Ven(PlayVtn):
+    """A VEN under test, and the VTN that it talks to, which the harness plays."""
+
+    def __init__(
+        self,
+        record: Record,
+        *,
+        launch: Callable[[], Awaitable[None]] | None,
+        halt: Callable[[], Awaitable[None]] | None = None,
+        parameters: Parameters | None = None,
+        sign: Sign | None = None,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        values: Parameters = parameters or {}
+        super().__init__(record, poll_s=int(values.get("poll_s", 1)), sign=sign, client_tls=client_tls)
+        self._launch, self._halt = launch, halt
+        self.parameters = values
+        self.launched = False
+
+    async def start(self) -> None:
+        """Start the VEN's process if a command is known and it does not run."""
+        if self.launched:
+            return
+        if self._launch is not None:
+            await self._launch()
+        self.launched = True
+
+    async def restart(self) -> None:
+        """End the VEN's process and start it again."""
+        if self._launch is None or self._halt is None:
+            raise NeedsOperator("the VEN has to be restarted; give --start-command to have it done")
+        await self._halt()
+        await self._launch()
+
+    async def bootstrapped(self, *, within_s: float = 15.0) -> Ven:
+        """The VEN is started, registered, and has offered its reports and asked for events."""
+        await self.start()
+        await self.hears("oadrCreatePartyRegistration", within_s=within_s)
+        await self.hears("oadrRegisterReport", within_s=within_s)
+        return self
+
+
+@contextlib.asynccontextmanager
+async def served(ven: Ven, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The played VTN, listening."""
+    async with listening(ven.handle, port=port, tls=tls) as bound:
+        yield bound
