@@ -19,6 +19,7 @@ from conformance.operators import operator_of
 from conformance.play import Sign
 from conformance.record import Record
 from conformance.seal import sealer
+from conformance.sightings import Sightings, add, seen_in
 from conformance.subject import Places, SubjectSettings, places, reachable, started
 from conformance.tested import Ven, Vtn, served
 from conformance.verdict import Evidence, Result, evidence, keep, result, seen
@@ -65,8 +66,10 @@ def _named(case: Case, word: str) -> bool:
     return word in rules or case.service == word or case.id.startswith(word)
 
 
-async def run(settings: SubjectSettings, plan: Plan, out: Path, told: Told) -> tuple[Result, ...]:
-    """All results, in the order of the cases, those of the watches last. `out` is an absolute path."""
+async def run(settings: SubjectSettings, plan: Plan, out: Path, told: Told) -> tuple[tuple[Result, ...], Sightings]:
+    """All results, in the order of the cases, those of the watches last, and what the subject was seen to support.
+
+    `out` is an absolute path."""
     todo = chosen(settings, plan)
     worker = _Worker(settings, plan, out)
     first, rest = todo[:1], todo[1:]
@@ -90,7 +93,9 @@ async def run(settings: SubjectSettings, plan: Plan, out: Path, told: Told) -> t
         jobs = plan.jobs if settings.start else 1
         await asyncio.gather(*(one_by_one(number, shared) for number in range(jobs)))
     ordered = tuple(_strict(done[case.id], plan) for case in todo)
-    return ordered + tuple(_strict(one, plan) for one in _watched(settings, caught, any_ran=bool(done)))
+    return ordered + tuple(
+        _strict(one, plan) for one in _watched(settings, caught, any_ran=bool(done))
+    ), worker.sightings
 
 
 def _strict(one: Result, plan: Plan) -> Result:
@@ -136,6 +141,7 @@ class _Worker:
 
     def __init__(self, settings: SubjectSettings, plan: Plan, out: Path) -> None:
         self.settings, self.plan, self.out = settings, plan, out
+        self.sightings: Sightings = {}
 
     @contextlib.asynccontextmanager
     async def lane(self, number: int) -> AsyncIterator[RunCase]:
@@ -224,6 +230,7 @@ class _Worker:
         folder.mkdir(parents=True, exist_ok=True)
         for exchange in record.exchanges:
             keep(exchange, folder)
+        add(self.sightings, seen_in(record, case.role))
         whole = msgspec.structs.replace(
             made,
             took_s=round(time.monotonic() - began, 3),

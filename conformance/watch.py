@@ -163,7 +163,7 @@ _ECHOED = {
 }
 
 
-@watch("schema.correlation", rules=("X-HDR-2",), says="An answer's requestID is that of its request.")
+@watch("schema.correlation", rules=(), says="An answer's requestID is that of its request.")
 def _correlated(exchange: Exchange) -> Iterator[Breach]:
     request, answer = exchange.request, exchange.answer
     if answer is None or answer.sender != "subject" or _ECHOED.get(request.kind) != answer.kind:
