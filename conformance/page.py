@@ -63,7 +63,7 @@ def _matrix(report: Report, results: Sequence[Result]) -> str:
 
 def _pics(report: Report) -> str:
     rows = "".join(
-        f"<tr><td>{escape(topic)}</td><td>{escape(', '.join(f'{what} ({count})' for what, count in found.items()))}</td></tr>"
+        f"<tr><td>{topic}</td><td>{escape(', '.join(f'{what} ({count})' for what, count in found.items()))}</td></tr>"
         for topic, found in sorted(report.seen.items())
     )
     return f"<h2>Seen to be supported</h2><table><tr><th>Topic</th><th>What, and how often</th></tr>{rows}</table>"

@@ -28,7 +28,7 @@ from conformance.watch import WATCHES, Finding, findings
 Told = Callable[[Result, int, int], None]
 """Called with each result as it comes, its number, and how many there will be."""
 
-SANITY = {"vtn": "vtn.registration.bootstrap", "ven": "ven.registration.bootstrap"}
+SANITY = {"vtn": "vtn.registration.sanity", "ven": "ven.registration.sanity"}
 """If this one fails the others would say nothing."""
 
 BLOCKED = "the sanity case failed"
