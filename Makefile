@@ -9,10 +9,10 @@ PYTHON := .venv/bin/python
 READY := .venv/.ready
 ARGS :=
 
-.PHONY: help install demo test bench coverage lock clean
+.PHONY: help install demo test conformance conformance-full bench coverage lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
 
 install: $(READY) ## .venv with the locked versions; the other targets do it too
 
@@ -24,6 +24,12 @@ test: $(READY) ## format, lint, types and tests; ARGS="-x tests/net" goes to pyt
 	@echo "== ruff check"; $(PYTHON) -m ruff check
 	@echo "== mypy --strict"; $(PYTHON) -m mypy
 	@echo "== pytest"; $(PYTHON) -m pytest $(ARGS)
+
+conformance: $(READY) ## the harness against our VTN and VEN and openleadr's; reports in conformance/out
+	@$(PYTHON) -m conformance suite --jobs 2 $(ARGS)
+
+conformance-full: $(READY) ## the same, with the cases that take real minutes
+	@$(PYTHON) -m conformance suite --jobs 2 --slow $(ARGS)
 
 bench: $(READY) ## our figures beside the peer's and the floor's
 	@$(PYTHON) -m benchmarks $(ARGS)
@@ -38,7 +44,7 @@ lock: ## write constraints.txt anew from pyproject.toml; ARGS=--upgrade for the 
 	@.ci/lock $(ARGS)
 
 clean: ## remove outputs and caches; .venv stays
-	@rm -rf out build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf out conformance/out build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . \( -path ./.venv -o -path ./.git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

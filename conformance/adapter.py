@@ -22,7 +22,7 @@ import json
 import re
 import shlex
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,33 +59,34 @@ class Adapter:
         self._at = at
 
     async def create_event(self, wish: EventWish) -> str:
-        return await self._do("create_event", _event(wish), _used(wish))
+        return await self.do("create_event", _event(wish), _used(wish))
 
     async def change_event(self, event_id: str, wish: EventWish) -> None:
-        await self._do("change_event", {**_event(wish), "event_id": event_id}, _used(wish))
+        await self.do("change_event", {**_event(wish), "event_id": event_id}, _used(wish))
 
     async def cancel_event(self, event_id: str) -> None:
-        await self._do("cancel_event", {"event_id": event_id})
+        await self.do("cancel_event", {"event_id": event_id})
 
     async def opt_of(self, event_id: str, ven_id: str) -> str:
-        return await self._do("opt_of", {"event_id": event_id, "ven_id": ven_id})
+        return await self.do("opt_of", {"event_id": event_id, "ven_id": ven_id})
 
     async def request_report(self, wish: ReportWish) -> str:
-        return await self._do("request_report", _report(wish), _used(wish))
+        return await self.do("request_report", _report(wish), _used(wish))
 
     async def cancel_report(self, ven_id: str, request_id: str, *, to_follow: bool) -> None:
-        await self._do("cancel_report", {"ven_id": ven_id, "request_id": request_id, "to_follow": to_follow})
+        await self.do("cancel_report", {"ven_id": ven_id, "request_id": request_id, "to_follow": to_follow})
 
     async def request_reregistration(self, ven_id: str) -> None:
-        await self._do("request_reregistration", {"ven_id": ven_id})
+        await self.do("request_reregistration", {"ven_id": ven_id})
 
     async def cancel_registration(self, ven_id: str) -> None:
-        await self._do("cancel_registration", {"ven_id": ven_id})
+        await self.do("cancel_registration", {"ven_id": ven_id})
 
     async def close(self) -> None:
         return
 
-    async def _do(self, name: str, values: dict[str, Value], used: frozenset[str] = frozenset()) -> str:
+    async def do(self, name: str, values: dict[str, Value], used: frozenset[str] = frozenset()) -> str:
+        """Carry out the action of that name; its result. Raises NotSupported for one that the table has not got."""
         action = self._actions.get(name)
         if action is None:
             raise NotSupported(f"the operator's table has no action {name}")
@@ -147,7 +148,7 @@ def _event(wish: EventWish) -> dict[str, Value]:
     first = wish.signals[0]
     return {
         **{name: value for name, value in msgspec.structs.asdict(wish).items() if isinstance(value, Value)},
-        "start": _time(wish.start),
+        "start": time_text(wish.start),
         "count": wish.count,
         "values": json.dumps(first.values),
         "kilo_values": json.dumps([value / 1000 for value in first.values]),
@@ -167,7 +168,7 @@ def _report(wish: ReportWish) -> dict[str, Value]:
     return {
         **{name: value for name, value in msgspec.structs.asdict(wish).items() if isinstance(value, Value)},
         "points": json.dumps(wish.points),
-        "start": json.dumps(_time(wish.start)) if wish.start else "null",
+        "start": json.dumps(time_text(wish.start)) if wish.start else "null",
     }
 
 
@@ -182,8 +183,9 @@ def _used(wish: EventWish | ReportWish) -> frozenset[str]:
     return frozenset(used)
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def time_text(moment: datetime, *, plus_s: float = 0) -> str:
+    """UTC, whole seconds."""
+    return (moment + timedelta(seconds=plus_s)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _at_path(text: str, path: str) -> str:

@@ -80,6 +80,24 @@ def ven(listen: str, **given: object) -> None:
     _run("ven", msgspec.convert({**given, "url": listen}, _Given))
 
 
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path), default=Path(__file__).parent / "subjects")
+@click.option("--only", multiple=True, help="a rule, a service, a certification id, or how an id begins; repeatable")
+@click.option("--slow", is_flag=True, help="also the cases that take real minutes")
+@click.option("--jobs", default=1, show_default=True, help="so many instances at once")
+@click.option("--time-factor", default=1.0, show_default=True, help="stretches all time limits")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("conformance/out"), show_default=True)
+def suite(folder: Path, only: tuple[str, ...], slow: bool, jobs: int, time_factor: float, out: Path) -> None:
+    """Test every subject whose settings file is in FOLDER; fails on a failure of one that is judged."""
+    plan = Plan(only=only, slow=slow, jobs=jobs, slower=time_factor)
+    bad = False
+    for path in sorted(folder.glob("*.toml")):
+        settings = _read(path)
+        failed = _one(settings, plan, out, as_json=False)
+        bad |= failed and settings.judged
+    sys.exit(1 if bad else 0)
+
+
 class _Given(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a command line."""
 
@@ -118,22 +136,26 @@ def _run(role: Role, given: _Given) -> None:
             for case in chosen(settings, plan):
                 click.echo(f"{case.id:52} {case.level:6} {', '.join(case.rules)}")
             continue
-        bad |= _one(settings, plan, given)
+        bad |= _one(settings, plan, Path(str(given.out)), as_json=given.as_json)
     sys.exit(1 if bad else 0)
 
 
 def _subjects(role: Role, given: _Given) -> tuple[SubjectSettings, ...]:
     if isinstance(given.subject, Path):
-        try:
-            settings = SubjectSettings.read(given.subject)
-        except (OSError, msgspec.DecodeError) as error:
-            raise click.ClickException(f"{given.subject}: {error}") from error
+        settings = _read(given.subject)
         if settings.role != role:
             raise click.ClickException(f"{given.subject} is about a {settings.role.upper()}")
     else:
         settings = _from_options(role, given)
     modes: tuple[Mode, ...] = ("pull", "push") if given.mode == "both" else (_mode(given.mode or settings.mode),)
     return tuple(msgspec.structs.replace(settings, mode=mode) for mode in modes)
+
+
+def _read(path: Path) -> SubjectSettings:
+    try:
+        return SubjectSettings.read(path)
+    except (OSError, msgspec.DecodeError) as error:
+        raise click.ClickException(f"{path}: {error}") from error
 
 
 def _mode(name: str) -> Mode:
@@ -170,12 +192,12 @@ def _operator(name: str) -> OperatorSettings:
         raise click.ClickException(f"--operator {name}: {error}") from error
 
 
-def _one(settings: SubjectSettings, plan: Plan, given: _Given) -> bool:
+def _one(settings: SubjectSettings, plan: Plan, folder: Path, *, as_json: bool) -> bool:
     """Run and report; True if something failed."""
     mode = f"{settings.mode}-signed" if settings.signed else settings.mode
-    out = Path(str(given.out)).absolute() / f"{settings.name}-{settings.role}-{mode}"
+    out = folder.absolute() / f"{settings.name}-{settings.role}-{mode}"
     began = time.monotonic()
-    screen = _Screen(quiet=given.as_json)
+    screen = _Screen(quiet=as_json)
     results, sightings = asyncio.run(run(settings, plan, out, screen))
     screen.done()
     whole = report.made(
@@ -188,7 +210,7 @@ def _one(settings: SubjectSettings, plan: Plan, given: _Given) -> bool:
         took_s=time.monotonic() - began,
     )
     report.write(whole, results, out)
-    if given.as_json:
+    if as_json:
         click.echo(msgspec.json.encode(whole).decode())
     else:
         _tell(whole, results, out)

@@ -13,36 +13,34 @@ class Prompt:
     """Each wish is a sentence to somebody at the keyboard; an empty answer means that it cannot be done."""
 
     async def create_event(self, wish: EventWish) -> str:
-        return await _asked(f"create an event for VEN {wish.ven_id}: {_said(wish)}; its eventID?")
+        return await asked(f"create an event for VEN {wish.ven_id}: {_said(wish)}; its eventID?")
 
     async def change_event(self, event_id: str, wish: EventWish) -> None:
-        await _asked(f"change event {event_id} to {_said(wish)}; done (y)?")
+        await asked(f"change event {event_id} to {_said(wish)}; done (y)?")
 
     async def cancel_event(self, event_id: str) -> None:
-        await _asked(f"cancel event {event_id}; done (y)?")
+        await asked(f"cancel event {event_id}; done (y)?")
 
     async def opt_of(self, event_id: str, ven_id: str) -> str:
-        answer = await _asked(
-            f"which opt does the VTN show for event {event_id} of VEN {ven_id} (optIn, optOut, none)?"
-        )
+        answer = await asked(f"which opt does the VTN show for event {event_id} of VEN {ven_id} (optIn, optOut, none)?")
         return "" if answer == "none" else answer
 
     async def request_report(self, wish: ReportWish) -> str:
         points = ", ".join(wish.points) or "all points"
-        return await _asked(
+        return await asked(
             f"ask VEN {wish.ven_id} for {wish.name} of specifier {wish.specifier} ({points}), granularity"
             f" {wish.granularity_s} s, every {wish.back_s} s; the reportRequestID?"
         )
 
     async def cancel_report(self, ven_id: str, request_id: str, *, to_follow: bool) -> None:
         last = "with" if to_follow else "without"
-        await _asked(f"cancel report {request_id} of VEN {ven_id}, {last} a last report; done (y)?")
+        await asked(f"cancel report {request_id} of VEN {ven_id}, {last} a last report; done (y)?")
 
     async def request_reregistration(self, ven_id: str) -> None:
-        await _asked(f"ask VEN {ven_id} to register again; done (y)?")
+        await asked(f"ask VEN {ven_id} to register again; done (y)?")
 
     async def cancel_registration(self, ven_id: str) -> None:
-        await _asked(f"cancel the registration of VEN {ven_id}; done (y)?")
+        await asked(f"cancel the registration of VEN {ven_id}; done (y)?")
 
     async def close(self) -> None:
         return
@@ -65,7 +63,8 @@ def _said(wish: EventWish) -> str:
     return f"start {wish.start:%Y-%m-%d %H:%M:%S}Z, {length}, {signals}{more}"
 
 
-async def _asked(question: str) -> str:
+async def asked(question: str) -> str:
+    """What the person answered. Raises NeedsOperator without one, and for an empty answer."""
     if not sys.stdin.isatty():
         raise NeedsOperator(f"nobody is at the terminal to {question}")
     answer = await asyncio.to_thread(input, f"\n  please {question} ")

@@ -33,7 +33,8 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A subject to test. `start` is a command; "": it runs already. `files` are written into `{dir}` first.
-    `certificates`: whether the harness makes a throw-away CA and everybody's certificates there."""
+    `certificates`: whether the harness makes a throw-away CA and everybody's certificates there. `judged`: whether its
+    failures fail a suite."""
 
     name: str
     role: Role
@@ -44,6 +45,7 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     push_url: str = ""
     files: dict[str, str] = {}
     certificates: bool = False
+    judged: bool = True
     cert: str = ""
     key: str = ""
     other_cert: str = ""

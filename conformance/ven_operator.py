@@ -10,6 +10,7 @@ import msgspec
 from conformance.adapter import Adapter, Value, time_text
 from conformance.case import NotSupported
 from conformance.prompt import asked
+from conformance.subject import Places
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +76,15 @@ class MuteVen:
         return
 
 
-class VenAdapter(Adapter):
+class VenAdapter:
     """Does what its table says, as `Adapter` does. Texts may hold `{event_id} {opt} {start} {end} {duration_s} {spans}
-    {resources} {market_context} {id}`; `id` is "null" or the JSON text of a name."""
+    {resources} {market_context} {id} {name}`; `name` is "null" or the JSON text of the id."""
+
+    def __init__(self, actions: dict[str, dict[str, object]], at: Places) -> None:
+        self._table = Adapter(actions, at)
 
     async def opt_event(self, event_id: str, opt: str) -> None:
-        await self.do("opt_event", {"event_id": event_id, "opt": opt})
+        await self._table.do("opt_event", {"event_id": event_id, "opt": opt})
 
     async def declare(self, wish: Availability) -> str:
         (start, length_s), *_ = wish.spans
@@ -93,21 +97,30 @@ class VenAdapter(Adapter):
             "spans": msgspec.json.encode(spans).decode(),
             "resources": msgspec.json.encode(wish.resources).decode(),
             "market_context": wish.market_context,
-            "id": msgspec.json.encode(wish.name or None).decode(),
+            "name": msgspec.json.encode(wish.name or None).decode(),
         }
-        used = {name for name in ("resources", "market_context", "name") if getattr(wish, name)}
-        if len(wish.spans) > 1:
-            used.add("spans")
-        return await self.do("declare", values, frozenset(used))
+        asks = {
+            "resources": bool(wish.resources),
+            "market_context": bool(wish.market_context),
+            "name": bool(wish.name),
+            "spans": len(wish.spans) > 1,
+        }
+        return await self._table.do("declare", values, frozenset(name for name, used in asks.items() if used))
 
     async def retract(self, name: str) -> None:
-        await self.do("retract", {"id": name})
+        await self._table.do("retract", {"id": name})
+
+    async def cancel_registration(self) -> None:
+        await self._table.do("cancel_registration", {})
 
     async def query_registration(self) -> None:
-        await self.do("query_registration", {})
+        await self._table.do("query_registration", {})
 
     async def register_again(self) -> None:
-        await self.do("register_again", {})
+        await self._table.do("register_again", {})
+
+    async def close(self) -> None:
+        return
 
 
 class VenPrompt:
