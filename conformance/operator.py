@@ -61,9 +61,13 @@ class ReportWish(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: int = 0
 
 
+class Refused(ValueError):
+    """The VTN understood what its operator wants, and will not do it: an overlap, a level that there is none of."""
+
+
 class Operator(Protocol):
     """Ids are those that the VTN gives. Each raises NotSupported for what its VTN cannot be told, NeedsOperator where
-    only a person could, and OSError or ValueError when the VTN's own interface fails."""
+    only a person could, Refused where the VTN will not, and OSError or ValueError when its own interface fails."""
 
     async def create_event(self, wish: EventWish) -> str:
         """The eventID."""

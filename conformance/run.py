@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,17 +13,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from conformance import cases
-from conformance.case import CASES, Case, Failed, NeedsOperator, NotSupported, Verdict
+from conformance.attempt import Opened, attempt
+from conformance.case import CASES, Case, Failed, NotSupported, Verdict
 from conformance.identity import Authority, Identity
 from conformance.operator import Operator
-from conformance.operators import operator_of
+from conformance.operators import operator_of, ven_operator_of
 from conformance.play import Sign
 from conformance.record import Record
 from conformance.seal import sealer
 from conformance.sightings import Sightings, add, seen_in
 from conformance.subject import Places, SubjectSettings, places, reachable, started
 from conformance.tested import Ven, Vtn, served
-from conformance.verdict import Evidence, Result, evidence, keep, result, seen
+from conformance.ven_operator import VenOperator
+from conformance.verdict import Evidence, Result, keep, result, seen
 from conformance.watch import WATCHES, Finding, findings
 
 Told = Callable[[Result, int, int], None]
@@ -133,7 +136,6 @@ Caught = list[tuple[str, Finding]]
 """What the watches found, each with the watch's id."""
 
 RunCase = Callable[[Case], Awaitable[tuple[Result, Caught]]]
-Opened = contextlib.AbstractAsyncContextManager[Vtn | Ven]
 
 
 class _Worker:
@@ -199,30 +201,7 @@ class _Worker:
 
     async def _case(self, case: Case, opened: Callable[[Record], Opened]) -> tuple[Result, Caught]:
         record, began = Record(), time.monotonic()
-        try:
-            async with opened(record) as subject, asyncio.timeout(case.within_s * self.plan.slower):
-                await case.run(subject)
-            made = result(case, "pass")
-        except Failed as failed:
-            verdict: Verdict = "fail" if case.level == "MUST" else "non-strict"
-            made = result(
-                case,
-                verdict,
-                expected=failed.expected,
-                actual=failed.actual,
-                evidence=evidence(failed.message, failed.path),
-            )
-        except NotSupported as missing:
-            made = result(case, "not implemented", why=str(missing))
-        except NeedsOperator as wanted:
-            made = result(case, "needs operator", why=str(wanted))
-        except TimeoutError:
-            limit = case.within_s * self.plan.slower
-            made = result(case, "fail", expected=f"an end within {limit:g} s", actual="the case's time was over")
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            made = result(
-                case, "fail", expected="a subject that can be tested", actual=f"{type(error).__name__}: {error}"
-            )
+        made = await attempt(case, opened, record, slower=self.plan.slower)
         return self._kept(case, made, record, began)
 
     def _kept(self, case: Case, made: Result, record: Record, began: float) -> tuple[Result, Caught]:
@@ -251,14 +230,13 @@ class _VenLane:
     ) -> None:
         self.settings, self.folder, self.authority, self.stack = settings, folder, authority, stack
         self.number = 0
+        self.before: Ven | None = None
 
     @contextlib.asynccontextmanager
     async def ven(self, record: Record, case: Case) -> AsyncIterator[Ven]:
         """A played VTN, and the VEN that is started for it when the case says so."""
         self.number += 1
         settings, authority = self.settings, self.authority
-        folder = self.folder / f"{self.number:03d}-{case.id}"
-        folder.mkdir(parents=True, exist_ok=True)
         own = (
             authority.issue("vtn")
             if authority is not None
@@ -273,30 +251,47 @@ class _VenLane:
             process = contextlib.AsyncExitStack()
             await stack.enter_async_context(process)
             at = Places(values={})
+            folders = (self.folder / f"{self.number:03d}-{case.id}-{which}" for which in itertools.count())
 
-            async def launch() -> None:
-                await process.enter_async_context(started(settings, at))
+            def settle() -> Places:
+                folder = next(folders)
+                folder.mkdir(parents=True, exist_ok=True)
+                certificates = str(self.folder / "certificates")
+                return places(folder, {"url": url, "certs": certificates, "ca": ca, "fingerprint": own.fingerprint})
+
+            async def launch(variant: str, fresh: bool) -> VenOperator:
+                nonlocal at
+                at = settle() if fresh else at
+                await process.enter_async_context(started(_varied(settings, variant), at))
+                return ven_operator_of(settings.operator, at)
 
             ven = Ven(
                 record,
                 launch=launch if settings.start else None,
-                halt=process.aclose,
+                halt=process.aclose if settings.start else None,
                 parameters=settings.parameters,
                 sign=_sign(own) if settings.signed else None,
                 client_tls=own.client(ca, check_hostname=settings.check_hostname) if ca else None,
+                before=self.before,
             )
             listen = int(settings.url.rsplit(":", 1)[-1]) if settings.url and not settings.start else 0
             port = await stack.enter_async_context(served(ven, port=listen, tls=server))
-            at = places(
-                folder,
-                {
-                    "url": f"{'https' if server else 'http'}://127.0.0.1:{port}",
-                    "certs": str(self.folder / "certificates"),
-                    "ca": ca,
-                    "fingerprint": own.fingerprint,
-                },
-            )
+            url = f"{'https' if server else 'http'}://127.0.0.1:{port}"
+            if not settings.start:
+                at = settle()
+                ven.operator = ven_operator_of(settings.operator, at)
+                self.before = ven
             yield ven
+
+
+def _varied(settings: SubjectSettings, variant: str) -> SubjectSettings:
+    """The subject with the holes of its files filled as that variant has them."""
+    if variant and variant not in settings.variants:
+        raise NotSupported(f"the subject has no variant {variant}")
+    holes = {**settings.holes, **settings.variants.get(variant, {})}
+    return msgspec.structs.replace(
+        settings, files={name: Places(values=holes)(text) for name, text in settings.files.items()}
+    )
 
 
 def _given(settings: SubjectSettings) -> tuple[Identity, ...]:

@@ -33,7 +33,8 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A subject to test. `start` is a command; "": it runs already. `files` are written into `{dir}` first.
-    `certificates`: whether the harness makes a throw-away CA and everybody's certificates there. `judged`: whether its
+    `holes` are more names that their texts may hold, and `variants` give some of them other values: `report-only`,
+    `assigned-id` (with `parameters.assigned_id`). `certificates`: whether the harness makes a throw-away CA and everybody's certificates there. `judged`: whether its
     failures fail a suite."""
 
     name: str
@@ -44,6 +45,8 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     url: str = ""
     push_url: str = ""
     files: dict[str, str] = {}
+    holes: dict[str, str] = {}
+    variants: dict[str, dict[str, str]] = {}
     certificates: bool = False
     judged: bool = True
     cert: str = ""

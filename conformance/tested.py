@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +15,7 @@ from conformance.play import Sign, fresh
 from conformance.play_ven import PlayVen
 from conformance.play_vtn import PlayVtn
 from conformance.record import Record
+from conformance.ven_operator import MuteVen, VenOperator
 
 Sealer = Callable[[Identity], Sign]
 """Makes what signs messages with an identity's key."""
@@ -128,50 +130,103 @@ def wished(fields: dict[str, object]) -> EventWish:
     return made(**fields)
 
 
+Launch = Callable[[str, bool], Awaitable[VenOperator]]
+"""Starts the VEN's process, in that variant ("": the usual one), in a fresh folder or where it ran before."""
+
+
 class Ven(PlayVtn):
-    """A VEN under test, and the VTN that it talks to, which the harness plays."""
+    """A VEN under test, and the VTN that it talks to, which the harness plays.
+
+    Without a command (`launch`) the VEN runs all the time, and each case has it register again; `before` is then what the
+    case before knew of it. `operator` is the VEN's user.
+    """
 
     def __init__(
         self,
         record: Record,
         *,
-        launch: Callable[[], Awaitable[None]] | None,
+        launch: Launch | None,
         halt: Callable[[], Awaitable[None]] | None = None,
+        operator: VenOperator | None = None,
         parameters: Parameters | None = None,
         sign: Sign | None = None,
         client_tls: ssl.SSLContext | None = None,
+        before: Ven | None = None,
     ) -> None:
         values: Parameters = parameters or {}
         super().__init__(record, poll_s=int(values.get("poll_s", 1)), sign=sign, client_tls=client_tls)
         self._launch, self._halt = launch, halt
+        self.operator: VenOperator = operator or MuteVen()
         self.parameters = values
         self.launched = False
+        if before is not None and before.registered is not None:
+            self.ven_id, self.registration_id, self.registered = (
+                before.ven_id,
+                before.registration_id,
+                before.registered,
+            )
 
-    async def start(self) -> None:
-        """Start the VEN's process if a command is known and it does not run."""
+    async def start(self, variant: str = "") -> None:
+        """Start the VEN's process; one that runs already is asked to register again."""
         if self.launched:
             return
-        if self._launch is not None:
-            await self._launch()
         self.launched = True
+        if self._launch is not None:
+            self.operator = await self._launch(variant, True)
+        elif variant:
+            raise NeedsOperator(f"the VEN has to run as {variant}; give a start command and that variant")
+        else:
+            await self._awake()
 
-    async def restart(self) -> None:
-        """End the VEN's process and start it again."""
+    async def restart(self, *, fresh: bool = False) -> None:
+        """End the VEN's process and start it again, `fresh`: without anything that it kept."""
         if self._launch is None or self._halt is None:
-            raise NeedsOperator("the VEN has to be restarted; give --start-command to have it done")
+            raise NeedsOperator("the VEN has to be restarted; give a start command to have it done")
         await self._halt()
-        await self._launch()
+        self.operator = await self._launch("", fresh)
+
+    async def stop(self) -> None:
+        """End the VEN's process."""
+        if self._halt is None:
+            raise NeedsOperator("the VEN has to be stopped; give a start command to have it done")
+        await self._halt()
 
     async def bootstrapped(self, *, within_s: float = 15.0) -> Ven:
         """The VEN is started, registered, and has offered its reports and asked for events."""
         await self.start()
         await self.hears("oadrCreatePartyRegistration", within_s=within_s)
         await self.hears("oadrRegisterReport", within_s=within_s)
+        if self.registered is None or self.registered.text("./oadr:oadrReportOnly") != "true":
+            await self.hears("oadrRequestEvent", within_s=within_s)
         return self
+
+    async def _awake(self) -> None:
+        """A VEN that somebody started registers with this VTN: of itself, or because we ask it to.
+
+        It is given a new registrationID, which voids whatever an earlier case left there (rule 406).
+        """
+        old, self.registration_id = self.registered, ""
+        if old is not None and self.pushes:
+            await self.push(self.write("oadrRequestReregistration"))
+            return
+        within_s = float(self.parameters.get("register_within_s", 60.0))
+        try:
+            async with asyncio.timeout(within_s):
+                while not any(one.kind in ("oadrPoll", "oadrCreatePartyRegistration") for one in self.heard):
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise NeedsOperator(f"the VEN has to be started; nothing was heard of it for {within_s:g} s") from None
+        polled = next((one for one in self.heard if one.kind == "oadrPoll"), None)
+        if polled is not None and not any(one.kind == "oadrCreatePartyRegistration" for one in self.heard):
+            self.ven_id = polled.text("./ei:venID") or self.ven_id
+            await self.deliver(self.write("oadrRequestReregistration"), within_s=within_s)
 
 
 @contextlib.asynccontextmanager
 async def served(ven: Ven, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """The played VTN, listening."""
-    async with listening(ven.handle, port=port, tls=tls) as bound:
-        yield bound
+    try:
+        yield await ven.listen(port=port, tls=tls)
+    finally:
+        await ven.vanish()

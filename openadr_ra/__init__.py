@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openadr_ra.drivers.contract import check_driver
     from openadr_ra.errors import OadrRaError, SettingsError
-    from openadr_ra.protocol.makers import dispatch, level, price
+    from openadr_ra.protocol.makers import beside, dispatch, level, price, signal
     from openadr_ra.protocol.model import OPT_IN, OPT_OUT, ResourceId
-    from openadr_ra.protocol.parts import Event
+    from openadr_ra.protocol.parts import Event, LoadControlLevel, LoadControlState
     from openadr_ra.protocol.schedule import Slot
     from openadr_ra.run.node import Node
     from openadr_ra.run.responses import ResponseRow
@@ -39,6 +39,8 @@ _HOMES = {
     "DriverSettings": "seams",
     "Energy": "seams",
     "Event": "protocol.parts",
+    "LoadControlLevel": "protocol.parts",
+    "LoadControlState": "protocol.parts",
     "Measurement": "seams",
     "Node": "run.node",
     "OadrRaError": "errors",
@@ -50,10 +52,12 @@ _HOMES = {
     "Ven": "run.ven",
     "Vtn": "run.vtn",
     "WantedReport": "run.wanted",
+    "beside": "protocol.makers",
     "check_driver": "drivers.contract",
     "dispatch": "protocol.makers",
     "level": "protocol.makers",
     "price": "protocol.makers",
+    "signal": "protocol.makers",
 }
 """Where each public name lives. They are imported when first used: a gateway loads no server, a help text nothing."""
 
@@ -68,6 +72,8 @@ __all__ = [
     "DriverSettings",
     "Energy",
     "Event",
+    "LoadControlLevel",
+    "LoadControlState",
     "Measurement",
     "Node",
     "OadrRaError",
@@ -79,10 +85,12 @@ __all__ = [
     "Ven",
     "Vtn",
     "WantedReport",
+    "beside",
     "check_driver",
     "dispatch",
     "level",
     "price",
+    "signal",
 ]
 
 

@@ -89,6 +89,7 @@ def report_options(command: C) -> C:
         click.option("--stop", metavar="REQUEST", multiple=True, help="End this request; repeat it."),
         click.option("--duration", metavar="SPAN", help="How long from --start on.  [default: without end]"),
         click.option("--start", metavar="TIME", help="2026-11-21T12:00+09:00, +15m or -1h.  [default: now]"),
+        click.option("--on-change", is_flag=True, help="When it changes, and every --back.  [--back is then 30m]"),
         click.option("--back", metavar="SPAN", help="How often it is sent.  [default: once]"),
         click.option("--granularity", metavar="SPAN", help="How finely it is sampled.  [default: as the VEN has it]"),
         click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from openadr_ra.cli_options import (
+    FILE,
     as_json_option,
     client,
     console_options,
@@ -147,17 +148,132 @@ def ven_history(ven_id: str, start: str, end: str, point: tuple[str, ...], withi
     return 0 if found.came else 1
 
 
+@ven.command("status", short_help="A VEN's resources as they were last heard of.")
+@click.argument("ven_id", metavar="ID")
+@console_options
+@as_json_option
+def ven_status(ven_id: str, as_json: bool) -> None:
+    """What a VEN said last of each of its resources: online, by hand, how it is controlled."""
+    from openadr_ra.programs import readings
+
+    found = client().status(ven_id)
+    say(found, lambda: readings.status_text(ven_id, found), as_json)
+
+
+@ven.command("greenbutton", short_help="A VEN's Green Button feeds.")
+@click.argument("ven_id", metavar="ID")
+@click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]")
+@click.option("--start", metavar="TIME", help="About what was from then on.  [default: whatever there is]")
+@click.option("--duration", metavar="SPAN", help="For so long.  [default: until now]")
+@click.option("--within", metavar="SPAN", default="1m", show_default=True, help="Wait so long for it to come.")
+@click.option("--out", metavar="FOLDER", type=FILE, help="Where the feeds go, a file each.")
+@console_options
+@as_json_option
+def ven_greenbutton(
+    ven_id: str,
+    point: tuple[str, ...],
+    start: str | None,
+    duration: str | None,
+    within: str,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """A VEN's Green Button feeds: asked for now, kept as files when they have come; status 1 if they have not.
+
+    openadr-ra ven greenbutton VEN1 --out feeds
+    """
+    from openadr_ra.programs import readings
+
+    found = readings.feeds(client(), ven_id, point, start, duration, within)
+    paths = () if out is None else tuple(readings.saved(found, out))
+    say(found, lambda: readings.feeds_text(found, paths), as_json)
+    return 0 if found.came else 1
+
+
+@ven.command("vtn-reports", short_help="At a VEN: what its VTN reports; ask for it, or stop.")
+@report_options
+@click.option("--upstream", metavar="NAME", help="This VTN alone.  [default: each, or the one called upstream]")
+@console_options
+@as_json_option
+def ven_vtn_reports(
+    ask: str | None, stop: tuple[str, ...], last: bool, upstream: str | None, as_json: bool, **wish: object
+) -> None:
+    """At a VEN: what a VTN above offers of its own, and what was asked of it; ask for more, or stop it."""
+    from openadr_ra.programs import readings, vens
+
+    console = client()
+    for ordered in readings.wanted(console, ask, stop, upstream, wish, last=last):
+        say(ordered, partial(readings.wanted_text, ordered), as_json)
+    if ask is None and not stop:
+        known = readings.vtn_reports(console, upstream)
+        say(known, lambda: vens.reports_text("the VTN", known), as_json)
+
+
+@ven.command("vtn-readings", short_help="At a VEN: what came of its VTN's reports.")
+@click.argument("report")
+@click.option("--from", "start", metavar="TIME", required=True, help="-1h, or 2026-11-21T12:00+09:00.")
+@click.option("--to", "end", metavar="TIME", default="now", show_default=True)
+@click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]")
+@click.option("--upstream", metavar="NAME", help="Of this VTN.  [default: the one called upstream]")
+@console_options
+@as_json_option
+def ven_vtn_readings(
+    report: str, start: str, end: str, point: tuple[str, ...], upstream: str | None, as_json: bool
+) -> None:
+    """At a VEN: what came of a VTN's report, like TELEMETRY_USAGE."""
+    from openadr_ra.programs import readings
+
+    found = readings.vtn_readings(client(), report, start, end, point, upstream)
+    say(found, lambda: readings.readings_text(report, found), as_json)
+
+
 @ven.command("opt", short_help="At a VEN: its operator's word on an event.")
 @click.argument("event_id", metavar="EVENT")
 @click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
+@click.option("--reason", metavar="WORD", default="", help="Say it by oadrCreateOpt: economic, mustRun …")
+@click.option("--upstream", metavar="NAME", help="To this VTN alone, by oadrCreateOpt.  [default: each]")
 @console_options
 @as_json_option
-def ven_opt(event_id: str, word: Literal["optIn", "optOut", "none"], as_json: bool) -> None:
-    """At a VEN: say its operator's own word on an event from above; `none` takes it back."""
+def ven_opt(
+    event_id: str, word: Literal["optIn", "optOut", "none"], reason: str, upstream: str | None, as_json: bool
+) -> None:
+    """At a VEN: say its operator's own word on an event from above; `none` takes it back.
+
+    It is the answer to the event, or replaces it. With a reason, or for one VTN alone, an event that was answered already is
+    qualified by oadrCreateOpt.
+
+    openadr-ra ven opt ev-1 optOut --reason economic --config edge.toml
+    """
     from openadr_ra.programs.operate import own_opt
 
-    said = client().opt(event_id, own_opt(word))
+    said = client().opt(event_id, own_opt(word, reason, upstream))
     say(said, lambda: f"event {event_id}: {word}", as_json)
+
+
+@ven.command("upstreams", short_help="At a VEN: how it stands with its VTNs.")
+@console_options
+@as_json_option
+def ven_upstreams(as_json: bool) -> None:
+    """At a VEN: its registration with each VTN above, what that said of itself, and what it has not answered."""
+    from openadr_ra.programs import above
+
+    found = client().upstreams()
+    say(found, lambda: above.upstreams_text(found), as_json)
+
+
+@ven.command("leave", short_help="At a VEN: end its registration.")
+@click.argument("upstream", metavar="NAME", required=False)
+@console_options
+@as_json_option
+def ven_leave(upstream: str | None, as_json: bool) -> None:
+    """At a VEN: end its registration with the VTN that is called NAME in its settings, or with each; until the next start.
+
+    Its events, reports and opts are void then.
+    """
+    from openadr_ra.programs import above
+
+    for left in above.leave(client(), upstream):
+        say(left, partial(above.left_text, left), as_json)
 
 
 @ven.command("available", short_help="At a VEN: declare when it is available.")

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 import msgspec
 
 from openadr_ra.protocol.model import EventId, ResourceId
-from openadr_ra.protocol.parts import GOOD, Quality
+from openadr_ra.protocol.parts import GOOD, LoadControlState, Quality
 from openadr_ra.protocol.schedule import Reading, Slot
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Mail, Outcome, State
@@ -89,6 +89,10 @@ class Store(Protocol):
         series as asked, then start."""
         ...
 
+    async def forget(self, prefix: str, before: datetime, least: int) -> None:
+        """Drop the readings that ended before then, of each series that begins with `prefix`; its newest `least` stay."""
+        ...
+
     async def series(self, prefix: str) -> tuple[str, ...]:
         """Names of series that begin with `prefix`, sorted."""
         ...
@@ -145,6 +149,10 @@ class Measurement(Value, frozen=True, kw_only=True, gc=False):
 
     `can_reduce_kwh` and `can_raise_kwh` are how much energy below or above its plan it can still give (None: unlimited).
     Registers rise for ever: `import_kwh` consumed, `export_kwh` delivered.
+
+    `load_control` mirrors OpenADR's LOAD_CONTROL signals, for what has such controls: `setpoint` in the device's own unit,
+    kW where it is power; `capacity` as a fraction of the largest consumption; `level_offset` in steps and `percent_offset`
+    in percent, both against what it does by itself. Leave out what the device does not have.
     """
 
     at: datetime
@@ -159,6 +167,7 @@ class Measurement(Value, frozen=True, kw_only=True, gc=False):
     online: bool = True
     local_override: bool = False
     quality: Quality = GOOD
+    load_control: LoadControlState | None = None
 
 
 class Setpoint(Value, frozen=True, kw_only=True, gc=False):

@@ -36,8 +36,8 @@ class Upstream(Table, frozen=True, kw_only=True):
 
     With a `push_url` the VEN does not poll: the VTN posts to that address, and the VEN listens on `push_listen`
     (host:port; else where the address says). Its certificate is then also a server's. With `xml_signature` everything is
-    signed both ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; where some are
-    set, a push VEN hears nobody else. `lenient` repairs what the VTN gets wrong where its meaning is certain.
+    signed both ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; a push VEN hears
+    nobody else. `lenient` repairs what the VTN gets wrong where its meaning is certain.
     """
 
     url: str
@@ -68,7 +68,8 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     """How the fleet is led: `[fleet]`.
 
     A set-point is given again every `track_every_s` and lets go of its device after `lease_s` without that. An interval
-    is answered for `settle_s` after its end, when the devices have been read once more.
+    is answered for `settle_s` after its end, when the devices have been read once more. Power that moved by `change_kw` is
+    told at once to a VTN that asked for that. Samples are kept for `keep_samples_h`, and 100 of each point however old.
     """
 
     read_every_s: Seconds = 1.0
@@ -77,6 +78,8 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     min_cover: Annotated[float, Meta(ge=0, le=1)] = 0.9
     settle_s: Seconds = 3.0
     driver_timeout_s: Seconds = 5.0
+    change_kw: Annotated[float, Meta(gt=0)] | None = None
+    keep_samples_h: Annotated[int, Meta(ge=1, le=8_760)] = 24
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):
@@ -89,6 +92,23 @@ class AdmittedVen(Table, frozen=True, kw_only=True):
     fingerprints: tuple[str, ...] = ()
     signature: Signing | None = None
     lenient: bool | None = None
+
+
+Words = Annotated[str, Meta(max_length=1000, pattern="^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\ufffe\uffff]*\\Z")]
+"""Text that goes into messages: what XML 1.0 cannot hold would make each of them fail."""
+
+
+class Announcement(Table, frozen=True, kw_only=True):
+    """Something that the VTN says of itself to each VEN that asks or registers: `[[downstream.announce]]`.
+
+    About a `service` (oadrServiceSpecificInfo), or under the name of an `extension` (oadrExtensions), which may do without
+    a key. Who is registered already is told by `openadr-ra ven reregister`.
+    """
+
+    service: Literal["EiEvent", "EiReport", "EiRegisterParty", "EiOpt", "OadrPoll"] | None = None
+    extension: Words = ""
+    key: Words = ""
+    value: Words = ""
 
 
 Rate = Annotated[float, Meta(ge=0)]
@@ -135,6 +155,7 @@ class Downstream(Table, frozen=True, kw_only=True):
     client_ca: str = ""
     admit: Literal["listed", "ca"] = "listed"
     ven: tuple[AdmittedVen, ...] = ()
+    announce: tuple[Announcement, ...] = ()
     poll_s: WholeSeconds = 10
     hold_s: Annotated[int, Meta(ge=0, le=50)] = 45
     live_s: WholeSeconds = 60
@@ -219,6 +240,7 @@ def _faults(found: NodeSettings) -> Iterator[str]:
         yield f"fleet.settle_s: must be longer than read_every_s, {fleet.read_every_s:g}, at which devices are read"
     if found.downstream is not None:
         yield from _narrow(found.downstream)
+        yield from _unclear(found.downstream.announce)
 
 
 def _narrow(down: Downstream) -> Iterator[str]:
@@ -230,6 +252,15 @@ def _narrow(down: Downstream) -> Iterator[str]:
     ):
         if 0 < most < down.max_body_bytes:
             yield f"downstream.limits.{name}: must be 0 or at least max_body_bytes, {down.max_body_bytes}"
+
+
+def _unclear(announce: tuple[Announcement, ...]) -> Iterator[str]:
+    """Announcements that are about nothing, or about two things."""
+    for number, one in enumerate(announce):
+        if (one.service is None) == (one.extension == ""):
+            yield f"downstream.announce[{number}]: needs either service or extension"
+        elif not one.key and (one.service is not None or one.value):
+            yield f"downstream.announce[{number}].key: is missing"
 
 
 _AT = re.compile(r" - at `\$\.?(?P<at>[^`]*)`")

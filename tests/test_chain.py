@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import fsum
 
 import msgspec
@@ -30,11 +31,14 @@ from openadr_ra.protocol.step import Entry
 from tests.run.device import Device, Order, device
 from tests.run.peer import peer
 from tests.run.programs import Task, child
-from tests.run.site import BATTERY, Site, Watch, new_site, soon, until
+from tests.run.site import BATTERY, PATIENCE, Site, Watch, new_site, soon, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 EVERY = timedelta(seconds=2)
+LONGER = timedelta(seconds=5)
+"""Long enough for a VEN to start within it, on a busy machine, too."""
+
 GRACE = timedelta(seconds=15)
 """For responses on a busy machine."""
 
@@ -108,7 +112,7 @@ async def instructed_and_answered(site: Site) -> Told:
             await registered(vtn, "MAIN-1", "MAIN-2")
             asks = {"MAIN-1": (-2.0, -4.0, 3.0), "MAIN-2": (-6.0, -3.5, 1.0)}
             event = await vtn.publish(dispatch(start=soon(), every=EVERY, delta_kw=asks))
-            await vtn.opts(event, within=timedelta(seconds=5))
+            await vtn.opts(event, within=PATIENCE)
             await responded(vtn, event)
             return await told(vtn, event, edge)
 
@@ -117,9 +121,9 @@ async def changed_while_pending(site: Site) -> Told:
     async with pair(site, "CHANGE-1") as (vtn, edge):
         first = dispatch(start=soon(30), every=EVERY, delta_kw=(-1, -1, -1), to=("CHANGE-1",))
         event = await vtn.publish(first)
-        await vtn.opts(event, within=timedelta(seconds=5))
+        await vtn.opts(event, within=PATIENCE)
         await vtn.change(event, dispatch(start=soon(), every=EVERY, delta_kw=(-2, 2.5), to=("CHANGE-1",)))
-        await vtn.opts(event, within=timedelta(seconds=5))
+        await vtn.opts(event, within=PATIENCE)
         await responded(vtn, event)
         return await told(vtn, event, edge)
 
@@ -177,7 +181,7 @@ async def ven_killed(site: Site) -> Told:
         table = site.ven("KILLED-1", vtn.url, edge.table)
         async with child("ven", site.file(table)) as first_life:
             await registered(vtn, "KILLED-1")
-            order = dispatch(start=soon(), every=timedelta(seconds=3), delta_kw=(-1, -2, -3), to=("KILLED-1",))
+            order = dispatch(start=soon(), every=LONGER, delta_kw=(-1, -2, -3), to=("KILLED-1",))
             event = await vtn.publish(order)
             async for _ in vtn.response(event):
                 break
@@ -215,9 +219,11 @@ async def stories(site: Site) -> AsyncIterator[Stories]:
     await asyncio.gather(*under_way.values(), return_exceptions=True)
 
 
-def near(kw: float) -> object:
-    """A mean over two seconds, of which some hundredths went by before the device was told."""
-    return pytest.approx(kw, abs=0.5)
+def near(*kw: float) -> list[object]:
+    """Means over two seconds or more. A busy machine may leave the device at the power before for half a second of them,
+    which is a quarter of the step from one to the other.
+    """
+    return [pytest.approx(each, abs=max(0.5, abs(each - before) / 4)) for before, each in pairwise((0.0, *kw))]
 
 
 async def test_each_interval_of_an_event_is_answered_for_by_each_device_ven_and_in_sum(stories: Stories) -> None:
@@ -227,8 +233,8 @@ async def test_each_interval_of_an_event_is_answered_for_by_each_device_ven_and_
     starts = [done.start + EVERY * number for number in range(3)]
     assert set(done.opts.values()) == {OPT_IN}
     assert [(row.start, row.duration_s) for row in done.of("*")] == [(start, 2.0) for start in starts]
-    assert [row.delivered_kw for row in done.of("MAIN-1")] == [near(-2.0), near(-4.0), near(3.0)]
-    assert [row.delivered_kw for row in done.of("MAIN-2")] == [near(-6.0), near(-3.5), near(1.0)]
+    assert [row.delivered_kw for row in done.of("MAIN-1")] == near(-2.0, -4.0, 3.0)
+    assert [row.delivered_kw for row in done.of("MAIN-2")] == near(-6.0, -3.5, 1.0)
     assert all(row.final and row.coverage_percent == 100 and row.source == "x-RESPONSE" for row in done.rows)
 
 
@@ -259,7 +265,7 @@ async def test_a_change_while_an_event_is_pending_replaces_it_before_it_ever_ran
     assert said.index(("optIn", "modification 0")) < said.index(("changed", "modification 1"))
     assert said[-1] == ("optIn", "modification 1")
     assert done.powers() == [-2.0, 2.5, None]
-    assert [row.delivered_kw for row in done.of("CHANGE-1")] == [near(-2.0), near(2.5)]
+    assert [row.delivered_kw for row in done.of("CHANGE-1")] == near(-2.0, 2.5)
     assert sums_agree(done.rows)
 
 
@@ -281,7 +287,7 @@ async def test_a_vtn_killed_in_the_middle_of_an_event_goes_on_where_it_was(stori
     assert done.watch is not None
     assert len(done.watch.asked(CreatePartyRegistration)) == 1
     assert done.powers() == [-1.0, -2.0, -3.0, None]
-    assert [row.delivered_kw for row in done.of("GOES-ON")] == [near(-1.0), near(-2.0), near(-3.0)]
+    assert [row.delivered_kw for row in done.of("GOES-ON")] == near(-1.0, -2.0, -3.0)
     assert all(row.final for row in done.rows)
     assert sums_agree(done.rows)
     assert [entry.what for entry in done.journal] == ["published", "sent", "optIn"]
@@ -295,7 +301,7 @@ async def test_a_ven_killed_in_the_middle_of_an_event_resumes_at_the_running_int
     assert done.watch.asked(CreatePartyRegistration) == ()
     assert len(done.watch.asked(RequestEvent)) == 1
     assert done.powers() == [-2.0, -3.0, None]
-    assert done.orders[0].at < done.start + 2 * timedelta(seconds=3)
+    assert done.orders[0].at < done.start + 2 * LONGER
 
 
 async def test_the_response_is_complete_although_the_ven_was_dead_for_a_part_of_it(stories: Stories) -> None:
@@ -303,7 +309,7 @@ async def test_the_response_is_complete_although_the_ven_was_dead_for_a_part_of_
     done = await stories[ven_killed]
 
     rows = done.of("KILLED-1")
-    assert [row.delivered_kw for row in rows] == [near(-1.0), near(-2.0), near(-3.0)]
+    assert [row.delivered_kw for row in rows] == near(-1.0, -2.0, -3.0)
     assert [row.coverage_percent for row in rows] == [100.0, 100.0, 100.0]
     assert all(row.final for row in rows)
     assert sums_agree(done.rows)

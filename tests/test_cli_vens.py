@@ -173,7 +173,7 @@ AT_THE_VTN: list[tuple[tuple[str, ...], str]] = [
     (("reports", "NOBODY"), "VEN NOBODY is unknown here; "),
     (("reports", "EDGE", "--ask", "x-GAS"), "x-GAS is not on offer there; what is: TELEMETRY_USAGE, "),
     (("reports", "EDGE", "--stop", "rr-1"), "report request rr-1 is unknown; "),
-    (("reports", "EDGE", "--stop", "rr-1", "--back", "1m"), "--point, --granularity, --back, --start and --duration "),
+    (("reports", "EDGE", "--stop", "rr-1", "--back", "1m"), "--point, --granularity, --back, --on-change, --start and"),
     (("history", "EDGE", "--from", "now", "--to", "-1h"), "end: must be after start"),
     (("history", "EDGE", "--from", "sometime"), "'sometime' is no time; "),
     (("history", "EDGE", "--from", "-1h", "--within", "1h"), "within_s: '3600' is no whole number from 0 to 600"),

@@ -32,7 +32,7 @@ DRIVERS = page("docs/drivers.md")
 PAGES = {"README.md": README, "docs/drivers.md": DRIVERS}
 EXAMPLES = tuple(path.read_text("utf-8") for path in sorted((ROOT / "examples").iterdir()) if path.is_file())
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 LARGEST_PICTURE_BYTES = 250_000
 EVENT = "EVENT"
 """Stands in the commands for the id of the event that was made last."""
@@ -303,6 +303,7 @@ def masked(text: str) -> list[str]:
     return [re.sub(r"#[-#]*", "#", " ".join(line.split())) for line in plain.strip().splitlines()]
 
 
+@pytest.mark.timeout(180)
 def test_whoever_follows_the_readme_from_top_to_bottom_succeeds(reader: Reader) -> None:
     """From an empty folder to certificates, two nodes, an event that is changed, its response, and a withdrawal."""
     trial, *walk = [block.text for block in blocks(README, "sh") if not block.text.startswith("make demo")]

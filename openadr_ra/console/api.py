@@ -10,7 +10,7 @@
 | `GET /events/ID/opts?within_s=N` | opt by venID; waits up to N seconds for those that have not answered |
 | `GET /events/ID/response` | the band and the rows of the response |
 | `GET /events/ID/response/stream` | the rows as they become known, one JSON object a line; ends with the event |
-| `/vens…`, `/opts…`, `/availability…` | see `console.vens` and `console.own` |
+| `/vens…`, `/upstreams…`, `/opts…`, `/availability…` | see `console.vens` and `console.own` |
 | `GET /health`, `GET /ready` | it runs; it can serve (else 503). Without a token |
 
 An error is `{"error": sentence}`: 400 what was said is wrong, 401 no token, 403 sent by a web page, 404 unknown, 409 it

@@ -24,15 +24,26 @@ from openadr_ra.run.orders import (
     SettingsError,
     TransportError,
 )
+from openadr_ra.run.report_orders import (
+    FeedOrder,
+    GreenButton,
+    OwnOrdered,
+    OwnReadings,
+    OwnReportOrder,
+    ReadingsOrder,
+    ResourceNow,
+)
 from openadr_ra.run.ven_orders import (
     Declaration,
     Declared,
     History,
     HistoryOrder,
+    Leaving,
     Ordered,
     OwnAvailability,
     ReportOrder,
     Reports,
+    UpstreamSummary,
     VenSummary,
 )
 
@@ -138,6 +149,32 @@ class Client:
         path = f"/vens/{_quoted(ven_id)}/history?within_s={within_s}"
         return self._call("POST", path, History, order, wait_s=within_s)
 
+    def status(self, ven_id: str) -> tuple[ResourceNow, ...]:
+        """What the VEN said last of each of its resources."""
+        return self._call("GET", f"/vens/{_quoted(ven_id)}/status", tuple[ResourceNow, ...])
+
+    def green_button(self, ven_id: str, order: FeedOrder, within_s: int) -> GreenButton:
+        """The VEN's Green Button feeds; waits up to `within_s` for them to come."""
+        path = f"/vens/{_quoted(ven_id)}/greenbutton?within_s={within_s}"
+        return self._call("POST", path, GreenButton, order, wait_s=within_s)
+
+    def own_reports(self, upstream: str | None) -> Reports:
+        """At a VEN: what the VTN above offers of its own, and what was asked of it."""
+        return self._call("GET", f"/reports?upstream={_quoted(upstream or 'upstream')}", Reports)
+
+    def want(self, order: OwnReportOrder) -> OwnOrdered:
+        """At a VEN: ask the VTNs above for a report."""
+        return self._call("POST", "/reports", OwnOrdered, order)
+
+    def unwant(self, request_id: str, *, to_follow: bool) -> OwnOrdered:
+        """At a VEN: end a report request, with `to_follow` after one last report."""
+        path = f"/reports/{_quoted(request_id)}?to_follow={str(to_follow).lower()}"
+        return self._call("DELETE", path, OwnOrdered)
+
+    def own_readings(self, order: ReadingsOrder) -> OwnReadings:
+        """At a VEN: what came of a report of a VTN's own."""
+        return self._call("POST", "/readings", OwnReadings, order)
+
     def availability(self) -> tuple[OwnAvailability, ...]:
         """At a VEN: what stands declared."""
         return self._call("GET", "/availability", tuple[OwnAvailability, ...])
@@ -149,6 +186,14 @@ class Client:
     def retract(self, opt_id: str) -> Declared:
         """At a VEN: take back what was declared under that id."""
         return self._call("DELETE", f"/availability/{_quoted(opt_id)}", Declared)
+
+    def upstreams(self) -> tuple[UpstreamSummary, ...]:
+        """At a VEN: how it stands with each VTN above."""
+        return self._call("GET", "/upstreams", tuple[UpstreamSummary, ...])
+
+    def leave(self, upstream: str) -> Leaving:
+        """At a VEN: end its registration with that VTN."""
+        return self._call("DELETE", f"/upstreams/{_quoted(upstream)}/registration", Leaving)
 
     def opt(self, event_id: str, word: OwnOpt) -> OwnOpt:
         """At a VEN: the operator's own word on an event from above."""

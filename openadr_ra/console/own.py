@@ -2,10 +2,16 @@
 
 | request | answer |
 |---|---|
+| `GET /upstreams` | how it stands with each VTN above |
+| `DELETE /upstreams/NAME/registration` | 202: the VTN is told that the registration ends; until the next start |
 | `PUT /opts/ID` an `OwnOpt` | the operator's own opt for an event from above |
 | `GET /availability` | what stands declared, at each upstream, and whether that knows it |
 | `POST /availability` a `Declaration` | 201 and the id by which it is taken back |
 | `DELETE /availability/ID` | taken back, wherever it was declared |
+| `GET /reports?upstream=NAME` | what a VTN offers of its own, and what was asked of it |
+| `POST /reports` an `OwnReportOrder` | 202 and the ids of the requests |
+| `DELETE /reports/REQUEST?to_follow=true` | 202: the request ends, with `to_follow` after one last report |
+| `POST /readings` a `ReadingsOrder` | what came of a report of a VTN's own |
 """
 
 from __future__ import annotations
@@ -17,9 +23,11 @@ from aiohttp import web
 
 from openadr_ra.console import asked
 from openadr_ra.console.gate import Refusal, reply
+from openadr_ra.run.availability import PARTICIPATING
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import InvalidId, OwnOpt, chosen
-from openadr_ra.run.ven_orders import Declaration, Declared, declared, spans
+from openadr_ra.run.report_orders import OwnOrdered, OwnReportOrder, ReadingsOrder, ReportRequestId, own_readings
+from openadr_ra.run.ven_orders import Declaration, Declared, Leaving, declared, spans, wanted
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +40,38 @@ class OwnRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.get("/upstreams", self.upstreams),
+            web.delete("/upstreams/{name}/registration", self.leave),
             web.put("/opts/{id}", self.opt),
             web.get("/availability", self.availability),
             web.post("/availability", self.declare),
             web.delete("/availability/{id}", self.retract),
+            web.get("/reports", self.reports),
+            web.post("/reports", self.want),
+            web.delete("/reports/{request}", self.unwant),
+            web.post("/readings", self.readings),
         ]
 
-    async def opt(self, request: web.Request) -> web.Response:
-        word = await asked.body(request, OwnOpt)
+    async def upstreams(self, request: web.Request) -> web.Response:
+        return reply(await asked.ven(self._node).upstreams())
+
+    async def leave(self, request: web.Request) -> web.Response:
+        ven, name = asked.ven(self._node), request.match_info["name"]
         try:
-            await self._node.opt(request.match_info["id"], chosen(word))
+            await ven.leave(upstream=name)
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        log.info("< console leaves %s", name)
+        return reply(Leaving(upstream=name), HTTPStatus.ACCEPTED)
+
+    async def opt(self, request: web.Request) -> web.Response:
+        word, event_id = await asked.body(request, OwnOpt), request.match_info["id"]
+        try:
+            if word.reason or word.upstream is not None:
+                reason = word.reason or PARTICIPATING
+                await asked.ven(self._node).opt_event(event_id, chosen(word), reason=reason, upstream=word.upstream)
+            else:
+                await self._node.opt(event_id, chosen(word))
         except InvalidId as error:
             raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
         return reply(word)
@@ -72,3 +102,34 @@ class OwnRoutes:
             raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
         log.info("< console takes back %s", name)
         return reply(Declared(id=name))
+
+    async def reports(self, request: web.Request) -> web.Response:
+        ven, name = asked.ven(self._node), request.query.get("upstream", "upstream")
+        try:
+            return reply(await ven.reports(upstream=name))
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+
+    async def want(self, request: web.Request) -> web.Response:
+        ven = asked.ven(self._node)
+        order = await asked.body(request, OwnReportOrder)
+        ids = await ven.want((wanted(order),), upstream=order.upstream)
+        log.info("< console wants %s of the VTN", order.name)
+        return reply(OwnOrdered(ids=ids), HTTPStatus.ACCEPTED)
+
+    async def unwant(self, request: web.Request) -> web.Response:
+        ven, name, to_follow = asked.ven(self._node), request.match_info["request"], asked.flag(request, "to_follow")
+        try:
+            await ven.stop((name,), to_follow=to_follow)
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        log.info("< console stops report request %s", name)
+        return reply(OwnOrdered(ids=(ReportRequestId(name),)), HTTPStatus.ACCEPTED)
+
+    async def readings(self, request: web.Request) -> web.Response:
+        ven = asked.ven(self._node)
+        order = await asked.body(request, ReadingsOrder)
+        found = await ven.readings(
+            order.name, start=order.start, end=order.end, points=order.points, upstream=order.upstream
+        )
+        return reply(own_readings(found))

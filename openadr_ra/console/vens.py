@@ -11,6 +11,8 @@
 | `POST /vens/ID/reports` a `ReportOrder` | 202 and the ids of the requests |
 | `DELETE /vens/ID/reports/REQUEST?to_follow=true` | 202: the request ends, with `to_follow` after one last report |
 | `POST /vens/ID/history?within_s=N` a `HistoryOrder` | what the VEN has kept; waits up to N seconds for it to come |
+| `POST /vens/ID/greenbutton?within_s=N` a `FeedOrder` | its Green Button feeds; waits likewise |
+| `GET /vens/ID/status` | what it said last of each of its resources |
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from openadr_ra.console import asked
 from openadr_ra.console.gate import Refusal, reply
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import Enrolled, Enrolment, InvalidId, NotRegistered, VenId
+from openadr_ra.run.report_orders import FeedOrder, green_button
 from openadr_ra.run.ven_orders import HistoryOrder, Ordered, ReportOrder, Reports, history, wanted
 from openadr_ra.run.vtn import Vtn
 
@@ -50,6 +53,8 @@ class VenRoutes:
             web.post("/vens/{id}/reports", self.ask),
             web.delete("/vens/{id}/reports/{request}", self.stop),
             web.post("/vens/{id}/history", self.history),
+            web.post("/vens/{id}/greenbutton", self.green_button),
+            web.get("/vens/{id}/status", self.status),
         ]
 
     @property
@@ -114,6 +119,24 @@ class VenRoutes:
         with _registered():
             found = await self._vtn.history(ven_id, order.start, order.end, points=order.points, within=within)
         return reply(history(ven_id, found))
+
+    async def green_button(self, request: web.Request) -> web.Response:
+        ven_id, _ = await self._known(request)
+        within = timedelta(seconds=asked.within_s(request))
+        order = await asked.body(request, FeedOrder)
+        with _registered():
+            found = await self._vtn.green_button(
+                ven_id,
+                points=order.points,
+                start=order.start,
+                duration=timedelta(seconds=order.duration_s),
+                within=within,
+            )
+        return reply(green_button(ven_id, found))
+
+    async def status(self, request: web.Request) -> web.Response:
+        ven_id, _ = await self._known(request)
+        return reply(await self._vtn.status(ven_id))
 
     async def _known(self, request: web.Request) -> tuple[VenId, Reports]:
         """The VEN that the path names, and its reports. An unknown one is 404, an unknown report 400."""

@@ -16,8 +16,10 @@ from openadr_ra.protocol.parts import (
     LOCAL_OVERRIDE,
     NO_VALUE,
     UNCERTAIN,
+    LoadControlState,
     Quality,
 )
+from openadr_ra.protocol.report_status import figures
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.seams import Ack, Descriptor, Energy, Measurement, Setpoint
 
@@ -79,10 +81,27 @@ def reading_faults(reading: Measurement, now: datetime, descriptor: Descriptor |
     if not 0 <= (reading.soc_percent or 0.0) <= 100:
         yield f"soc_percent {reading.soc_percent:g}"
     yield from (f"{name} below 0" for name in numbers if name.startswith("can_") and numbers[name] < 0)
+    yield from load_faults(reading.load_control)
     if descriptor is not None and descriptor.metering == "device":
         largest_kw = max(abs(descriptor.min_kw), abs(descriptor.max_kw))
         if abs(reading.kw) > ABSURD * largest_kw:
             yield f"{reading.kw:g} kW of a device that has {largest_kw:g}; is that in W?"
+
+
+def load_faults(state: object) -> Iterator[str]:
+    """What no device's control can be at; whatever a driver puts there."""
+    if state is None:
+        return
+    if not isinstance(state, LoadControlState):
+        yield f"a load_control of {state!r:.80}"
+        return
+    values = dict(figures(state))
+    wrong = [f"load_control.{name} {value}" for name, value in values.items() if not finite(value)]
+    yield from wrong
+    for kind in () if wrong else {name.partition(".")[0] for name in values}:
+        low, high = values.get(f"{kind}.minimum"), values.get(f"{kind}.maximum")
+        if low is not None and high is not None and low > high:
+            yield f"load_control.{kind}: minimum {low:g} above maximum {high:g}"
 
 
 def descriptor_faults(descriptor: Descriptor) -> Iterator[str]:

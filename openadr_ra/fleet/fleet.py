@@ -12,14 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.fleet import response
-from openadr_ra.fleet.member import Device, Member, finite, live_readings, offer, status_readings
+from openadr_ra.fleet.member import Device, Member, finite, live_readings, load_readings, offer, status_readings
+from openadr_ra.fleet.noticing import changed, is_to_record, noted
+from openadr_ra.fleet.precedence import above, ranked, yielded
 from openadr_ra.fleet.promise import Account, FleetTerms, Promise, consider, cut
 from openadr_ra.fleet.track import give, give_back, next_edge, reallot, set_points
-from openadr_ra.protocol.model import OPT_IN, EventId, ResourceId
+from openadr_ra.protocol.model import OPT_IN, EventId, ResourceId, Rid
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import (
     AnyLetter,
+    Changed,
     Delivered,
     Effect,
     Entry,
@@ -56,6 +59,7 @@ class Fleet(State, frozen=True, kw_only=True, gc=False):
     given: dict[ResourceId, EventId] = msgspec.field(default_factory=dict)
     sequence: int = 0
     steered: datetime | None = None
+    report_to: tuple[Key, ...] = ()
 
 
 class Enrolled(Value, frozen=True, kw_only=True, gc=False):
@@ -134,11 +138,13 @@ def _enrolled(fleet: Fleet, given: Enrolled) -> Outcome[Fleet]:
     members: dict[ResourceId, Member] = {}
     for descriptor in given.descriptors:
         known = fleet.members.get(descriptor.id)
-        members[descriptor.id] = Device(descriptor=descriptor, last=known.last if known is not None else None)
+        members[descriptor.id] = (
+            replace(known, descriptor=descriptor) if known is not None else Device(descriptor=descriptor)
+        )
     held = {id: event_id for id, event_id in fleet.given.items() if id in members}
     body = offer(given.descriptors)
     return Outcome(
-        state=replace(fleet, terms=given.terms, members=members, given=held),
+        state=replace(fleet, terms=given.terms, members=members, given=held, report_to=given.report_to),
         mail=tuple(Mail(to=key, body=body) for key in given.report_to),
     )
 
@@ -147,6 +153,7 @@ def _measured(fleet: Fleet, given: Measured, now: datetime) -> Outcome[Fleet]:
     members = dict(fleet.members)
     readings: list[Reading] = []
     fresh: dict[ResourceId, datetime] = {}
+    points: list[Rid] = []
     for id, measurement in given.measurements.items():
         member = members.get(id)
         new = finite(measurement, member.last) if member is not None else None
@@ -157,14 +164,19 @@ def _measured(fleet: Fleet, given: Measured, now: datetime) -> Outcome[Fleet]:
             fresh[id] = new.at
         if member.last is None or new.at >= member.last.at:
             # The values last known of a silent device come with the time they were true at; its silence is of now.
-            readings.extend(status_readings(id, new, new.at if id in fresh else now))
-            members[id] = replace(member, last=new)
+            at = new.at if id in fresh else now
+            readings.extend(status_readings(id, new, at))
+            if is_to_record(member.last, new, at):
+                readings.extend(load_readings(id, new, at))
+            points.extend(changed(member, new, fleet.terms.change_kw))
+            members[id] = replace(member, last=new, noted=noted(member, new, fleet.terms.change_kw))
     if not readings:
         return Outcome(state=fleet)
     promises = tuple(_reopened(promise, fresh, fleet.terms, now) for promise in fleet.promises)
     return Outcome(
         state=replace(fleet, members=members, promises=promises),
         effects=(Record(readings=tuple(readings)),),
+        mail=tuple(Mail(to=key, body=Changed(points=tuple(points))) for key in fleet.report_to if points),
     )
 
 
@@ -183,10 +195,10 @@ def _reopened(promise: Promise, fresh: dict[ResourceId, datetime], terms: FleetT
 def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
     """What was answered is answered the same again; after a release everything is asked anew."""
     held = _find(fleet, given.schedule.id, given.reply_to)
-    if held is not None and not held.released and given.modification <= held.modification:
+    if held is not None and not held.released and _is_answered(given, held):
         return Outcome(state=fleet, mail=(Mail(to=given.reply_to, body=held.verdict),))
-    others = tuple(promise for promise in fleet.promises if promise is not held)
-    promise = consider(given, held, fleet.members, others, fleet.terms, now)
+    first = above(given.priority, given.schedule, held, fleet.promises, now)
+    promise = consider(given, held, fleet.members, first, fleet.terms, now)
     state = _put(fleet, held, promise)
     accepted = promise.verdict.opt == OPT_IN
     entry = Entry(
@@ -199,6 +211,13 @@ def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
     )
     answer = Mail(to=given.reply_to, body=promise.verdict)
     return _steered(Outcome(state=state, effects=(Record(entries=(entry,)),), mail=(answer,)), now)
+
+
+def _is_answered(given: Instruct, held: Promise) -> bool:
+    """A version is asked about anew only when who is away has changed."""
+    if given.modification == held.modification:
+        return given.away == held.away
+    return given.modification < held.modification
 
 
 def _released(fleet: Fleet, given: Release, now: datetime) -> Outcome[Fleet]:
@@ -230,8 +249,8 @@ def _steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
     fleet = outcome.state
     if not fleet.promises and not fleet.given:
         return outcome
-    fleet, entries = _reallotted(fleet, now)
-    held = dict(set_points(fleet.promises, fleet.members, fleet.terms, now))
+    fleet, entries, mail = _reallotted(fleet, now)
+    held = dict(set_points(ranked(fleet.promises), fleet.members, fleet.terms, now))
     effects: list[Effect] = [Record(entries=entries)] if entries else []
     sequence = fleet.sequence
     for id, point in held.items():
@@ -243,20 +262,36 @@ def _steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
             effects.append(give_back(id, event_id, sequence, now))
     given = {id: point.event_id for id, point in held.items()}
     state = replace(fleet, given=given, sequence=sequence, steered=now if fleet.promises else None)
-    return msgspec.structs.replace(outcome, state=state, effects=(*outcome.effects, *effects))
+    return msgspec.structs.replace(
+        outcome, state=state, effects=(*outcome.effects, *effects), mail=(*outcome.mail, *mail)
+    )
 
 
-def _reallotted(fleet: Fleet, now: datetime) -> tuple[Fleet, tuple[Entry, ...]]:
+def _reallotted(fleet: Fleet, now: datetime) -> tuple[Fleet, tuple[Entry, ...], tuple[Mail, ...]]:
+    """Promises one after the other, those with precedence first: each keeps what these leave it, and fills its gaps."""
     entries: list[Entry] = []
-    for promise in fleet.promises:
-        others = tuple(one for one in fleet.promises if one is not promise)
-        shifted = reallot(promise, fleet.members, others, now)
+    mail: list[Mail] = []
+    first: tuple[Promise, ...] = ()
+    for held in ranked(fleet.promises):
+        promise = held
+        squeezed = yielded(promise, fleet.members, first, fleet.terms, now)
+        if squeezed is not None:
+            promise = squeezed.promise
+            entries.append(_noted(promise, now, "opted out" if squeezed.lost else "gives way", squeezed.detail))
+        if squeezed is not None and squeezed.lost:
+            mail.append(Mail(to=promise.reply_to, body=promise.verdict))
+        shifted = reallot(promise, fleet.members, first, now)
         if shifted is not None:
-            fleet = _put(fleet, promise, shifted.promise)
-            entries.append(
-                Entry(subject=f"event/{promise.event_id}", at=now, by=_BY, what="re-allocated", detail=shifted.detail)
-            )
-    return fleet, tuple(entries)
+            promise = shifted.promise
+            entries.append(_noted(promise, now, "re-allocated", shifted.detail))
+        if promise is not held:
+            fleet = _put(fleet, held, promise)
+        first = (*first, promise)
+    return fleet, tuple(entries), tuple(mail)
+
+
+def _noted(promise: Promise, now: datetime, what: str, detail: str) -> Entry:
+    return Entry(subject=f"event/{promise.event_id}", at=now, by=_BY, what=what, detail=detail)
 
 
 def _closing(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import EXACT_KW, Headroom, sustainable
 from openadr_ra.protocol.model import ResourceId
-from openadr_ra.protocol.parts import DEVICE_FAILURE
+from openadr_ra.protocol.parts import DEVICE_FAILURE, LoadControlState
 from openadr_ra.protocol.report import (
     RESPONSE_QUANTITIES,
     TOTAL,
@@ -21,6 +21,7 @@ from openadr_ra.protocol.report import (
     status_description,
     usage_description,
 )
+from openadr_ra.protocol.report_status import figures, usable
 from openadr_ra.protocol.schedule import Reading, Slot, mean
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Offer
@@ -33,11 +34,21 @@ OF_TOTAL: tuple[Quantity, ...] = ("revision", "final")
 """Quantities of a response that are said once, of all resources together."""
 
 
+class Noted(Value, frozen=True, kw_only=True, gc=False):
+    """What the VTNs above were last told of a device: a change is one against this."""
+
+    online: bool
+    override: bool
+    kw: float
+    load_control: LoadControlState | None = None
+
+
 class Device(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
     """A device of the node's own. `last` is its newest finite measurement."""
 
     descriptor: Descriptor
     last: Measurement | None = None
+    noted: Noted | None = None
 
 
 Member = Device
@@ -140,6 +151,7 @@ def finite(new: Measurement, last: Measurement | None) -> Measurement | None:
             soc_percent=_number(new.soc_percent),
             can_reduce_kwh=_number(new.can_reduce_kwh, 0.0),
             can_raise_kwh=_number(new.can_raise_kwh, 0.0),
+            load_control=usable(new.load_control),
         )
     if last is None:
         return None
@@ -164,6 +176,12 @@ def status_readings(resource: ResourceId, measured: Measurement, at: datetime) -
     """Whether the resource is there, and in whose hands."""
     yield Reading(series=live_series(resource, "online"), start=at, value=float(measured.online))
     yield Reading(series=live_series(resource, "override"), start=at, value=float(measured.local_override))
+
+
+def load_readings(resource: ResourceId, measured: Measurement, at: datetime) -> Iterator[Reading]:
+    """How the resource is controlled: see `figures`."""
+    for name, value in figures(measured.load_control):
+        yield Reading(series=f"live/{resource}.{name}", start=at, value=value, quality=measured.quality)
 
 
 def _net(measured: Measurement) -> float | None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import fsum
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.fleet.allocate import EXACT_KW, Allocation, Headroom, allocate, by_level
-from openadr_ra.fleet.member import Member, Share, available, headroom
+from openadr_ra.errors import OK, DeploymentError, ResponseCode
+from openadr_ra.fleet.allocate import EXACT_KW
+from openadr_ra.fleet.member import Share, available
+from openadr_ra.fleet.plan import Lot, Members, Plans, pieces, planned
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId, ResourceId
-from openadr_ra.protocol.schedule import Schedule, Slot, mean, splice
+from openadr_ra.protocol.schedule import Schedule, Slot, splice
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import Instruct, Key, Verdict
+from openadr_ra.protocol.step import Away, Instruct, Key, Verdict
 from openadr_ra.protocol.times import FOREVER, shift
-
-OPEN_ENDED = timedelta(hours=1)
-"""How long an open-ended slot is taken to last when its energy is planned; nobody knows better."""
 
 
 class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
@@ -30,6 +27,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     hold_s: how far apart two readings of an energy register may be; what was between them is known all the same.
     sample_s: how long a sample of power stands for what follows it; beyond that nothing was measured. Some read periods.
     correct_s: how long after its end the response of an interval may still be corrected; then it is final.
+    change_kw: VTNs hear of power that moved by so much, where they asked for that; None: they cannot.
     """
 
     min_cover: float = 0.9
@@ -39,6 +37,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     hold_s: float = 120.0
     sample_s: float = 120.0
     correct_s: float = 900.0
+    change_kw: float | None = None
 
     @property
     def settle(self) -> timedelta:
@@ -73,7 +72,8 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
 
     `asks` is what was asked over time, as kW against the baseline; `shares` what each member gives, both with the past
     as it was. `baselines` are the declared plans of the members addressed, frozen at `frozen_at`. It is over at `until`,
-    and `released` once its end node let go of it.
+    and `released` once its end node let go of it. `priority` is the event's, 0 for none; `away` are the times in which
+    members were declared not available; `absolute`: it is a set-point that is held.
     """
 
     event_id: EventId
@@ -87,13 +87,33 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     shares: dict[ResourceId, tuple[Share, ...]]
     accounts: tuple[Account, ...] = ()
     released: bool = False
+    priority: int = 0
+    away: tuple[Away, ...] = ()
+    absolute: bool = False
+
+    @property
+    def addressed(self) -> tuple[ResourceId, ...]:
+        """The members that the newest version of the event means."""
+        return self.asks.resources or tuple(self.baselines)
 
 
-Members = dict[ResourceId, Member]
-Taken = dict[ResourceId, tuple[Share, ...]]
+def barred(absolute: bool, first: tuple[Promise, ...]) -> tuple[Away, ...]:
+    """The members that those with precedence leave to nobody else, and when.
+
+    Changes of power add up; an absolute power cannot be held by members that something else moves. So of two events of
+    which one or both are `absolute`, only the first has the members that it means.
+    """
+    return tuple(
+        Away(resource=id, start=slot.start, end=slot.end)
+        for promise in first
+        if absolute or promise.absolute
+        for slot in promise.asks.slots
+        if promise.absolute or slot.kw
+        for id in promise.addressed
+    )
 
 
-def taken_by(promises: tuple[Promise, ...], resource: ResourceId) -> tuple[Share, ...]:
+def owed(promises: tuple[Promise, ...], resource: ResourceId) -> tuple[Share, ...]:
     """The shares that a member owes to these promises."""
     return tuple(share for promise in promises for share in promise.shares.get(resource, ()))
 
@@ -102,22 +122,53 @@ def consider(
     given: Instruct,
     held: Promise | None,
     members: Members,
-    others: tuple[Promise, ...],
+    first: tuple[Promise, ...],
     terms: FleetTerms,
     now: datetime,
 ) -> Promise:
-    """The promise that answers the instruction. `held` is what its older version was promised, `others` all else."""
+    """The promise that answers the instruction. `held` is what its older version was promised; those that go `first` have
+    precedence (rule 18), and of the others nothing is taken into account.
+
+    What the members could give but for the precedence of others is no reason to refuse, if something else is left.
+    """
     schedule = given.schedule
     plans = _frozen(schedule, held, members)
     trouble = _trouble(schedule, held, plans, now)
     if trouble:
-        return _refuse(given, held, terms, now, trouble, 0.0)
-    taken = {resource: taken_by(others, resource) for resource in plans}
-    plan = _plan(schedule, plans, {id: members[id] for id in plans if id in members}, taken, now)
-    for lot in plan:
-        if lot.cover < terms.min_cover - EXACT_KW:
-            return _refuse(given, held, terms, now, _too_little(lot, terms), max(lot.short_kw for lot in plan))
-    return _accept(given, held, plans, plan, terms, now)
+        return _refuse(given, held, terms, now, trouble, 0.0, OK if plans else DeploymentError.code)
+    taken = {resource: owed(first, resource) for resource in plans}
+    away = given.away + barred(schedule.mode == "setpoint", first)
+    slots = pieces(schedule, taken, away, now)
+    lots = planned(schedule.mode, slots, plans, members, taken, away, now)
+    lacking = tuple(lot for lot in lots if not covered(lot, terms))
+    if not lacking:
+        return _accept(given, held, plans, lots, terms, now, "")
+    alone = planned(schedule.mode, slots, plans, members, {}, given.away, now)
+    worst = max(lot.short_kw for lot in lots)
+    for lot, without in zip(lots, alone, strict=True):
+        if not covered(lot, terms) and not covered(without, terms):
+            nobody = not any(available(members.get(id)) for id in plans)
+            code = DeploymentError.code if nobody else OK
+            return _refuse(given, held, terms, now, _too_little(lot, terms), worst, code)
+    if not any(covered(lot, terms) for lot in lots if lot.wanted.kw or schedule.mode == "setpoint"):
+        return _refuse(given, held, terms, now, f"{_too_little(lacking[0], terms)}; {yields(lacking, first)}", worst)
+    return _accept(given, held, plans, lots, terms, now, yields(lacking, first))
+
+
+def covered(lot: Lot, terms: FleetTerms) -> bool:
+    """Is enough of it covered for a promise?"""
+    return lot.cover >= terms.min_cover - EXACT_KW
+
+
+def yields(lacking: tuple[Lot, ...], first: tuple[Promise, ...]) -> str:
+    """In words, when the event gives way, and to whom; empty where it does not."""
+    if not lacking:
+        return ""
+    start, end = lacking[0].asked.start, lacking[-1].asked.end
+    touching = [one.event_id for one in first if any(slot.start < end and slot.end > start for slot in one.asks.slots)]
+    names = ", ".join(sorted(set(touching) or {one.event_id for one in first}))
+    until = f" to {end:%Y-%m-%dT%H:%M:%SZ}" if end < FOREVER else " on"
+    return f"gives way to {names} from {start:%Y-%m-%dT%H:%M:%SZ}{until} (rule 18)"
 
 
 def cut(promise: Promise, at: datetime, terms: FleetTerms) -> Promise:
@@ -136,7 +187,7 @@ def cut(promise: Promise, at: datetime, terms: FleetTerms) -> Promise:
     )
 
 
-def _frozen(schedule: Schedule, held: Promise | None, members: Members) -> dict[ResourceId, tuple[Slot, ...]]:
+def _frozen(schedule: Schedule, held: Promise | None, members: Members) -> Plans:
     """The baselines of all members addressed: as they were frozen first, else as they are declared now."""
     known = held.baselines if held is not None else {}
     addressed = [id for id in schedule.resources if id in members] if schedule.resources else list(members)
@@ -146,7 +197,7 @@ def _frozen(schedule: Schedule, held: Promise | None, members: Members) -> dict[
 def _trouble(
     schedule: Schedule,
     held: Promise | None,
-    plans: dict[ResourceId, tuple[Slot, ...]],
+    plans: Plans,
     now: datetime,
 ) -> str:
     if not schedule.slots:
@@ -160,7 +211,13 @@ def _trouble(
 
 
 def _refuse(
-    given: Instruct, held: Promise | None, terms: FleetTerms, now: datetime, reason: str, short_kw: float
+    given: Instruct,
+    held: Promise | None,
+    terms: FleetTerms,
+    now: datetime,
+    reason: str,
+    short_kw: float,
+    code: ResponseCode = OK,
 ) -> Promise:
     schedule = given.schedule
     until = schedule.end if schedule.slots else now
@@ -172,10 +229,18 @@ def _refuse(
         opt=OPT_OUT,
         short_kw=short_kw,
         reason=reason,
+        code=code,
     )
     if held is not None:
-        ended = cut(held, now, terms)
-        return replace(ended, modification=given.modification, verdict=verdict, until=until)
+        return replace(
+            cut(held, now, terms),
+            modification=given.modification,
+            verdict=verdict,
+            until=until,
+            released=False,
+            priority=given.priority,
+            away=given.away,
+        )
     return Promise(
         event_id=schedule.id,
         modification=given.modification,
@@ -186,16 +251,25 @@ def _refuse(
         asks=Schedule(id=schedule.id),
         baselines={},
         shares={},
+        priority=given.priority,
+        away=given.away,
     )
+
+
+def ended(promise: Promise, terms: FleetTerms, now: datetime, reason: str, short_kw: float) -> Promise:
+    """The promise taken back as of `now`, for others have precedence."""
+    verdict = replace(promise.verdict, opt=OPT_OUT, short_kw=short_kw, reason=reason, code=OK)
+    return replace(cut(promise, now, terms), verdict=verdict, until=promise.until)
 
 
 def _accept(
     given: Instruct,
     held: Promise | None,
-    plans: dict[ResourceId, tuple[Slot, ...]],
-    plan: tuple[_Lot, ...],
+    plans: Plans,
+    plan: tuple[Lot, ...],
     terms: FleetTerms,
     now: datetime,
+    reason: str,
 ) -> Promise:
     """The past as it was, from now on as planned. Members that are no longer addressed keep their past."""
     schedule = given.schedule
@@ -215,6 +289,7 @@ def _accept(
             modification=given.modification,
             opt=OPT_IN,
             short_kw=max((lot.short_kw for lot in plan), default=0.0),
+            reason=reason,
         ),
         until=schedule.end,
         frozen_at=held.frozen_at if held is not None and held.baselines else now,
@@ -222,101 +297,17 @@ def _accept(
         baselines={**old_plans, **plans},
         shares=shares,
         accounts=_accounts(schedule, held, terms, now),
+        priority=given.priority,
+        away=given.away,
+        absolute=schedule.mode == "setpoint",
     )
 
 
-def _too_little(lot: _Lot, terms: FleetTerms) -> str:
+def _too_little(lot: Lot, terms: FleetTerms) -> str:
     return (
         f"{lot.short_kw:.6g} kW of {abs(lot.asked.kw):.6g} kW from {lot.asked.start:%Y-%m-%dT%H:%M:%SZ} on cannot be"
         f" covered; at least {terms.min_cover:.0%} must be"
     )
-
-
-class _Lot(NamedTuple):
-    """One slot shared out. `cover` is the part of what is asked that somebody takes."""
-
-    asked: Slot
-    shares: dict[ResourceId, Share]
-    short_kw: float
-    cover: float
-
-
-def _plan(
-    schedule: Schedule,
-    plans: dict[ResourceId, tuple[Slot, ...]],
-    members: Members,
-    taken: Taken,
-    now: datetime,
-) -> tuple[_Lot, ...]:
-    """The slots not yet over, one after the other: what one uses of a member's energy the next no longer has."""
-    slots = [
-        replace(slot, start=max(slot.start, now), kw=_target(schedule, slot, plans, now))
-        for slot in schedule.slots
-        if slot.end > now
-    ]
-    lots: list[_Lot] = []
-    for index, slot in enumerate(slots):
-        hours = _hours(tuple(slots[index:]))
-        offers = tuple(
-            headroom(member, plans[id], taken[id], slot, hours=hours, now=now)
-            for id, member in members.items()
-            if available(member)
-        )
-        lot = _lot(schedule, slot, offers, plans)
-        lots.append(lot)
-        taken = {id: (*shares, lot.shares[id]) if id in lot.shares else shares for id, shares in taken.items()}
-    return tuple(lots)
-
-
-def _target(schedule: Schedule, slot: Slot, plans: dict[ResourceId, tuple[Slot, ...]], now: datetime) -> float:
-    """The slot's kW against the baselines; a level stays a level. Members that are away count with their plan."""
-    if schedule.mode != "setpoint":
-        return slot.kw
-    return slot.kw - fsum(mean(plan, max(slot.start, now), slot.end) for plan in plans.values())
-
-
-def _hours(slots: tuple[Slot, ...]) -> float:
-    """How long the first slot's power would last on all that these still ask in its direction.
-
-    With constant power that is the length of the rest; a smaller slot ahead leaves more energy to this one.
-    """
-    first = slots[0]
-    if first.kw == 0:
-        return length_h(first)
-    return fsum(slot.kw / first.kw * length_h(slot) for slot in slots if slot.kw * first.kw > 0)
-
-
-def length_h(slot: Slot) -> float:
-    """Hours that the slot's energy is planned for."""
-    length = slot.end - slot.start if slot.end < FOREVER else OPEN_ENDED
-    return length / timedelta(hours=1)
-
-
-def _lot(
-    schedule: Schedule,
-    slot: Slot,
-    offers: tuple[Headroom, ...],
-    plans: dict[ResourceId, tuple[Slot, ...]],
-) -> _Lot:
-    if schedule.mode == "level" and slot.kw == 0:
-        # Level 0 is normal operation: nobody is told anything.
-        return _Lot(slot, {}, 0.0, 1.0)
-    if schedule.mode == "level":
-        allocation = by_level(slot.kw, offers)
-        asked = replace(slot, kw=fsum(allocation.shares.values()))
-        cover = 1.0 if any(offer.reduce_kw > 0 for offer in offers) else 0.0
-    else:
-        allocation = allocate(slot.kw, offers)
-        asked = slot
-        cover = 1.0 - abs(allocation.uncovered_kw / slot.kw) if slot.kw else 1.0
-    return _Lot(asked, _shares(asked, allocation, plans), abs(allocation.uncovered_kw), cover)
-
-
-def _shares(slot: Slot, allocation: Allocation, plans: dict[ResourceId, tuple[Slot, ...]]) -> dict[ResourceId, Share]:
-    return {
-        id: Share(start=slot.start, end=slot.end, base_kw=mean(plans[id], slot.start, slot.end), delta_kw=delta_kw)
-        for id, delta_kw in allocation.shares.items()
-    }
 
 
 def before(shares: tuple[Share, ...], at: datetime) -> tuple[Share, ...]:

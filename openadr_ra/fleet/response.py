@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.member import Share
-from openadr_ra.fleet.promise import Account, FleetTerms, Members, Promise
+from openadr_ra.fleet.plan import Members
+from openadr_ra.fleet.promise import Account, FleetTerms, Promise
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN, Quality
 from openadr_ra.protocol.report import TOTAL, Quantity, is_bad, live_series, response_series, value

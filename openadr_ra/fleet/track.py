@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import EXACT_KW, allocate
 from openadr_ra.fleet.member import Share, available, headroom, snapped
-from openadr_ra.fleet.promise import FleetTerms, Members, Promise, before, length_h, taken_by
+from openadr_ra.fleet.plan import Members, is_away, length_h
+from openadr_ra.fleet.promise import FleetTerms, Promise, barred, before, owed
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Slot, mean
 from openadr_ra.protocol.step import Apply
@@ -101,7 +102,8 @@ class Shift(NamedTuple):
 
 
 def reallot(promise: Promise, members: Members, others: tuple[Promise, ...], now: datetime) -> Shift | None:
-    """What is missing in the running slot, given to members with headroom; None where nothing can or need change.
+    """What is missing in the running slot, given to members with headroom beside what they owe to the `others`, which have
+    precedence; None where nothing can or need change.
 
     It is missing because members are away, or because it was never covered. Shares that hold are not touched, so that
     few members change. A member that comes back takes part again.
@@ -117,8 +119,11 @@ def reallot(promise: Promise, members: Members, others: tuple[Promise, ...], now
     if abs(missing) < worth or missing * slot.kw < 0:
         return None
     rest = replace(slot, start=now)
+    away = promise.away + barred(promise.absolute, others)
     bases = {
-        id: shares[id].base_kw if id in shares else mean(plan, now, slot.end) for id, plan in promise.baselines.items()
+        id: shares[id].base_kw if id in shares else mean(plan, now, slot.end)
+        for id, plan in promise.baselines.items()
+        if not is_away(id, rest, away)
     }
     extra = _extra(bases, members, (promise, *others), rest, missing)
     placed = fsum(extra.values())
@@ -130,7 +135,7 @@ def reallot(promise: Promise, members: Members, others: tuple[Promise, ...], now
     changed = {
         id: _spliced(
             promise.shares.get(id, ()),
-            Share(start=now, end=slot.end, base_kw=bases[id], delta_kw=kw),
+            Share(start=now, end=slot.end, base_kw=bases[id] if id in bases else shares[id].base_kw, delta_kw=kw),
         )
         for id, kw in delta_kw.items()
     }
@@ -146,9 +151,7 @@ def _extra(
 ) -> dict[ResourceId, float]:
     """What the members that are there can add to what they already owe."""
     offers = [
-        headroom(
-            member, (replace(rest, kw=base_kw),), taken_by(promises, id), rest, hours=length_h(rest), now=rest.start
-        )
+        headroom(member, (replace(rest, kw=base_kw),), owed(promises, id), rest, hours=length_h(rest), now=rest.start)
         for id, base_kw in bases.items()
         if (member := members.get(id)) is not None and available(member)
     ]

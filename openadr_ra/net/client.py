@@ -93,7 +93,8 @@ class Link:
         """The peer's answer to `body` at `service`.
 
         Raises TransportError for any status but 200 and for whatever else fails; its message names the cure.
-        9.1.5: 404, 406, 501 and other 4xx are not worth a retry, 500, 503 and other 5xx are, after a pause.
+        9.1.5: 404, 406, 501 and other 4xx are not worth a retry, 500, 503 and other 5xx are, after a pause; and so are 408
+        and 429, which say that it was not the right moment (RFC 9110, RFC 6585).
         """
         if self._session is None:
             raise RuntimeError("a Link is an async context manager; enter it first")
@@ -146,11 +147,14 @@ def _refused(response: aiohttp.ClientResponse, body: bytes) -> TransportError:
             cure = "the peer does not take application/xml; is there an OpenADR 2.0b service behind this url?"
         case _ if 300 <= status < 400:
             cure = f"it has moved to {response.headers.get(hdrs.LOCATION, 'an unknown place')}; correct the url"
+        case 408 | 429:
+            cure = "it is busy; the next attempt may come through"
         case _ if status >= 500 and status != 501:
             cure = "it has a problem of its own; its log says which"
         case _:
             cure = "is there an OpenADR 2.0b service behind this url?"
-    return TransportError(f"{what}: {cure}", status=status, retry=status >= 500 and status != 501, body=body)
+    retry = (status >= 500 and status != 501) or status in (408, 429)
+    return TransportError(f"{what}: {cure}", status=status, retry=retry, body=body)
 
 
 def _date(text: str | None) -> datetime | None:

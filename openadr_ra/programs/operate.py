@@ -93,9 +93,9 @@ def show(client: Client, event_id: str, within: str) -> EventDetail:
     return client.event(event_id)
 
 
-def own_opt(word: Literal["optIn", "optOut", "none"]) -> OwnOpt:
+def own_opt(word: Literal["optIn", "optOut", "none"], reason: str = "", upstream: str | None = None) -> OwnOpt:
     """What a VEN's operator said."""
-    return OwnOpt(opt=None if word == "none" else word)
+    return OwnOpt(opt=None if word == "none" else word, reason=reason, upstream=upstream)
 
 
 def event_list(views: Iterable[EventView]) -> str:

@@ -46,6 +46,7 @@ class ReportWish(msgspec.Struct, frozen=True, kw_only=True):
     back: str | None = None
     start: str | None = None
     duration: str | None = None
+    on_change: bool = False
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,17 +68,25 @@ def orders(
 
     Raises SettingsError for what is misspelt or does not go together.
     """
+    order = report_wish(ask, stop, wish, last=last)
+    if order is not None:
+        yield client.ask(ven_id, order)
+    for request in stop:
+        yield client.stop(ven_id, request, to_follow=last)
+
+
+def report_wish(
+    ask: str | None, stop: tuple[str, ...], wish: Mapping[str, object], *, last: bool
+) -> ReportOrder | None:
+    """The report that is asked for. Raises SettingsError for what is misspelt or does not go together."""
     said = msgspec.convert(wish, ReportWish)
     if ask is not None and stop:
         raise SettingsError("--ask and --stop exclude one another; give one of them")
     if ask is None and said != ReportWish():
-        raise SettingsError("--point, --granularity, --back, --start and --duration belong to --ask")
+        raise SettingsError("--point, --granularity, --back, --on-change, --start and --duration belong to --ask")
     if last and not stop:
         raise SettingsError("--last belongs to --stop")
-    if ask is not None:
-        yield client.ask(ven_id, _order(ask, said))
-    for request in stop:
-        yield client.stop(ven_id, request, to_follow=last)
+    return None if ask is None else _order(ask, said)
 
 
 def _order(name: str, said: ReportWish) -> ReportOrder:
@@ -88,6 +97,7 @@ def _order(name: str, said: ReportWish) -> ReportOrder:
         back_s=_seconds(said.back),
         start=None if said.start is None else when(said.start, SystemClock().now()),
         duration_s=_seconds(said.duration),
+        on_change=said.on_change,
     )
 
 
@@ -219,7 +229,7 @@ def _offered(which: tuple[OfferedReport, int]) -> tuple[str, ...]:
         point.point,
         ", ".join(point.resources) or NOTHING,
         point.unit or NOTHING,
-        " to ".join(point.every) if point.every is not None else NOTHING,
+        (" to ".join(point.every) if point.every is not None else NOTHING) + (", on change" if point.on_change else ""),
         report.kept_for or NOTHING,
     )
 
@@ -243,10 +253,15 @@ def history_text(history: History) -> str:
         return f"{history.ven_id} has sent no history yet; ask again, or see `openadr-ra ven reports {history.ven_id}`"
     if not history.points:
         return f"{history.ven_id} has kept nothing of that time"
-    names = sorted(history.points)
+    return samples_text(history.points)
+
+
+def samples_text(points: Mapping[str, Iterable[Sample]]) -> str:
+    """One line an interval, one column a point; there is at least one of each."""
+    names = sorted(points)
     by_time: dict[tuple[datetime, float], dict[str, Sample]] = {}
     for name in names:
-        for sample in history.points[name]:
+        for sample in points[name]:
             by_time.setdefault((sample.start, sample.duration_s), {})[name] = sample
     first = min(by_time)[0]
     return table(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, OadrError, OutOfSequence, ResponseCode, TargetMismatch
+from openadr_ra.errors import OK, DeploymentError, OadrError, OutOfSequence, ResponseCode
+from openadr_ra.protocol import agenda_scope
 from openadr_ra.protocol import event as events
+from openadr_ra.protocol.agenda_scope import Scope
 from openadr_ra.protocol.messages import CreatedEvent, DistributeEvent
 from openadr_ra.protocol.model import (
     ALWAYS,
@@ -17,17 +20,15 @@ from openadr_ra.protocol.model import (
     OPT_IN,
     OPT_OUT,
     EventId,
-    MarketContext,
     OptType,
     QualifiedEventId,
     RequestId,
-    ResourceId,
     ResponseRequired,
     VenId,
 )
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import Instruct, Key, Letter, Mail, Release, Verdict
+from openadr_ra.protocol.step import Away, Instruct, Key, Letter, Mail, Release, Verdict
 from openadr_ra.protocol.times import Duration, shift
 
 RETENTION = timedelta(hours=1)
@@ -38,15 +39,8 @@ SKEW = timedelta(seconds=2)
 
 FLEET = Key("fleet")
 
-
-class Scope(Value, frozen=True, kw_only=True, gc=False):
-    """Whom an event may concern here. Empty market contexts: any is taken."""
-
-    ven_id: VenId
-    resources: tuple[ResourceId, ...] = ()
-    groups: tuple[str, ...] = ()
-    parties: tuple[str, ...] = ()
-    market_contexts: tuple[MarketContext, ...] = ()
+ABSENT = "not available then, as declared by oadrCreateOpt"
+"""Why an event is opted out."""
 
 
 class Known(Value, frozen=True, kw_only=True, gc=False):
@@ -54,7 +48,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
 
     `offset_s` is the randomised start within startafter, kept over modifications (rule 30). `consulted`: the embedding
     program has been heard, or need not be. `opinion`: what it said of this version. `local_opt`: an operator's word, given
-    again to each modification; it beats the opinion.
+    again to each modification; it beats the opinion. `absent`: opted out because we declared that we are not available.
     """
 
     event: Event
@@ -68,6 +62,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     consulted: bool = True
     opinion: OptType | None = None
     local_opt: OptType | None = None
+    absent: bool = False
 
     @property
     def word(self) -> OptType | None:
@@ -81,12 +76,12 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     @property
     def refused(self) -> bool:
         """Is there something wrong with the event itself, so that nobody here was asked to follow it?"""
-        return self.code != OK and self.word is None
+        return self.code not in (OK, DeploymentError.code) and self.word is None
 
     @property
     def owed(self) -> bool:
         """Is an answer to this version due and decided?"""
-        decided = self.opt is not None and self.consulted
+        decided = self.opt is not None and (self.consulted or self.absent)
         return self.required == ALWAYS and decided and self.answered < self.event.modification
 
 
@@ -112,16 +107,18 @@ def hear(
     limited: bool,
     dice: float,
     absent: Callable[[Event], bool] = lambda event: False,
+    away: Callable[[Event], tuple[Away, ...]] = lambda event: (),
 ) -> Heard:
     """Take every event of the message, one bad one never spoiling the others (rule 19).
 
     A known event that is missing is cancelled, silently (rule 61); not so when we had asked for a limited reply, for then
     the tail was merely cut off. `dice` in [0, 1) chooses the start within startafter (rule 30). `absent` tells whether this
-    VEN declared itself not available while an event runs.
+    VEN declared itself not available while an event runs, `away` which of its resources.
     """
     heard = Heard(agenda=agenda)
+    here = Here(now=now, scope=scope, consult=consult, dice=dice, absent=absent, away=away)
     for item in message.events:
-        heard = _hear_one(heard, item, message.request_id, now, scope, consult, dice, absent)
+        heard = _hear_one(heard, item, message.request_id, here)
     if limited:
         return heard
     named = {item.event.id for item in message.events}
@@ -130,16 +127,18 @@ def hear(
     return heard
 
 
-def _hear_one(
-    heard: Heard,
-    item: DistributedEvent,
-    request_id: RequestId,
-    now: datetime,
-    scope: Scope,
-    consult: bool,
-    dice: float,
-    absent: Callable[[Event], bool],
-) -> Heard:
+class Here(NamedTuple):
+    """How this VEN takes events at this moment; see `hear`."""
+
+    now: datetime
+    scope: Scope
+    consult: bool
+    dice: float
+    absent: Callable[[Event], bool]
+    away: Callable[[Event], tuple[Away, ...]]
+
+
+def _hear_one(heard: Heard, item: DistributedEvent, request_id: RequestId, here: Here) -> Heard:
     held = heard.agenda.get(item.event.id)
     if held is not None and item.event.modification < held.event.modification:
         return _stale(heard, held, item, request_id)
@@ -148,8 +147,8 @@ def _hear_one(
         return _repeated(heard, held, item, request_id)
     if item.event.status == CANCELLED:
         # Rule 5 wants a higher number; a VTN that forgets to count means to stop the event all the same.
-        return _cancelled(heard, held, item, request_id, now)
-    return _new(heard, held, item, request_id, now, scope, consult, dice, absent)
+        return _cancelled(heard, held, item, request_id, here.now)
+    return _new(heard, held, item, request_id, here)
 
 
 def _stale(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
@@ -190,41 +189,30 @@ def _cancelled(heard: Heard, held: Known | None, item: DistributedEvent, request
     return _keep(heard, gone, *letters)
 
 
-def _new(
-    heard: Heard,
-    held: Known | None,
-    item: DistributedEvent,
-    request_id: RequestId,
-    now: datetime,
-    scope: Scope,
-    consult: bool,
-    dice: float,
-    absent: Callable[[Event], bool],
-) -> Heard:
+def _new(heard: Heard, held: Known | None, item: DistributedEvent, request_id: RequestId, here: Here) -> Heard:
+    now = here.now
     base = Known(
         event=item.event,
         required=item.response_required,
         request_id=request_id,
-        consulted=not consult,
+        consulted=not here.consult,
         local_opt=held.local_opt if held else None,
     )
     try:
-        events.check(item.event)
-        _check_scope(item.event, scope)
-        base = replace(base, offset_s=_offset(item.event, held, dice))
+        events.check(item.event, here.scope.signals)
+        agenda_scope.check(item.event, here.scope, heard=here.consult)
+        base = replace(base, offset_s=_offset(item.event, held, here.dice))
     except OadrError as problem:
         refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
         letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, refused, *letters)
-    if absent(item.event) and base.local_opt is None:
-        gone = replace(
-            base, opt=OPT_OUT, consulted=True, description="not available then, as declared by oadrCreateOpt"
-        )
+    if here.absent(item.event) and base.local_opt is None:
+        gone = replace(base, opt=OPT_OUT, absent=True, description=ABSENT)
         letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, gone, *letters)
     if base.local_opt == OPT_OUT:
         return _keep(heard, replace(base, opt=OPT_OUT, consulted=True, description="withdrawn by the operator"))
-    letter = instruct(base, now)
+    letter = instruct(base, now, here.scope, here.away(item.event))
     if letter is None:
         # An earlier version may have been promised; this one asks for nothing.
         ended = (release(held, item.event.modification, now),) if held is not None else ()
@@ -238,27 +226,18 @@ def _offset(event: Event, held: Known | None, dice: float) -> int:
     return int(dice * ((event.period.startafter or Duration()).length.total_seconds() + 1))
 
 
-def _check_scope(event: Event, scope: Scope) -> None:
-    """Rule 22: an empty target means me; several criteria are OR-ed."""
-    if scope.market_contexts and event.market_context not in scope.market_contexts:
-        raise TargetMismatch(f"market context {event.market_context} of event {event.id} is unknown here")
-    named = (
-        (event.target.vens, (scope.ven_id,)),
-        (event.target.resources, scope.resources),
-        (event.target.groups, scope.groups),
-        (event.target.parties, scope.parties),
-    )
-    if not any(wanted for wanted, _ in named) or any(set(wanted) & set(ours) for wanted, ours in named):
-        return
-    raise TargetMismatch(f"the target of event {event.id} names nothing of {scope.ven_id}")
-
-
-def instruct(held: Known, now: datetime) -> Letter | None:
-    """What the fleet is asked for a sound event; None if it asks for no power, is a test (rule 6) or is over."""
-    asked = events.schedule(held.event, held.offset)
+def instruct(held: Known, now: datetime, scope: Scope, away: tuple[Away, ...] = ()) -> Letter | None:
+    """What the fleet is asked for a sound event; None if it asks no device for power, is a test (rule 6) or is over."""
+    asked = agenda_scope.schedule(held.event, scope, held.offset)
     if asked is None or events.is_test(held.event) or events.status(held.event, now) == COMPLETED:
         return None
-    return Instruct(schedule=asked, modification=held.event.modification, reply_to=Key(""))
+    return Instruct(
+        schedule=asked,
+        modification=held.event.modification,
+        reply_to=Key(""),
+        priority=held.event.priority or 0,
+        away=away,
+    )
 
 
 def release(held: Known, modification: int, now: datetime) -> Letter:
@@ -298,10 +277,13 @@ def decide(agenda: Agenda, verdict: Verdict) -> Agenda:
         return agenda
     if held.refused or held.word == OPT_OUT or held.event.status == CANCELLED:
         return agenda
+    if held.absent:
+        return agenda
     changed = held.opt != verdict.opt
     item = replace(
         held,
         opt=verdict.opt,
+        code=verdict.code,
         description=verdict.reason,
         answered=-1 if changed else held.answered,
     )

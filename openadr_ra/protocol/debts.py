@@ -63,6 +63,13 @@ class Ask(Work, frozen=True, kw_only=True, gc=False):
     """oadrCreateReport for whatever of the VTN's reports is wanted and not promised yet."""
 
 
+class Stop(Work, frozen=True, kw_only=True, gc=False):
+    """oadrCancelReport for reports of the VTN's; with `to_follow` one last of each is to come (rule 345)."""
+
+    ids: tuple[ReportRequestId, ...]
+    to_follow: bool = False
+
+
 class Update(Work, frozen=True, kw_only=True, gc=False):
     """oadrUpdateReport on one span; of an event's interval where `event_id` is given."""
 
@@ -80,7 +87,7 @@ class Say(Work, frozen=True, kw_only=True, gc=False):
     )  # fmt: skip
 
 
-Duty = Register | Leave | Announce | Ask | Fetch | Answer | Declare | Retract | Update | Say
+Duty = Register | Leave | Announce | Ask | Stop | Fetch | Answer | Declare | Retract | Update | Say
 
 
 class Debt(Value, frozen=True, kw_only=True, gc=False):

@@ -5,24 +5,23 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, NotAllowed
-from openadr_ra.protocol import event as events
 from openadr_ra.protocol import opt
 from openadr_ra.protocol.debts import Debt, Declare, Retract
 from openadr_ra.protocol.messages import CreateOpt
-from openadr_ra.protocol.model import OPT_OUT, OptId
+from openadr_ra.protocol.model import OptId, RequestId, VenId
 from openadr_ra.protocol.node import EndNode, owe
 from openadr_ra.protocol.opt import Opt
-from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.step import Moment
 
 
 def declared(state: EndNode, item: Opt, moment: Moment) -> EndNode:
     """The opt is ours from now on, in place of one with its id, and owed to the VTN.
 
-    Raises NotAllowed for a report-only VEN, which has no EiOpt.
+    Raises NotAllowed for a report-only VEN, which has no EiOpt, and what any VTN would refuse it for.
     """
     if state.identity.report_only:
         raise NotAllowed("a report-only VEN declares no opts")
+    opt.check_form(opt.message(item, request_id=RequestId(""), ven_id=state.member.ven_id or VenId(""), now=moment.now))
     state = _without_unsaid(state, item.id)
     held = opt.forget(opt.without(state.opts, item.id), moment.now, state.agenda)
     return owe(replace(state, opts=held | {item.id: item}), Declare(opt_id=item.id), moment)
@@ -73,9 +72,3 @@ def following(state: EndNode, moment: Moment) -> EndNode:
         if held.opt not in (None, item.opt):
             state = declared(state, replace(item, opt=held.opt), moment)
     return state
-
-
-def absent(state: EndNode, event: Event) -> bool:
-    """Did we declare that we are not available while `event` runs?"""
-    said = opt.spoken(state.opts, event.period.start, events.end(event), market_context=event.market_context)
-    return said == OPT_OUT

@@ -9,10 +9,12 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from openadr_ra.protocol import report_feeds
 from openadr_ra.protocol.model import EventId, ResourceId, Rid
 from openadr_ra.protocol.parts import (
     COMM_FAILURE,
     GOOD,
+    HISTORY_GREENBUTTON,
     HISTORY_USAGE,
     NO_VALUE,
     TELEMETRY_STATUS,
@@ -24,9 +26,11 @@ from openadr_ra.protocol.parts import (
     ResourceStatus,
 )
 from openadr_ra.protocol.producer import Span, Standing
-from openadr_ra.protocol.report import STATUS_QUANTITIES, is_bad, live_series, register_at, value
+from openadr_ra.protocol.report import is_bad, live_series, register_at, value
+from openadr_ra.protocol.report_status import LOAD_SERIES, STATUS_SERIES, evened, load_control
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.protocol.times import duration
+from openadr_ra.protocol.step import Fetched, Key
+from openadr_ra.protocol.times import Duration, duration
 
 FINEST_HISTORY = timedelta(minutes=1)
 MOST_INTERVALS = 1500
@@ -38,31 +42,45 @@ MARGIN = timedelta(minutes=2)
 
 def wanted(standing: Standing, event_id: EventId | None) -> tuple[str, ...]:
     """The series that an update of this request is written from."""
+    if standing.name == HISTORY_GREENBUTTON:
+        return ()
     if standing.name == X_RESPONSE:
         return tuple(f"response/{event_id}/{point}" for point in standing.rids)
     if standing.name == TELEMETRY_STATUS:
-        return tuple(
-            live_series(ResourceId(point), quantity) for point in standing.rids for quantity in STATUS_QUANTITIES
-        )
+        return tuple(f"live/{point}.{one}" for point in standing.rids for one in STATUS_SERIES)
     return tuple(f"live/{point}" for point in standing.rids)
 
 
+def shelves(standing: Standing) -> tuple[Key, ...]:
+    """The feeds of ours that an update of this request is written from."""
+    if standing.name != HISTORY_GREENBUTTON:
+        return ()
+    return tuple(report_feeds.shelf(report_feeds.OWN, point) for point in standing.rids)
+
+
 def written(
-    standing: Standing, span: Span, event_id: EventId | None, readings: Sequence[Reading], now: datetime
+    standing: Standing,
+    span: Span,
+    event_id: EventId | None,
+    given: Fetched,
+    now: datetime,
 ) -> Report | None:
-    """The report on `span`; None where there is nothing to say: no figure of that interval of the event."""
+    """The report on `span`; None where there is nothing to say: no figure of that interval of the event, no feed."""
     by_series: dict[str, list[Reading]] = {}
-    for reading in readings:
+    for reading in given.readings:
         by_series.setdefault(reading.series, []).append(reading)
     if standing.name == X_RESPONSE:
         intervals = tuple(_response(standing, span, event_id, by_series))
+    elif standing.name == HISTORY_GREENBUTTON:
+        intervals = tuple(report_feeds.intervals(standing.request.interval, given.feeds))
     else:
         intervals = tuple(_sampled(standing, span, by_series))
+        intervals = evened(intervals) if standing.name == TELEMETRY_STATUS else intervals
     if not intervals:
         return None
     return Report(
         start=intervals[0].start,
-        duration=duration(sum(((i.duration.length if i.duration else timedelta(0)) for i in intervals), timedelta(0))),
+        duration=_together(standing, intervals),
         intervals=intervals,
         report_id=event_id,
         request_id=standing.request.id,
@@ -70,6 +88,14 @@ def written(
         name=standing.name,
         created=now,
     )
+
+
+def _together(standing: Standing, intervals: tuple[Interval, ...]) -> Duration | None:
+    """What the intervals add up to; feeds stand beside one another, and do not."""
+    if standing.name == HISTORY_GREENBUTTON and len(intervals) > 1:
+        return None
+    lengths = (each.duration.length for each in intervals if each.duration is not None)
+    return duration(sum(lengths, timedelta(0)))
 
 
 def split(report: Report) -> Report:
@@ -159,10 +185,18 @@ def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> R
     online = _last(by_series.get(live_series(ResourceId(point), "online"), []), end)
     override = _last(by_series.get(live_series(ResourceId(point), "override"), []), end)
     known = online is not None and not is_bad(online.quality)
-    quality: Quality = GOOD if known else COMM_FAILURE
+    load = {
+        name: last
+        for name in LOAD_SERIES
+        if (last := _last(by_series.get(f"live/{point}.{name}", []), end)) is not None
+    }
+    # Of a device that is silent its last known state is told, and that it is no more than that.
+    doubts = [last.quality for last in load.values() if is_bad(last.quality)]
+    quality: Quality = (doubts[0] if doubts else GOOD) if known else COMM_FAILURE
     status = ResourceStatus(
         online=bool(online.value) if known and online is not None else False,
         manual_override=bool(override.value) if override is not None else False,
+        load_control=load_control({name: last.value for name, last in load.items()}),
     )
     return ReportPayload(rid=point, value=status, quality=quality)
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, SignalNotSupported
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import signals
+from openadr_ra.protocol.distribution_version import version
 from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent, Message
 from openadr_ra.protocol.model import (
     ALWAYS,
@@ -35,7 +36,9 @@ class Given(Value, frozen=True, kw_only=True, gc=False):
     was sent last, even if it may not have arrived.
 
     `revision` is the instruction's own number; the event's modification is ahead of it once the VEN was offered another
-    signal. `by_opt`: the opt was given by oadrCreateOpt and stands against later oadrCreatedEvents (rule 206).
+    signal. `received` is the newest version that a push VEN is known to have. `baseline_kw` is what it does without the
+    event, where the operator knows. `by_opt`: the opt was given by oadrCreateOpt and stands against later
+    oadrCreatedEvents (rule 206).
     """
 
     event: Event
@@ -43,10 +46,12 @@ class Given(Value, frozen=True, kw_only=True, gc=False):
     response_required: ResponseRequired = ALWAYS
     delivered: int = -1
     delivered_at: datetime | None = None
+    received: int = -1
     answered: int = -1
     opt: OptType | None = None
     code: str = ""
     by_opt: bool = False
+    baseline_kw: tuple[float, ...] = ()
 
     @property
     def unanswered(self) -> bool:
@@ -63,9 +68,14 @@ def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ())
     `refused`: signals that this VEN answered with 460 before; it is offered the next it may take.
     """
     held = given.get(letter.event.id)
-    event = signals.instead(letter.event, refused) or letter.event
+    event = signals.instead(letter.event, refused, letter.baseline_kw) or letter.event
     if held is None:
-        made = Given(event=event, revision=letter.event.modification, response_required=letter.response_required)
+        made = Given(
+            event=event,
+            revision=letter.event.modification,
+            response_required=letter.response_required,
+            baseline_kw=letter.baseline_kw,
+        )
         return given | {letter.event.id: made}
     if letter.event.modification <= held.revision:
         return given
@@ -77,6 +87,7 @@ def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ())
         revision=letter.event.modification,
         response_required=letter.response_required,
         by_opt=False,
+        baseline_kw=letter.baseline_kw,
     )
     return given | {letter.event.id: newer}
 
@@ -85,7 +96,7 @@ def fallen_back(given: Distribution, refused: tuple[str, ...]) -> Distribution:
     """With another signal, under the next number, in each event that the VEN has refused for its signal (rule 109)."""
     changed: Distribution = {}
     for name, item in given.items():
-        other = signals.instead(item.event, refused)
+        other = signals.instead(item.event, refused, item.baseline_kw)
         if other is not None and item.code == SignalNotSupported.code and item.event.status != CANCELLED:
             changed[name] = replace(item, event=replace(other, modification=item.event.modification + 1))
     return given | changed if changed else given
@@ -197,7 +208,25 @@ def delivered(before: Distribution, after: Distribution, ven: str, now: datetime
     """Journal entries for the versions that were handed out for the first time between two distributions."""
     for name, item in after.items():
         if name not in before or before[name].delivered < item.delivered:
-            yield Entry(subject=f"event/{name}", at=now, by=ven, what="sent", detail=f"modification {item.delivered}")
+            detail = version(item.delivered, item.revision)
+            yield Entry(subject=f"event/{name}", at=now, by=ven, what="sent", detail=detail)
+
+
+def received(given: Distribution, message: Message, ven: str, now: datetime) -> tuple[Distribution, tuple[Entry, ...]]:
+    """After a push VEN has taken `message`: what it had not received before, as the journal keeps it."""
+    if not isinstance(message, DistributeEvent):
+        return given, ()
+    taken = {
+        item.event.id: replace(held, received=item.event.modification)
+        for item in message.events
+        if (held := given.get(item.event.id)) is not None
+        and held.received < item.event.modification == held.event.modification
+    }
+    entries = tuple(
+        Entry(subject=f"event/{name}", at=now, by=ven, what="received", detail=version(item.received, item.revision))
+        for name, item in taken.items()
+    )
+    return given | taken, entries
 
 
 def answer(
@@ -226,14 +255,14 @@ def answer(
                 by=message.ven_id,
                 # Rule 206: the journal is asked for the opt that counts once the event is forgotten here.
                 what=item.opt if item.opt == taken.opt else f"{item.opt} not counted",
-                detail=_detail(item),
+                detail=_detail(item, taken),
             )
         )
     return given, tuple(entries), error
 
 
-def _detail(item: EventResponse) -> str:
-    text = f"modification {item.event.modification}"
+def _detail(item: EventResponse, held: Given) -> str:
+    text = version(item.event.modification, held.revision)
     if item.code != OK:
         text += f", code {item.code}"
     return f"{text}: {item.description[:200]}" if item.description else text
@@ -269,7 +298,7 @@ def qualify(
         at=now,
         by=message.ven_id,
         what=message.opt,
-        detail=f"modification {held.event.modification} by oadrCreateOpt, {message.reason}",
+        detail=f"{version(held.event.modification, held.revision)} by oadrCreateOpt, {message.reason}",
     )
     return given | {held.event.id: item}, entry
 

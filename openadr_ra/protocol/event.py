@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from openadr_ra.errors import ComplianceError, InvalidData, SignalNotSupported
+from openadr_ra.protocol import signals_table as table
 from openadr_ra.protocol.model import (
     ACTIVE,
     CANCELLED,
     COMPLETED,
     DELTA,
-    ELECTRICITY_PRICE,
     FAR,
     LEVEL,
     LOAD_DISPATCH,
     NEAR,
-    PRICE,
     SCALES,
     SETPOINT,
     SIMPLE,
-    CurrencyPerKwh,
     EventStatus,
     PowerReal,
+    Target,
 )
-from openadr_ra.protocol.parts import Event, Interval, Signal, SignalPayload
+from openadr_ra.protocol.parts import Baseline, Event, Interval, Signal, SignalPayload
 from openadr_ra.protocol.schedule import Mode, Schedule, Slot
-from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.times import FOREVER, Duration, shift
 
 LOWEST_PRIORITY = 9999
 """What an absent priority counts as; 0 means none in the newer schema."""
-
-MAX_LEVEL = 3
-"""SIMPLE: 0 normal, 1 moderate, 2 high, 3 special (rule 9)."""
 
 
 def status(event: Event, now: datetime) -> EventStatus:
@@ -131,24 +126,26 @@ def _rank(event: Event, now: datetime) -> tuple[int, float, float]:
     return (1 if by_time in (FAR, NEAR) else 2, start, priority)
 
 
-def check(event: Event) -> None:
-    """Raise what is wrong with the event in itself: 454 for unusable values, 459 for contradictions, 460 for signals."""
+def check(event: Event, taken: Container[str] = table.USUAL) -> None:
+    """Raise what is wrong with the event in itself: 454 for unusable values, 459 for contradictions, 460 for signals.
+
+    `taken` are the signals that this VEN takes, as `NAME/TYPE`.
+    """
     length = event.period.duration.length
     if length < timedelta(0) or _startafter(event) < timedelta(0):
         raise InvalidData(f"event {event.id} has a negative duration")
     _ramp(event)
     names = [signal.id for signal in event.signals]
     if len(set(names)) < len(names):
-        raise ComplianceError(f"event {event.id} uses a signalID twice")
+        raise ComplianceError(f"event {event.id} uses a signalID twice (X-EV-6)")
     for signal in event.signals:
-        _check_signal(signal, event, length)
+        _check_signal(signal, event, length, taken)
+    if event.baseline is not None:
+        _check_baseline(event.baseline)
 
 
-def _check_signal(signal: Signal, event: Event, length: timedelta) -> None:
-    uids = [interval.uid for interval in signal.intervals]
-    if any(uid is not None for uid in uids) and uids != [str(n) for n in range(len(uids))]:
-        raise ComplianceError(f"the interval uids of signal {signal.id} are not 0..{len(uids) - 1} (rule 2)")
-    lengths = [(interval.duration or Duration()).length for interval in signal.intervals]
+def _check_signal(signal: Signal, event: Event, length: timedelta, taken: Container[str]) -> None:
+    lengths = _checked_intervals(signal.intervals, event.period.start, f"signal {signal.id}")
     total = sum(lengths, timedelta(0))
     if total != length:
         raise ComplianceError(
@@ -156,34 +153,57 @@ def _check_signal(signal: Signal, event: Event, length: timedelta) -> None:
         )
     if (length and min(lengths) <= timedelta(0)) or (not length and len(lengths) != 1):
         raise ComplianceError(f"signal {signal.id} has an interval that never runs (rule 8)")
-    if (str(signal.name).upper(), signal.type) not in SUPPORTED:
-        raise SignalNotSupported(f"signal {signal.name}/{signal.type} is not supported (rule 109)")
-    _check_unit(signal)
-    for _, value in laid(signal, event):
-        if signal.type == LEVEL and value not in range(MAX_LEVEL + 1):
-            raise InvalidData(f"SIMPLE level {value} is none of 0..{MAX_LEVEL} (rule 9)")
+    _check_target(signal)
+    table.check(signal.name, signal.type, signal.unit)
+    if table.full(signal.name, signal.type) not in taken:
+        raise SignalNotSupported(f"signal {signal.name}/{signal.type} is not taken here (rule 109)")
+    table.check_values(signal.name, signal.type, (value for _, value in laid(signal, event)))
 
 
-def _check_unit(signal: Signal) -> None:
-    wanted = SUPPORTED[Token(signal.name.upper()), signal.type]
-    if wanted is not None and not isinstance(signal.unit, wanted):
-        got = type(signal.unit).__name__ if signal.unit else "no unit"
-        raise SignalNotSupported(f"{signal.name}/{signal.type} needs {wanted.__name__}, got {got} (2.9)")
+def _checked_intervals(intervals: tuple[Interval, ...], start: datetime, owner: str) -> list[timedelta]:
+    """The length of each. Raises ComplianceError for wrong uids, for more than one value, and for a start that is not
+    where the lengths before put it (X-EV-5: none should be there; many a VTN says what is known anyway)."""
+    uids = [interval.uid for interval in intervals]
+    if any(uid is not None for uid in uids) and uids != [str(n) for n in range(len(uids))]:
+        raise ComplianceError(f"the interval uids of {owner} are not 0..{len(uids) - 1} (rule 2)")
+    lengths = [(interval.duration or Duration()).length for interval in intervals]
+    for interval, length in zip(intervals, lengths, strict=True):
+        if len(interval.payloads) != 1:
+            raise ComplianceError(f"an interval of {owner} has {len(interval.payloads)} values instead of one (X-EV-7)")
+        if interval.start is not None and interval.start != start:
+            raise ComplianceError(f"an interval of {owner} starts elsewhere than after those before it (X-EV-5)")
+        start = shift(start, length)
+    return lengths
 
 
-SUPPORTED: dict[tuple[str, Token], type[PowerReal | CurrencyPerKwh] | None] = {
-    (SIMPLE, LEVEL): None,
-    (LOAD_DISPATCH, SETPOINT): PowerReal,
-    (LOAD_DISPATCH, DELTA): PowerReal,
-    (ELECTRICITY_PRICE, PRICE): CurrencyPerKwh,
+def _check_target(signal: Signal) -> None:
+    """X-EV-10: a signal is aimed at device classes, and at nothing else."""
+    if signal.target is None:
+        return
+    for name in signal.target.device_classes:
+        if name not in table.DEVICE_CLASSES:
+            raise ComplianceError(f"{name} of signal {signal.id} is no device class (X-EV-10)")
+    if replace(signal.target, device_classes=()) != Target():
+        raise ComplianceError(f"signal {signal.id} is aimed at something else than device classes (X-EV-10)")
+
+
+def _check_baseline(baseline: Baseline) -> None:
+    owner = f"baseline {baseline.id}"
+    total = sum(_checked_intervals(baseline.intervals, baseline.start, owner), timedelta(0))
+    if total != baseline.duration.length:
+        raise ComplianceError(
+            f"the intervals of {owner} add up to {total}, it lasts {baseline.duration.length} (X-EV-8)"
+        )
+    for interval in baseline.intervals:
+        _value(interval)
+
+
+_STEERING: dict[tuple[str, str], Mode] = {
+    (LOAD_DISPATCH, SETPOINT): "setpoint",
+    (LOAD_DISPATCH, DELTA): "delta",
+    (SIMPLE, LEVEL): "level",
 }
-"""Signals that we take, with their unit (rule 510 and 2.9)."""
-
-_STEERING: tuple[tuple[str, Token, Mode], ...] = (
-    (LOAD_DISPATCH, SETPOINT, "setpoint"),
-    (LOAD_DISPATCH, DELTA, "delta"),
-    (SIMPLE, LEVEL, "level"),
-)
+"""What moves devices, the most exact first."""
 
 
 def schedule(event: Event, offset: timedelta = timedelta(0)) -> Schedule | None:
@@ -191,19 +211,34 @@ def schedule(event: Event, offset: timedelta = timedelta(0)) -> Schedule | None:
 
     Power in kW whatever the signal's scale. A `level` schedule holds the level in place of kW. Call `check` first.
     """
-    for name, kind, mode in _STEERING:
-        for signal in event.signals:
-            if signal.name.upper() == name and signal.type == kind:
-                return Schedule(
-                    id=event.id,
-                    mode=mode,
-                    slots=tuple(
-                        Slot(start=shift(start, offset), end=shift(stop, offset), kw=value * _kilo(signal))
-                        for (start, stop), value in laid(signal, event)
-                    ),
-                    resources=event.target.resources,
-                )
-    return None
+    signals = steering(event)
+    if not signals:
+        return None
+    signal = signals[0]
+    return Schedule(
+        id=event.id,
+        mode=_STEERING[table.canonical(signal.name), signal.type],
+        slots=tuple(
+            Slot(start=shift(start, offset), end=shift(stop, offset), kw=value * _kilo(signal))
+            for (start, stop), value in laid(signal, event)
+        ),
+        resources=event.target.resources,
+    )
+
+
+def steering(event: Event) -> tuple[Signal, ...]:
+    """The signals that move devices here, the most exact first.
+
+    Real power and levels; what multiplies, reactive power and whatever else there is has a meaning for a program only.
+    """
+    kinds = list(_STEERING)
+    found = [one for one in event.signals if _moves(one)]
+    return tuple(sorted(found, key=lambda one: kinds.index((table.canonical(one.name), one.type))))
+
+
+def _moves(signal: Signal) -> bool:
+    known = (table.canonical(signal.name), signal.type) in _STEERING
+    return known and (signal.unit is None or isinstance(signal.unit, PowerReal))
 
 
 def _kilo(signal: Signal) -> float:

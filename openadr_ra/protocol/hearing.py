@@ -7,8 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import agenda, declaring, producer, registration, requester
-from openadr_ra.protocol.agenda import Scope
+from openadr_ra.protocol import agenda, declaring, declaring_judged, producer, registration, requester, ven_wanting
 from openadr_ra.protocol.debts import Announce, Answer, Debt, Declare, Fetch, Leave, Register, Retract, Say, Update
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
@@ -32,11 +31,12 @@ from openadr_ra.protocol.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import RequestId, VenId, VtnId
-from openadr_ra.protocol.node import NEVER_YET, EndNode, asking, fetching, owe, paced
+from openadr_ra.protocol.model import RequestId, VenId
+from openadr_ra.protocol.node import NEVER_YET, EndNode, asking, checked, fetching, owe, paced, scope
 from openadr_ra.protocol.pacing import dice
 from openadr_ra.protocol.parts import ReportRequest, Result
-from openadr_ra.protocol.refusal import refusal, requested
+from openadr_ra.protocol.refusal import refusal
+from openadr_ra.protocol.report_feeds import Source, arrived
 from openadr_ra.protocol.step import Mail, Moment, Outcome, Record
 
 POLL_JITTER = 0.05
@@ -53,32 +53,37 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
         case CreatePartyRegistration():
             return _registered(state, answer, moment)
         case CancelPartyRegistration():
-            return gone(_paid(state, request), moment)
+            return gone(paid(state, request), moment)
         case RegisterReport():
-            return _report_registered(_paid(state, request), request, answer, moment)
+            return _report_registered(paid(state, request), request, answer, moment)
         case RequestEvent():
-            return hear(_paid(state, request), answer, moment, limited=request.reply_limit is not None)
+            return hear(paid(state, request), answer, moment, limited=request.reply_limit is not None)
         case CreatedEvent():
-            state = _paid(state, request)
+            state = paid(state, request)
             state = replace(state, agenda=agenda.acknowledged(state.agenda, request))
             # What was decided while the answer travelled is owed still.
             still = agenda.owed(state.agenda) and not _answers(state)
             return Outcome(state=owe(state, Answer(), moment) if still else state)
         case UpdateReport():
-            return _updated(_paid(state, request), request, answer)
+            return _updated(paid(state, request), request, answer)
         case CreateOpt():
-            return Outcome(state=declaring.answered(_paid(state, request), request, _code(answer)))
+            return Outcome(state=declaring.answered(paid(state, request), request, _code(answer)))
         case CreateReport():
-            return Outcome(state=_asked(_paid(state, request), request, answer, moment))
-    return Outcome(state=_paid(state, request))
+            return Outcome(state=asked(paid(state, request), request, answer, moment))
+        case CancelReport():
+            return Outcome(state=ven_wanting.confirmed(paid(state, request), request, answer, moment))
+    return Outcome(state=paid(state, request))
 
 
 def _disowned(request: Message, answer: Message | None) -> bool:
-    """Does the VTN say that it does not know us? To whoever registers or leaves that is no news."""
+    """Does the VTN say that it does not know us? To whoever registers or leaves that is no news.
+
+    A poll and a request for events name nothing but us, so that 452 can mean nothing else.
+    """
     if isinstance(request, CreatePartyRegistration | CancelPartyRegistration):
         return False
     code = _code(answer)
-    return code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll))
+    return code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll | RequestEvent))
 
 
 def _code(answer: Message | None) -> str:
@@ -86,7 +91,7 @@ def _code(answer: Message | None) -> str:
     return result.code if isinstance(result, Result) else OK
 
 
-def _paid(state: EndNode, request: Message) -> EndNode:
+def paid(state: EndNode, request: Message) -> EndNode:
     """Without the debt that `request` paid."""
     return replace(state, debts=tuple(debt for debt in state.debts if not _pays(request, debt)))
 
@@ -147,7 +152,7 @@ def _registered(state: EndNode, answer: Message | None, moment: Moment) -> Outco
         # The debt stays, so that the pauses between attempts grow.
         return Outcome(state=replace(state, member=member))
     rest = tuple(debt for debt in state.debts if not isinstance(debt.work, Register))
-    state = replace(state, member=member, debts=rest, poll_tries=0)
+    state = replace(state, member=member, debts=rest, poll_tries=0, check_due=checked(moment))
     state = replace(state, poll_due=paced(state, moment.now))
     if not anew:
         return Outcome(state=state)
@@ -192,7 +197,7 @@ def _report_registered(
     return Outcome(state=_serve(state, answer.requests, request.request_id, moment))
 
 
-def _asked(state: EndNode, request: CreateReport, answer: Message | None, moment: Moment) -> EndNode:
+def asked(state: EndNode, request: CreateReport, answer: Message | None, moment: Moment) -> EndNode:
     """The VTN will send what it was asked for; a refusal ends the asking. What was wanted meanwhile is asked for next."""
     ids = tuple(each.id for each in request.requests)
     if isinstance(answer, CreatedReport) and answer.result.code == OK:
@@ -278,7 +283,7 @@ def _take(state: EndNode, message: Message | None, moment: Moment, limited: bool
             mail = _releases(state, moment)
             state = _without_promises(replace(state, member=member, debts=()))
             return Outcome(state=owe(state, Say(message=answer), moment), mail=mail)
-    raise _foreign(message)
+    raise foreign(message)
 
 
 def _cancel_report(state: EndNode, message: CancelReport, moment: Moment) -> EndNode:
@@ -301,8 +306,9 @@ def _received(state: EndNode, message: UpdateReport, moment: Moment) -> Outcome[
     source = VenId(state.member.vtn_id or "")
     held, found = requester.readings(state.requester, message, source)
     reply = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.member.ven_id)
+    mail = arrived(state.requester, message, Source(source), moment.now)
     state = owe(replace(state, requester=held), Say(message=reply), moment)
-    return Outcome(state=state, effects=(Record(readings=found),) if found else ())
+    return Outcome(state=state, effects=(Record(readings=found),) if found else (), mail=mail)
 
 
 def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limited: bool) -> Outcome[EndNode]:
@@ -319,23 +325,16 @@ def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limit
     # One that was overtaken on its way does not know of the events that were published since.
     limited = limited or made < state.newest
     state = replace(state, newest=max(made, state.newest))
-    identity = state.identity
-    scope = Scope(
-        ven_id=state.member.ven_id or VenId(""),
-        resources=identity.resources,
-        groups=identity.groups,
-        parties=identity.parties,
-        market_contexts=identity.market_contexts,
-    )
     found = agenda.hear(
         state.agenda,
         message,
         moment.now,
-        scope,
-        consult=identity.consult,
+        scope(state),
+        consult=state.identity.consult,
         limited=limited,
         dice=dice(moment),
-        absent=lambda event: declaring.absent(state, event),
+        absent=lambda event: declaring_judged.absent(state, event, moment.now),
+        away=lambda event: declaring_judged.away(state, event),
     )
     state = replace(state, agenda=found.agenda)
     if found.strays or (agenda.owed(state.agenda) and not _answers(state)):
@@ -343,40 +342,9 @@ def _distributed(state: EndNode, message: DistributeEvent, moment: Moment, limit
     return Outcome(state=state, mail=agenda.mailed(found.letters, state.key))
 
 
-def called(state: EndNode, message: Message, moment: Moment) -> Outcome[EndNode]:
-    """The VTN posted to us. What it is to be answered with goes back at once as the reply; an oadrDistributeEvent gets
-    none, and is answered later by our own oadrCreatedEvent (1.5).
-    """
-    if state.member.phase != "registered":
-        error = NotRegistered("this VEN is not registered with you")
-        return Outcome(state=state, replies=(_no(state, message, error),))
-    known = {debt.id for debt in state.debts}
-    outcome = hear(state, message, moment, limited=False)
-    debts: list[Debt] = []
-    replies: list[Message] = []
-    for debt in outcome.state.debts:
-        if debt.id not in known and isinstance(debt.work, Say) and not isinstance(debt.work.message, CreatedEvent):
-            replies.append(debt.work.message)
-        else:
-            debts.append(debt)
-    if not replies and not isinstance(message, DistributeEvent | Response):
-        # Rule 23: what only a VEN may say is no message to one.
-        replies.append(_no(state, message, _foreign(message)))
-    return replace(outcome, state=replace(outcome.state, debts=tuple(debts)), replies=tuple(replies[:1]))
-
-
-def _foreign(message: Message) -> NotAllowed:
+def foreign(message: Message) -> NotAllowed:
+    """Rule 23: what only a VEN may say is no message to one."""
     return NotAllowed(f"{message.xml.removeprefix('oadr:')} is nothing a VTN sends here")
-
-
-def _no(state: EndNode, message: Message, error: OadrError) -> Message:
-    """The refusal of a post: its natural reply if that is a VEN's to say, else an oadrResponse."""
-    ven_id = state.member.ven_id
-    reply = refusal(message, error, ven_id=ven_id, vtn_id=state.member.vtn_id or VtnId(""))
-    if isinstance(reply, SAYABLE):
-        return reply
-    result = Result(code=error.code, description=str(error)[:250], request_id=requested(message))
-    return Response(result=result, ven_id=ven_id)
 
 
 def _answers(state: EndNode) -> bool:

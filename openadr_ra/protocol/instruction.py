@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import isfinite
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import InvalidData, InvalidId
-from openadr_ra.protocol.event import MAX_LEVEL
+from openadr_ra.errors import InvalidData, InvalidId, SignalNotSupported
+from openadr_ra.protocol import signals_table as table
 from openadr_ra.protocol.model import (
     ALWAYS,
     CANCELLED,
     DELTA,
-    ELECTRICITY_PRICE,
     FAR,
-    LEVEL,
     LOAD_DISPATCH,
-    PRICE,
-    SETPOINT,
-    SIMPLE,
-    CurrencyPerKwh,
     EventId,
     ItemBase,
     MarketContext,
@@ -34,7 +29,7 @@ from openadr_ra.protocol.model import (
     Target,
     VenId,
 )
-from openadr_ra.protocol.parts import Event, Interval, Signal, SignalPayload
+from openadr_ra.protocol.parts import Baseline, Event, Interval, Signal, SignalPayload
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, Publish, Record, State
@@ -45,16 +40,34 @@ DEFAULT_CONTEXT = MarketContext(Token("http://openadr-ra.invalid/dispatch"))
 
 
 class Ask(Value, frozen=True, kw_only=True, gc=False):
-    """What is asked of one VEN: a value per interval; kW for dispatches, else in the signal's unit."""
+    """What is asked of one VEN: a value per interval; kW for dispatches, else in the signal's unit.
+
+    `baseline_kw`: what this VEN does in each interval without the event, where somebody knows.
+    """
 
     values: tuple[float, ...]
     resources: tuple[ResourceId, ...] = ()
+    baseline_kw: tuple[float, ...] = ()
+
+
+class Beside(Value, frozen=True, kw_only=True, gc=False):
+    """Another signal in the same event, in the same intervals; the same values for every VEN.
+
+    `unit` None is the usual one of such a signal; `device_classes` are those it is aimed at, all where there are none.
+    """
+
+    signal: SignalName
+    kind: SignalType
+    values: tuple[float, ...]
+    unit: ItemBase | None = None
+    device_classes: tuple[str, ...] = ()
 
 
 class Instruction(State, frozen=True, kw_only=True, gc=False):
     """An event as its operator sees it. Intervals follow one another from `start`, each `every` long.
 
-    `signal` and `kind` are OpenADR's signalName and signalType. Power in kW, load convention.
+    `signal` and `kind` are OpenADR's signalName and signalType, `unit` and `device_classes` as in `Beside`. Power in kW,
+    load convention. With a `baseline`, which is its name, each VEN is told the baseline that its `Ask` has.
     """
 
     id: EventId
@@ -77,6 +90,10 @@ class Instruction(State, frozen=True, kw_only=True, gc=False):
     currency: str = "JPY"
     attributes: PowerAttributes = PowerAttributes()
     created: datetime | None = None
+    unit: ItemBase | None = None
+    device_classes: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    baseline: str = ""
 
     @property
     def count(self) -> int:
@@ -110,45 +127,66 @@ def party(ven_id: VenId) -> Key:
 
 
 def check(instruction: Instruction) -> None:
-    """Raise InvalidData for what cannot be sent: no VEN, no interval, lengths that differ or are no whole seconds, and
-    values that are no numbers or no levels."""
+    """Raise InvalidData for what cannot be sent: no VEN, no interval, lengths that differ or are no whole seconds, signals
+    that do not exist (X-EV-9), values that are no numbers or none of the signal's, and unknown device classes (X-EV-10)."""
+    named = f"event {instruction.id}"
     if not instruction.asks:
-        raise InvalidData(f"event {instruction.id} addresses no VEN; name at least one")
+        raise InvalidData(f"{named} addresses no VEN; name at least one")
     if instruction.count == 0 or any(len(ask.values) != instruction.count for ask in instruction.asks.values()):
-        raise InvalidData(f"event {instruction.id}: every VEN needs the same number of intervals, at least one")
+        raise InvalidData(f"{named}: every VEN needs the same number of intervals, at least one")
     if instruction.every <= timedelta(0):
-        raise InvalidData(f"event {instruction.id}: an interval must be longer than zero")
+        raise InvalidData(f"{named}: an interval must be longer than zero")
     if instruction.startafter < timedelta(0):
-        raise InvalidData(f"event {instruction.id}: startafter must not be negative")
+        raise InvalidData(f"{named}: startafter must not be negative")
     duration(instruction.every), duration(instruction.startafter)
-    if any(value != value or abs(value) == float("inf") for ask in instruction.asks.values() for value in ask.values):
-        raise InvalidData(f"event {instruction.id}: a value is not a number")
-    if instruction.signal == SIMPLE:
-        _check_levels(instruction)
-
-
-def _check_levels(instruction: Instruction) -> None:
+    for signal in _signals(instruction):
+        _check_signal(instruction, signal)
     for ask in instruction.asks.values():
-        for value in ask.values:
-            if value not in range(MAX_LEVEL + 1):
-                raise InvalidData(f"event {instruction.id}: level {value:g} is none of 0..{MAX_LEVEL} (rule 9)")
+        _check_numbers(instruction, ask.values, ask.baseline_kw)
+        table.check_values(instruction.signal, instruction.kind, ask.values)
+        if ask.baseline_kw and len(ask.baseline_kw) != instruction.count:
+            raise InvalidData(f"{named}: a baseline needs a figure for each interval")
+        if instruction.baseline and not ask.baseline_kw:
+            raise InvalidData(f"{named}: the baseline of every VEN is needed, or none is told")
+
+
+def _signals(instruction: Instruction) -> tuple[Beside, ...]:
+    """All signals of the event; the first has no values, for they are each VEN's own."""
+    own = Beside(
+        signal=instruction.signal,
+        kind=instruction.kind,
+        values=(),
+        unit=instruction.unit,
+        device_classes=instruction.device_classes,
+    )
+    return own, *instruction.beside
+
+
+def _check_signal(instruction: Instruction, signal: Beside) -> None:
+    named = f"event {instruction.id}"
+    table.pair(f"{signal.signal}/{signal.kind}")
+    try:
+        table.check(signal.signal, signal.kind, _unit(instruction, signal))
+    except SignalNotSupported as error:
+        raise InvalidData(f"{named}: {error}") from error
+    for name in signal.device_classes:
+        if name not in table.DEVICE_CLASSES:
+            raise InvalidData(f"{named}: {name} is no device class; there are {', '.join(table.DEVICE_CLASSES)}")
+    if signal in instruction.beside:
+        if len(signal.values) != instruction.count:
+            raise InvalidData(f"{named}: {signal.signal}/{signal.kind} needs a value for each interval")
+        _check_numbers(instruction, signal.values)
+        table.check_values(signal.signal, signal.kind, signal.values)
+
+
+def _check_numbers(instruction: Instruction, *series: tuple[float, ...]) -> None:
+    if not all(isfinite(value) for values in series for value in values):
+        raise InvalidData(f"event {instruction.id}: a value is not a number")
 
 
 def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
     """The event as that VEN gets it; status and createdDateTime are renewed at each sending."""
     ask = instruction.asks[ven]
-    every = duration(instruction.every)
-    signal = Signal(
-        intervals=tuple(
-            Interval(duration=every, uid=str(number), payloads=(SignalPayload(value=float(value)),))
-            for number, value in enumerate(ask.values)
-        ),
-        name=instruction.signal,
-        type=instruction.kind,
-        id="1",
-        unit=_unit(instruction),
-        current_value=0.0,
-    )
     return Event(
         id=instruction.id,
         modification=instruction.modification,
@@ -166,20 +204,49 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
             notification=duration(instruction.notification),
             ramp_up=duration(instruction.ramp_up) if instruction.ramp_up else None,
         ),
-        signals=(signal,),
+        signals=tuple(
+            Signal(
+                intervals=_intervals(instruction, signal.values if number > 1 else ask.values),
+                target=Target(device_classes=signal.device_classes) if signal.device_classes else None,
+                name=signal.signal,
+                type=signal.kind,
+                id=str(number),
+                unit=_unit(instruction, signal),
+                current_value=0.0,
+            )
+            for number, signal in enumerate(_signals(instruction), 1)
+        ),
+        baseline=_baseline(instruction, ask) if instruction.baseline else None,
         target=Target(vens=(ven,), resources=ask.resources),
     )
 
 
-def _unit(instruction: Instruction) -> ItemBase | None:
-    match instruction.signal, instruction.kind:
-        case (name, kind) if name == LOAD_DISPATCH and kind in (DELTA, SETPOINT):
-            return PowerReal(attributes=instruction.attributes)
-        case (name, kind) if name == ELECTRICITY_PRICE and kind == PRICE:
-            return CurrencyPerKwh(units=Token(instruction.currency))
-        case (name, kind) if name == SIMPLE and kind == LEVEL:
-            return None
-    raise InvalidData(f"signal {instruction.signal}/{instruction.kind} cannot be published")
+def _intervals(instruction: Instruction, values: tuple[float, ...]) -> tuple[Interval, ...]:
+    every = duration(instruction.every)
+    return tuple(
+        Interval(duration=every, uid=str(number), payloads=(SignalPayload(value=float(value)),))
+        for number, value in enumerate(values)
+    )
+
+
+def _baseline(instruction: Instruction, ask: Ask) -> Baseline:
+    return Baseline(
+        start=instruction.start,
+        duration=duration(instruction.every * instruction.count),
+        intervals=_intervals(instruction, ask.baseline_kw),
+        id="1",
+        resources=ask.resources,
+        name=instruction.baseline,
+        unit=PowerReal(attributes=instruction.attributes),
+    )
+
+
+def _unit(instruction: Instruction, signal: Beside) -> ItemBase | None:
+    if signal.unit is not None:
+        return signal.unit
+    return table.usual_unit(
+        signal.signal, signal.kind, currency=instruction.currency, attributes=instruction.attributes
+    )
 
 
 def publish(held: Instruction | None, new: Instruction, now: datetime, by: str) -> Outcome[Instruction]:
@@ -242,5 +309,9 @@ def _out(item: Instruction, now: datetime, by: str, what: str, gone: tuple[VenId
 def _mail(item: Instruction, ven: VenId, now: datetime) -> Mail:
     return Mail(
         to=party(ven),
-        body=Publish(event=event(item, ven, now), response_required=item.response_required),
+        body=Publish(
+            event=event(item, ven, now),
+            response_required=item.response_required,
+            baseline_kw=item.asks[ven].baseline_kw,
+        ),
     )

@@ -54,6 +54,18 @@ def check(message: CreateOpt, resources: Iterable[ResourceId]) -> None:
 
     `resources` are those the VEN has told of; none at all: it has told of none, and any may be named.
     """
+    check_form(message)
+    known = set(resources)
+    foreign = [name for name in message.target.resources if known and name not in known]
+    if foreign:
+        raise InvalidId(f"resource {foreign[0]} is not one of this VEN's")
+    others = [name for name in message.target.vens if name != message.ven_id]
+    if others:
+        raise InvalidId(f"a VEN opts for itself alone, not for {others[0]}")
+
+
+def check_form(message: CreateOpt) -> None:
+    """Raise what is wrong with the message whoever says it and whatever is known of him."""
     if not message.opt_id:
         raise InvalidId("an opt needs an optID (X-OPT-1)")
     if message.event is not None and (message.availability or message.market_context is not None):
@@ -65,13 +77,6 @@ def check(message: CreateOpt, resources: Iterable[ResourceId]) -> None:
             raise ComplianceError("an available span has only dtstart and duration (X-OPT-3)")
         if period.duration.length < timedelta(0):
             raise InvalidData("an available span cannot be shorter than nothing")
-    known = set(resources)
-    foreign = [name for name in message.target.resources if known and name not in known]
-    if foreign:
-        raise InvalidId(f"resource {foreign[0]} is not one of this VEN's")
-    others = [name for name in message.target.vens if name != message.ven_id]
-    if others:
-        raise InvalidId(f"a VEN opts for itself alone, not for {others[0]}")
 
 
 def create(opts: Opts, message: CreateOpt) -> Opts:
@@ -130,30 +135,49 @@ def spoken(
     end: datetime,
     *,
     resource: ResourceId | None = None,
+    classes: Iterable[str] = (),
     market_context: MarketContext | None = None,
 ) -> OptType | None:
     """What the schedules say of [start, end), for the whole VEN or for one resource; None where they are silent.
 
     The newest schedule that touches the time decides; of equally old ones, as after a new registration, the last one
-    declared. One for another market context, for other resources or for a device class says nothing.
+    declared. One for another market context, for other resources or for other device classes than the resource's own
+    `classes` says nothing.
     """
+    own = frozenset(classes)
     speaking = [
         item
         for item in opts.values()
         if item.event is None
-        and _concerns(item, resource, market_context)
+        and _concerns(item, resource, own, market_context)
         and any(first < end and last > start for first, last in map(_span, item.periods))
     ]
     newest = max(reversed(speaking), key=lambda item: item.created, default=None)
     return newest.opt if newest is not None else None
 
 
-def _concerns(item: Opt, resource: ResourceId | None, market_context: MarketContext | None) -> bool:
+def edges(opts: Opts) -> frozenset[datetime]:
+    """Every instant at which what the schedules say may change."""
+    return frozenset(
+        edge for item in opts.values() if item.event is None for each in item.periods for edge in _span(each)
+    )
+
+
+def ends(opts: Opts) -> frozenset[datetime]:
+    """When what the schedules say ends."""
+    spans = (_span(each) for item in opts.values() if item.event is None for each in item.periods)
+    return frozenset(end for _, end in spans if end < FOREVER)
+
+
+def _concerns(
+    item: Opt, resource: ResourceId | None, classes: frozenset[str], market_context: MarketContext | None
+) -> bool:
     if item.market_context is not None and market_context not in (None, item.market_context):
         return False
     if item.device_class is not None and item.device_class != Target():
-        # It says something of some devices, nobody here knows of which.
-        return False
+        # It says something of some devices; only their own VEN knows which these are.
+        if resource is None or not classes & set(item.device_class.device_classes):
+            return False
     if replace(item.target, vens=()) == Target():
         return True
     return resource is not None and resource in item.target.resources

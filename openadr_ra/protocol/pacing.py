@@ -9,6 +9,9 @@ from openadr_ra.protocol.step import Moment
 LONGEST_BACKOFF_S = 60.0
 """Truncated binary exponential back-off with jitter, from one second (reference 6.2, 9.1.7)."""
 
+LAST_TRY = 7
+"""From this attempt on the back-off is at its longest."""
+
 
 def backoff(tries: int, dice: float) -> timedelta:
     """How long to wait after the `tries`-th attempt (from 1) got no reply; `dice` in [0, 1) spreads a fleet."""

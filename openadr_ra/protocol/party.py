@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.protocol.distribution import Distribution
-from openadr_ra.protocol.model import ReportRequestId, VenId, VtnId
+from openadr_ra.protocol.model import ReportRequestId, VenId
 from openadr_ra.protocol.opt import Opts
 from openadr_ra.protocol.producer import Producer, Span, Standing
-from openadr_ra.protocol.registration import Registration
+from openadr_ra.protocol.registration import Announcement, Registration
 from openadr_ra.protocol.requester import Requester, Wanted
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Moment, State
@@ -19,12 +19,9 @@ MIN_RETRY = timedelta(seconds=10)
 """A delivery counts as lost after two polls without an answer, but never sooner than this."""
 
 
-class Terms(Value, frozen=True, kw_only=True, gc=False):
+class Terms(Announcement, frozen=True, kw_only=True, gc=False):
     """What a VTN holds for all of its VENs; settings, so handed in with each message."""
 
-    vtn_id: VtnId
-    poll_s: int = 10
-    hold_s: int = 0
     wanted: Wanted = Wanted()
 
     @property

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.errors import InvalidData, InvalidId, ReportNotSupported
+from openadr_ra.protocol import report_feeds
 from openadr_ra.protocol.messages import RegisterReport
-from openadr_ra.protocol.model import ReportRequestId, RequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.model import ItemBase, ReportRequestId, RequestId, Rid, SpecifierId, VenId
 from openadr_ra.protocol.parts import (
+    HISTORY_GREENBUTTON,
     HISTORY_USAGE,
+    NOT_APPLICABLE,
     TELEMETRY_STATUS,
     TELEMETRY_USAGE,
     X_RESPONSE,
@@ -20,7 +23,9 @@ from openadr_ra.protocol.parts import (
     ReportName,
     ReportRequest,
     SamplingRate,
+    SpecifierPayload,
 )
+from openadr_ra.protocol.report_feeds import FeedPoint
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Offer
 from openadr_ra.protocol.times import FOREVER, Duration, duration, shift
@@ -29,10 +34,9 @@ METADATA = "METADATA_"
 NO_REQUEST = ReportRequestId("0")
 """What METADATA carries as its reports' request id (rule 311)."""
 
-BUFFER = timedelta(days=1)
-"""How much history a report can draw on; no sampling period may be longer (rule 312)."""
-
 LONGEST_PERIOD = timedelta(minutes=30)
+"""No sampling period may be longer than what is kept (rule 312); no node keeps less than an hour."""
+
 MAX_BACKLOG = 96
 """Periods that are made up for after a gap; two days of half hours. Older ones are left to a history report."""
 
@@ -42,21 +46,37 @@ MAX_STANDING = 1000
 
 
 class Rates(Value, frozen=True, kw_only=True, gc=False):
-    """How fast this node samples."""
+    """How fast this node samples, for how long it keeps that, and whether it tells of a change of status, and of power,
+    when it happens.
+    """
 
     shortest_s: int = 1
+    kept_s: int = 86_400
+    status_on_change: bool = False
+    power_on_change: bool = False
+
+    def on_change(self, name: ReportName, point: Rid) -> bool:
+        """Is that point of that report told on change?"""
+        if name == TELEMETRY_USAGE:
+            return self.power_on_change and point.endswith(".kw")
+        return self.status_on_change and name == TELEMETRY_STATUS
 
 
 ANY_RATE = Rates()
 
 
 class Standing(Value, frozen=True, kw_only=True, gc=False):
-    """A request being served. `sent_until` is the end of the last span that became an update."""
+    """A request being served. `sent_until` is the end of the last span that became an update.
+
+    Served on change it has two times more: when the next change is to be told, and when the last one was.
+    """
 
     request: ReportRequest
     name: ReportName
     sent_until: datetime
     until: datetime = FOREVER
+    change_due: datetime | None = None
+    change_told: datetime | None = None
 
     @property
     def back(self) -> timedelta:
@@ -73,6 +93,7 @@ class Producer(Value, frozen=True, kw_only=True, gc=False):
     usage: tuple[ReportDescription, ...] = ()
     status: tuple[ReportDescription, ...] = ()
     response: tuple[ReportDescription, ...] = ()
+    feeds: tuple[FeedPoint, ...] = ()
     requests: dict[ReportRequestId, Standing] = {}
 
 
@@ -85,6 +106,7 @@ _SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
     (SpecifierId("usage"), TELEMETRY_USAGE),
     (SpecifierId("status"), TELEMETRY_STATUS),
     (SpecifierId("history"), HISTORY_USAGE),
+    (SpecifierId("greenbutton"), HISTORY_GREENBUTTON),
     (SpecifierId("response"), X_RESPONSE),
 )
 
@@ -102,6 +124,7 @@ def _points(producer: Producer, name: ReportName) -> tuple[ReportDescription, ..
         TELEMETRY_USAGE: producer.usage,
         TELEMETRY_STATUS: producer.status,
         HISTORY_USAGE: producer.usage,
+        HISTORY_GREENBUTTON: tuple(each.description for each in producer.feeds),
         X_RESPONSE: producer.response,
     }[name]
 
@@ -130,8 +153,14 @@ def _offered(
     shortest = Duration(seconds=rates.shortest_s if standard else 0)
     sampling = SamplingRate(minimum=shortest, maximum=duration(LONGEST_PERIOD))
     return Report(
-        duration=duration(BUFFER),
-        descriptions=tuple(replace(point, sampling=sampling) for point in points),
+        duration=duration(timedelta(seconds=rates.kept_s)),
+        descriptions=tuple(
+            # A feed is not sampled: it is as it was handed in.
+            point
+            if name == HISTORY_GREENBUTTON
+            else replace(point, sampling=replace(sampling, on_change=rates.on_change(name, point.rid)))
+            for point in points
+        ),
         request_id=NO_REQUEST,
         specifier_id=specifier,
         # The schema has no METADATA_ form of an x- name.
@@ -169,27 +198,61 @@ def _standing(producer: Producer, request: ReportRequest, rates: Rates, now: dat
     if name == HISTORY_USAGE and not request.report_back.length:
         # History is of what has been: a span that runs is told as far as it goes, not waited for.
         until = min(until, max(begin, now))
+    if name == HISTORY_GREENBUTTON:
+        rids = {point.rid for point in request.points}
+        report_feeds.check((each for each in producer.feeds if each.description.rid in rids), request.interval)
+        return Standing(request=_once(request), name=name, sent_until=now)
     if name == METADATA_REPORT:
         # Capabilities are told at dtstart, or at once if that is past, and then every reportBackDuration.
         first, back = max(begin, now), request.report_back.length
         return Standing(
             request=request, name=name, sent_until=shift(first, -back), until=max(until, first) if back else FOREVER
         )
-    return Standing(request=request, name=name, sent_until=min(max(begin, now - BUFFER), until), until=until)
+    oldest = now - timedelta(seconds=rates.kept_s)
+    return Standing(request=request, name=name, sent_until=min(max(begin, oldest), until), until=until)
+
+
+def _once(request: ReportRequest) -> ReportRequest:
+    """A feed is told once and at once (3.3)."""
+    if request.granularity.length or request.report_back.length:
+        raise InvalidData(f"report request {request.id}: of feeds granularity and reportBackDuration are zero (3.3)")
+    return request
 
 
 def _asked_for(producer: Producer, request: ReportRequest) -> ReportName:
-    """The report that is asked for. Raises InvalidId for a specifier or an rID that is not offered."""
+    """The report that is asked for.
+
+    Raises InvalidId for a specifier or an rID that is not known here, ReportNotSupported where they are known and what is
+    asked of them is not on offer: the report has no points, or they come in another unit or reading type.
+    """
     if request.specifier_id == METADATA_SPECIFIER:
         return METADATA_REPORT
     name = dict(_SPECIFIERS).get(request.specifier_id)
     points = _points(producer, name) if name is not None else ()
-    if name is None or not points:
+    if name is None:
         raise InvalidId(f"reportSpecifierID {request.specifier_id} is not offered here")
-    unknown = {point.rid for point in request.points} - {point.rid for point in points}
+    if not points:
+        raise ReportNotSupported(f"{name} is not offered here, for there are no points of it")
+    offered = {point.rid: point for point in points}
+    unknown = {point.rid for point in request.points} - offered.keys()
     if unknown:
         raise InvalidId(f"rID {min(unknown)} is not offered in {request.specifier_id}")
+    for asked in request.points:
+        _check_kind(asked, offered[asked.rid])
     return name
+
+
+def _check_kind(asked: SpecifierPayload, offered: ReportDescription) -> None:
+    """Rule 321 leaves the unit out and the reading type open. Whoever names one all the same gets it or nothing."""
+    if asked.unit is not None and _unit(asked.unit) != _unit(offered.unit):
+        raise ReportNotSupported(f"rID {asked.rid} is not offered in that unit; leave itemBase out (rule 321)")
+    if asked.reading_type not in (NOT_APPLICABLE, offered.reading_type):
+        raise ReportNotSupported(f"rID {asked.rid} is not offered as {asked.reading_type}, only {offered.reading_type}")
+
+
+def _unit(unit: ItemBase | None) -> tuple[str, str, str]:
+    """What makes two units the same: not how they are described."""
+    return type(unit).__name__, getattr(unit, "units", ""), getattr(unit, "scale", "")
 
 
 def last_spans(
@@ -237,6 +300,9 @@ def due(producer: Producer, now: datetime, busy: Collection[ReportRequestId] = (
     requests = dict(producer.requests)
     for name, standing in _timed(producer, busy):
         span = _next(standing, now)
+        if span is None and standing.change_due is not None and standing.change_due <= now:
+            spans.append(Span(request_id=name, start=now, end=now))
+            requests[name] = replace(standing, change_due=None, change_told=now)
         if span is None:
             continue
         if span.end > span.start or not standing.back:
@@ -279,4 +345,26 @@ def _floor(standing: Standing, now: datetime) -> datetime:
 
 def next_due(producer: Producer, busy: Collection[ReportRequestId] = ()) -> datetime | None:
     """When `due` has something to hand out."""
-    return min((_ends(standing) for _, standing in _timed(producer, busy)), default=None)
+    times = ((_ends(standing), standing.change_due) for _, standing in _timed(producer, busy))
+    return min((when for pair in times for when in pair if when is not None), default=None)
+
+
+def changed(producer: Producer, points: tuple[Rid, ...], now: datetime, rates: Rates) -> Producer:
+    """A change of those points is to be told at once to whoever asked for that: see `_is_told`.
+
+    No sooner than oadrMinPeriod after the last report of the request: what changes meanwhile is told together.
+    """
+    shortest = timedelta(seconds=rates.shortest_s)
+    requests = dict(producer.requests)
+    for name, standing in producer.requests.items():
+        if standing.change_due is None and standing.sent_until <= now < standing.until:
+            told = max(standing.sent_until, standing.change_told or standing.sent_until)
+            if any(_is_told(standing, point, rates) for point in points):
+                requests[name] = replace(standing, change_due=max(now, shift(told, shortest)))
+    return replace(producer, requests=requests)
+
+
+def _is_told(standing: Standing, point: Rid, rates: Rates) -> bool:
+    """Is a change of `point` told to this request: periodic, of granularity 0, and of a point that has oadrOnChange?"""
+    every_change = standing.back and not standing.request.granularity.length
+    return bool(every_change) and point in standing.rids and rates.on_change(standing.name, point)

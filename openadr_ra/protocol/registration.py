@@ -19,7 +19,7 @@ from openadr_ra.protocol.messages import (
     CreatePartyRegistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
-from openadr_ra.protocol.parts import Extension, Info, Result
+from openadr_ra.protocol.parts import Extension, Info, Result, ServiceInfo
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.times import Duration
 
@@ -56,7 +56,8 @@ def moved(phase: Phase, move: Move) -> Phase:
 
 class Membership(Value, frozen=True, kw_only=True, gc=False):
     """A VEN's registration with its VTN. `poll_s` is what the VTN asked for (oadrRequestedOadrPollFreq), `hold_s` how long
-    it offers to hold a poll (0: it does not)."""
+    it offers to hold a poll (0: it does not). `service_info` and `extensions` are what it said of itself, whoever may
+    understand it."""
 
     phase: Phase = "new"
     registration_id: RegistrationId | None = None
@@ -65,6 +66,8 @@ class Membership(Value, frozen=True, kw_only=True, gc=False):
     poll_s: int = 10
     hold_s: int = 0
     refusal: str = ""
+    service_info: tuple[ServiceInfo, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
 
 def request(
@@ -111,6 +114,8 @@ def adopt(member: Membership, answer: CreatedPartyRegistration) -> tuple[Members
             vtn_id=answer.vtn_id,
             poll_s=_seconds(answer.poll_freq) or member.poll_s,
             hold_s=_hold(answer),
+            service_info=answer.service_info,
+            extensions=answer.extensions,
         ),
         anew,
     )
@@ -208,17 +213,30 @@ def _repeats(held: Registration, message: CreatePartyRegistration, now: datetime
     return message.request_id == held.asked != "" and now - held.at <= REPEAT
 
 
+class Announcement(Value, frozen=True, kw_only=True, gc=False):
+    """What a VTN says of itself to whoever asks or registers: how often to poll it (`poll_s`), for how long it holds a poll
+    (`hold_s`; 0: it does not), and free hints by service (oadrServiceSpecificInfo) and of its own (oadrExtensions)."""
+
+    vtn_id: VtnId
+    poll_s: int = 10
+    hold_s: int = 0
+    service_info: tuple[ServiceInfo, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+
+
 def confirmed(
-    held: Registration | None, *, request_id: RequestId, ven_id: VenId, vtn_id: VtnId, poll_s: int, hold_s: int = 0
+    held: Registration | None, *, request_id: RequestId, ven_id: VenId, vtn: Announcement
 ) -> CreatedPartyRegistration:
     """The answer to a creation or a query; ids only where there is a registration."""
+    held_polls = Extension(name=HELD_POLLS, infos=(Info(key="seconds", value=str(vtn.hold_s)),))
     return CreatedPartyRegistration(
         result=Result(request_id=request_id),
         registration_id=held.id if held else None,
         ven_id=ven_id if held else None,
-        vtn_id=vtn_id,
+        vtn_id=vtn.vtn_id,
         profiles=PROFILES,
         # EPRI's VEN cannot do without it, and the harness asks for it from pull VENs.
-        poll_freq=Duration(seconds=poll_s),
-        extensions=(Extension(name=HELD_POLLS, infos=(Info(key="seconds", value=str(hold_s)),)),) if hold_s else (),
+        poll_freq=Duration(seconds=vtn.poll_s),
+        service_info=vtn.service_info,
+        extensions=(*vtn.extensions, held_polls) if vtn.hold_s else vtn.extensions,
     )

@@ -63,7 +63,6 @@ revision (of the response) and final (1, or 0 while provisional).
 TOTAL = ResourceId("*")
 """Stands for all resources of a VEN together."""
 
-STATUS_QUANTITIES: tuple[Quantity, ...] = ("online", "override")
 RESPONSE_QUANTITIES: tuple[Quantity, ...] = (
     "asked", "kw", "baseline", "delta", "coverage", "soc", "frozen", "revision", "final",
 )  # fmt: skip

@@ -22,6 +22,7 @@ from openadr_ra.protocol.model import ReportRequestId, RequestId
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Data, Metadata, Party, Stop, Terms, Told, owe, paid
 from openadr_ra.protocol.producer import METADATA_REPORT, NO_REQUEST, Span, Standing
+from openadr_ra.protocol.report_feeds import Source, arrived
 from openadr_ra.protocol.step import Fetched, Moment, Offer, Outcome, Read, Record, Send
 
 
@@ -50,12 +51,13 @@ def register_report(state: Party, message: RegisterReport, terms: Terms, moment:
     return says(state, reply)
 
 
-def updated(state: Party, message: UpdateReport) -> Outcome[Party]:
+def updated(state: Party, message: UpdateReport, moment: Moment) -> Outcome[Party]:
     """Values that we asked for."""
     reports, readings = requester.readings(state.reports, message, state.ven_id)
     answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
     outcome = says(replace(state, reports=reports), answer)
-    return replace(outcome, effects=(Record(readings=readings),) if readings else ())
+    mail = arrived(state.reports, message, Source(state.ven_id), moment.now)
+    return replace(outcome, effects=(Record(readings=readings),) if readings else (), mail=mail)
 
 
 def created_report(state: Party, message: CreatedReport) -> Outcome[Party]:
@@ -82,10 +84,8 @@ def _stopped(state: Party, work: Stop, message: CanceledReport, moment: Moment) 
         for name in work.ids:
             state = owe(state, Stop(ids=(name,), to_follow=work.to_follow), moment)
         return state
-    gone = tuple(name for name in work.ids if name not in message.pending)
-    still = tuple(name for name in work.ids if name in message.pending)
-    reports = requester.stopped(state.reports, gone, to_follow=work.to_follow)
-    return replace(state, reports=requester.resumed(reports, still))
+    reports = requester.confirmed(state.reports, work.ids, message.pending, to_follow=work.to_follow)
+    return replace(state, reports=reports)
 
 
 def offer(state: Party, letter: Offer, moment: Moment) -> Party:
@@ -171,7 +171,7 @@ def written(state: Party, given: Fetched, moment: Moment) -> Outcome[Party]:
     debt = next((debt for debt in state.debts if debt.id == given.tag), None)
     if debt is None or not isinstance(debt.work, Data):
         return says(state, Response(result=Result(), ven_id=state.ven_id))
-    report = delivery.written(debt.work.standing, debt.work.span, None, given.readings, moment.now)
+    report = delivery.written(debt.work.standing, debt.work.span, None, given, moment.now)
     if report is None:
         state = paid(state, Data, debt.id)
         return says(state, Response(result=Result(), ven_id=state.ven_id))

@@ -24,6 +24,7 @@ from openadr_ra.protocol.parts import (
     SpecifierPayload,
 )
 from openadr_ra.protocol.report import scaled, spans
+from openadr_ra.protocol.report_status import figures
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Moment
@@ -53,8 +54,8 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
     """A request of ours. Asked again through the poll until the other side lists or serves it.
 
     `standing`: every VEN is asked for it; else an operator wants it of this one. `asked_under`: the requestID of the
-    message that asked for it last. `ending`: it is to be cancelled, but what still comes of it is taken.
-    `came`: a report of it has come.
+    message that asked for it last. `refusals`: how often that was refused, see `refused()`. `ending`: it is to be cancelled,
+    but what still comes of it is taken. `came`: a report of it has come.
     """
 
     request: ReportRequest
@@ -65,11 +66,17 @@ class Requested(Value, frozen=True, kw_only=True, gc=False):
     running: bool = False
     ending: bool = False
     came: bool = False
+    refusals: int = 0
 
     @property
     def may_be_known(self) -> bool:
         """May the other side have heard of it, though it seemed lost?"""
         return self.asked_at is not None or self.asked_under != ""
+
+    @property
+    def refused(self) -> bool:
+        """Is there no use in asking for it again, until there is new METADATA?"""
+        return self.refusals > 1
 
     @property
     def served(self) -> bool:
@@ -101,7 +108,7 @@ def offered(requester: Requester, reports: tuple[Report, ...], wanted: Wanted, m
     for item in requester.requests.values():
         allowed = _key(item) in fresh if item.standing else _is_offered(reports, item.request)
         if allowed and not item.ending:
-            stays.append(item)
+            stays.append(replace(item, refusals=0))
         elif item.may_be_known:
             ends.append(replace(item, ending=True))
     have = {_key(item) for item in stays if item.standing}
@@ -200,6 +207,15 @@ def ended(requester: Requester, ids: tuple[ReportRequestId, ...]) -> tuple[Reque
     return replace(requester, requests=rest | {name: replace(known[name], ending=True) for name in told}), told
 
 
+def confirmed(
+    requester: Requester, ids: tuple[ReportRequestId, ...], pending: tuple[ReportRequestId, ...], *, to_follow: bool
+) -> Requester:
+    """The other side was told to end those requests, and answered: what it still lists goes on."""
+    gone = tuple(name for name in ids if name not in pending)
+    still = tuple(name for name in ids if name in pending)
+    return resumed(stopped(requester, gone, to_follow=to_follow), still)
+
+
 def resumed(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
     """The other side goes on with those requests, though it was told to end them."""
     on = {name: replace(requester.requests[name], ending=False) for name in ids if name in requester.requests}
@@ -209,20 +225,33 @@ def resumed(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester
 def refused(requester: Requester, request_id: RequestId) -> Requester:
     """The other side refused what the message of that id asked for: an operator's wish ends with it.
 
-    Standing requests are asked for again; they were perhaps refused because of another in the same message.
+    A standing request that was alone in it is not asked for again. Of several each is asked for once more, alone, for they
+    were perhaps refused because of one of them.
     """
-    gone = {
-        name
+    meant = {
+        name: item
         for name, item in requester.requests.items()
-        if item.asked_under == request_id != "" and not item.standing and not item.running
+        if _was_meant(item, request_id) and not item.running and not item.ending
     }
-    return replace(requester, requests={k: v for k, v in requester.requests.items() if k not in gone})
+    more = 2 if len(meant) == 1 else 1
+    standing = {
+        name: replace(item, refusals=item.refusals + more, asked_at=None, asked_under=RequestId(""))
+        for name, item in meant.items()
+        if item.standing
+    }
+    kept = {name: item for name, item in requester.requests.items() if name not in meant}
+    return replace(requester, requests=kept | standing)
+
+
+def _was_meant(item: Requested, request_id: RequestId) -> bool:
+    """An answer that quotes no requestID is sure to mean the standing requests alone, which are asked for together."""
+    return item.asked_under == request_id if request_id else item.standing and item.asked_at is not None
 
 
 def anew(requester: Requester) -> Requester:
     """A new registration voids what was promised (rule 406): what was to come again and again is to be asked for anew."""
     kept = {
-        name: replace(item, running=False, asked_at=None)
+        name: replace(item, running=False, asked_at=None, refusals=0)
         for name, item in requester.requests.items()
         if not item.ending and (not item.running or item.request.report_back != Duration())
     }
@@ -242,16 +271,20 @@ def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[Repo
     return tuple(
         item.request
         for item in requester.requests.values()
-        if not item.running and not item.ending and (item.asked_at is None or now >= item.asked_at + retry)
+        if not (item.running or item.ending or item.refused) and (item.asked_at is None or now >= item.asked_at + retry)
     )
 
 
 def next_to_ask(requester: Requester, now: datetime, retry: timedelta) -> tuple[ReportRequest, ...]:
-    """Those of `unasked` that go into one message: all standing ones, else one of an operator's, whose refusal then takes
-    no other with it."""
+    """Those of `unasked` that go into one message: all standing ones, else one that was refused among others, or one of an
+    operator's, whose refusal then takes no other with it."""
     names = {request.id for request in unasked(requester, now, retry)}
-    standing = tuple(item.request for name, item in requester.requests.items() if name in names and item.standing)
-    return standing or unasked(requester, now, retry)[:1]
+    together = tuple(
+        item.request
+        for name, item in requester.requests.items()
+        if name in names and item.standing and not item.refusals
+    )
+    return together or unasked(requester, now, retry)[:1]
 
 
 def unsent(requester: Requester, message: Message) -> Requester:
@@ -271,7 +304,7 @@ def next_unasked(requester: Requester, after: datetime, retry: timedelta) -> dat
     times = (
         item.asked_at + retry
         for item in requester.requests.values()
-        if item.asked_at and not item.running and not item.ending
+        if item.asked_at and not (item.running or item.ending or item.refused)
     )
     return min((when for when in times if when > after), default=None)
 
@@ -345,6 +378,7 @@ def _numbers(payload: ReportPayload) -> Iterator[tuple[str, float]]:
     if isinstance(payload.value, ResourceStatus):
         yield ".online", float(payload.value.online)
         yield ".override", float(payload.value.manual_override)
+        yield from ((f".{name}", number) for name, number in figures(payload.value.load_control))
         return
     yield "", float(payload.value)
 

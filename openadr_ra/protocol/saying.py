@@ -7,8 +7,21 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.protocol import agenda, delivery, opt, producer, registration, requester
-from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Declare, Fetch, Leave, Register, Retract, Say, Update
-from openadr_ra.protocol.messages import CancelPartyRegistration, CreateReport, RequestEvent, UpdateReport
+from openadr_ra.protocol.debts import (
+    Announce,
+    Answer,
+    Ask,
+    Debt,
+    Declare,
+    Fetch,
+    Leave,
+    Register,
+    Retract,
+    Say,
+    Stop,
+    Update,
+)
+from openadr_ra.protocol.messages import CancelPartyRegistration, CancelReport, CreateReport, RequestEvent, UpdateReport
 from openadr_ra.protocol.model import RegistrationId, ReportRequestId, RequestId, VenId
 from openadr_ra.protocol.node import EndNode, owe
 from openadr_ra.protocol.producer import METADATA_REPORT, Span, Standing
@@ -81,6 +94,11 @@ def said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
         case Ask():
             wanted = requester.unasked(state.requester, moment.now, timedelta(0))
             return Send(message=CreateReport(request_id=request_id, requests=wanted, ven_id=ven_id(state)))
+        case Stop(ids=ids, to_follow=to_follow):
+            message = CancelReport(
+                request_id=request_id, report_request_ids=ids, to_follow=to_follow, ven_id=ven_id(state)
+            )
+            return Send(message=message)
         case Fetch():
             return Send(message=RequestEvent(request_id=request_id, ven_id=ven_id(state)))
         case Answer():
@@ -98,15 +116,20 @@ def said(state: EndNode, debt: Debt, moment: Moment) -> Effect:
         case Retract(opt_id=opt_id):
             return Send(message=opt.withdrawal(opt_id, request_id=request_id, ven_id=ven_id(state)))
         case Update():
-            span = debt.work.span
-            return Read(
-                tag=debt.id,
-                series=delivery.wanted(debt.work.standing, debt.work.event_id),
-                start=span.start - delivery.MARGIN,
-                end=span.end + delivery.MARGIN,
-            )
+            return _reading(debt.id, debt.work)
         case Say():
             return Send(message=debt.work.message)
+
+
+def _reading(tag: str, work: Update) -> Read:
+    """What an update is written from."""
+    return Read(
+        tag=tag,
+        series=delivery.wanted(work.standing, work.event_id),
+        start=work.span.start - delivery.MARGIN,
+        end=work.span.end + delivery.MARGIN,
+        shelves=delivery.shelves(work.standing),
+    )
 
 
 def fetched(state: EndNode, given: Fetched, moment: Moment) -> Outcome[EndNode]:
@@ -115,7 +138,7 @@ def fetched(state: EndNode, given: Fetched, moment: Moment) -> Outcome[EndNode]:
     if debt is None or not isinstance(debt.work, Update):
         return Outcome(state=state)
     work = debt.work
-    report = delivery.written(work.standing, work.span, work.event_id, given.readings, moment.now)
+    report = delivery.written(work.standing, work.span, work.event_id, given, moment.now)
     if report is None:
         rest = tuple(other for other in state.debts if other.id != debt.id)
         return Outcome(state=replace(state, debts=rest))

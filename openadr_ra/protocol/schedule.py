@@ -8,7 +8,7 @@ from typing import Literal
 
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.parts import GOOD, Quality
-from openadr_ra.protocol.shape import Value
+from openadr_ra.protocol.shape import Opaque, Value
 from openadr_ra.protocol.times import FOREVER
 
 Mode = Literal["delta", "setpoint", "level"]
@@ -96,3 +96,11 @@ class Reading(Value, frozen=True, kw_only=True, gc=False):
     value: float
     quality: Quality = GOOD
     revision: int = 0
+
+
+class Feed(Value, frozen=True, kw_only=True, gc=False):
+    """A Green Button feed (atom, with what ESPI has in it) and the time that it is about; carried, not understood."""
+
+    start: datetime
+    span: timedelta
+    text: Opaque

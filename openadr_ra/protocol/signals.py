@@ -1,4 +1,5 @@
-"""Which signal a VEN is offered when it does not take the first: set-points and changes become levels, for shedding only."""
+"""Which signal a VEN is offered when it does not take the first: a change of power becomes a set-point where the VEN's
+baseline is known, and either becomes levels, for shedding only."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from openadr_ra.protocol.model import DELTA, LEVEL, LOAD_DISPATCH, SIMPLE
+from openadr_ra.protocol.model import DELTA, KILO, LEVEL, LOAD_DISPATCH, SETPOINT, SIMPLE, PowerReal, SignalType
 from openadr_ra.protocol.parts import Event, Interval, Signal, SignalPayload
 
 HIGHEST_LEVEL = 3
+
+DIGITS = 9
+"""Of a kW; what comes after is the arithmetic's."""
 
 
 def names(event: Event) -> tuple[str, ...]:
@@ -17,27 +21,48 @@ def names(event: Event) -> tuple[str, ...]:
     return tuple(f"{signal.name}/{signal.type}" for signal in event.signals)
 
 
-def instead(event: Event, refused: tuple[str, ...]) -> Event | None:
+def instead(event: Event, refused: tuple[str, ...], baseline_kw: tuple[float, ...] = ()) -> Event | None:
     """The event with the next signal that the VEN may take; None if nothing was refused, or nothing is left to offer.
 
-    A change of power that is nowhere a raise becomes SIMPLE levels: SIMPLE knows only shedding, and never stands beside
+    `baseline_kw` is what the VEN does in each interval without the event, where that is known: a change of power on it is
+    a set-point. A change that is nowhere a raise becomes SIMPLE levels: SIMPLE knows only shedding, and never stands beside
     another signal, for one unknown signal refuses the whole event.
     """
-    if not set(names(event)) & set(refused) or f"{SIMPLE}/{LEVEL}" in refused or len(event.signals) != 1:
+    if len(event.signals) != 1 or not set(names(event)) & set(refused):
         return None
     (signal,) = event.signals
-    if (signal.name, signal.type) != (LOAD_DISPATCH, DELTA):
+    if signal.name != LOAD_DISPATCH or signal.type not in (DELTA, SETPOINT) or not isinstance(signal.unit, PowerReal):
         return None
+    known = len(baseline_kw) == len(signal.intervals) and signal.unit.scale == KILO
     values = [_number(interval) for interval in signal.intervals]
-    if any(value > 0 for value in values) or not any(values):
+    if signal.type == DELTA and known and _name(SETPOINT) not in refused:
+        absolute = [round(base + value, DIGITS) for base, value in zip(baseline_kw, values, strict=True)]
+        return replace(event, signals=(replace(_with(signal, absolute), type=SETPOINT),))
+    if f"{SIMPLE}/{LEVEL}" in refused or (signal.type == SETPOINT and not known):
         return None
-    deepest = -min(values)
+    if signal.type == SETPOINT:
+        values = [round(value - base, DIGITS) for base, value in zip(baseline_kw, values, strict=True)]
+    return _as_levels(event, signal, values)
+
+
+def _as_levels(event: Event, signal: Signal, deltas: list[float]) -> Event | None:
+    deepest = -min(deltas, default=0.0)
+    if deepest <= 0 or max(deltas) > 0:
+        return None
+    levels = _with(signal, [_level(-delta, deepest) for delta in deltas])
+    return replace(event, signals=(replace(levels, name=SIMPLE, type=LEVEL, unit=None),))
+
+
+def _with(signal: Signal, values: list[float]) -> Signal:
     intervals = tuple(
-        replace(interval, payloads=(SignalPayload(value=_level(-value, deepest)),))
+        replace(interval, payloads=(SignalPayload(value=value),))
         for interval, value in zip(signal.intervals, values, strict=True)
     )
-    simple = Signal(intervals=intervals, name=SIMPLE, type=LEVEL, id=signal.id, target=signal.target, current_value=0.0)
-    return replace(event, signals=(simple,))
+    return replace(signal, intervals=intervals, current_value=0.0)
+
+
+def _name(kind: SignalType) -> str:
+    return f"{LOAD_DISPATCH}/{kind}"
 
 
 def _level(shed: float, deepest: float) -> float:

@@ -12,10 +12,11 @@ from typing import ClassVar, Generic, NewType, Self, TypeVar
 
 import msgspec
 
+from openadr_ra.errors import OK, ResponseCode
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.model import EventId, OptType, ReportRequestId, ResourceId, ResponseRequired
+from openadr_ra.protocol.model import EventId, OptType, ReportRequestId, ResourceId, ResponseRequired, Rid
 from openadr_ra.protocol.parts import Event, ReportDescription, ReportRequest
-from openadr_ra.protocol.schedule import Reading, Schedule
+from openadr_ra.protocol.schedule import Feed, Reading, Schedule
 from openadr_ra.protocol.shape import Value
 
 Key = NewType("Key", str)
@@ -52,10 +53,14 @@ class Letter(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True
 
 
 class Publish(Letter, frozen=True, kw_only=True, gc=False):
-    """Operator → party: this event, in this version, is yours; a cancelled one is to be withdrawn."""
+    """Operator → party: this event, in this version, is yours; a cancelled one is to be withdrawn.
+
+    `baseline_kw`: what the VEN does in each interval without it, where that is known.
+    """
 
     event: Event
     response_required: ResponseRequired
+    baseline_kw: tuple[float, ...] = ()
 
 
 class AskReports(Letter, frozen=True, kw_only=True, gc=False):
@@ -79,12 +84,25 @@ class EndRegistration(Letter, frozen=True, kw_only=True, gc=False):
     """Operator → party: the VEN's registration ends."""
 
 
+class Away(Value, frozen=True, kw_only=True, gc=False):
+    """A resource that its owner declared not available from `start` to `end`."""
+
+    resource: ResourceId
+    start: datetime
+    end: datetime
+
+
 class Instruct(Letter, frozen=True, kw_only=True, gc=False):
-    """End node → fleet: may this schedule be promised? The answer is a `Verdict` to `reply_to`."""
+    """End node → fleet: may this schedule be promised? The answer is a `Verdict` to `reply_to`.
+
+    `priority` is the event's: 1 the most important, 0 none. Members that are `away` have no part in it for that time.
+    """
 
     schedule: Schedule
     modification: int
     reply_to: Key
+    priority: int = 0
+    away: tuple[Away, ...] = ()
 
 
 class Release(Letter, frozen=True, kw_only=True, gc=False):
@@ -97,13 +115,17 @@ class Release(Letter, frozen=True, kw_only=True, gc=False):
 
 
 class Verdict(Letter, frozen=True, kw_only=True, gc=False):
-    """Fleet → end node: what became of an instruction. `short_kw` is the largest uncovered share, 0 when covered."""
+    """Fleet → end node: what became of an instruction. `short_kw` is the largest uncovered share, 0 when covered.
+
+    `code` is 469 where there is nobody who could follow it at all.
+    """
 
     event_id: EventId
     modification: int
     opt: OptType
     short_kw: float = 0.0
     reason: str = ""
+    code: ResponseCode = OK
 
 
 class Offer(Letter, frozen=True, kw_only=True, gc=False):
@@ -112,6 +134,12 @@ class Offer(Letter, frozen=True, kw_only=True, gc=False):
     usage: tuple[ReportDescription, ...]
     status: tuple[ReportDescription, ...]
     response: tuple[ReportDescription, ...]
+
+
+class Changed(Letter, frozen=True, kw_only=True, gc=False):
+    """Fleet → end node: these points stand otherwise than when they were last told; their values stand in `live/…`."""
+
+    points: tuple[Rid, ...]
 
 
 class Delivered(Letter, frozen=True, kw_only=True, gc=False):
@@ -123,10 +151,18 @@ class Delivered(Letter, frozen=True, kw_only=True, gc=False):
     revision: int = 0
 
 
+class Shelve(Letter, frozen=True, kw_only=True, gc=False):
+    """Party or end node → shelf: Green Button feeds that came."""
+
+    feeds: tuple[Feed, ...]
+    at: datetime
+
+
 ToParty = Publish | AskReports | StopReports | Reregister | EndRegistration
-ToNode = Verdict | Offer | Delivered
+ToNode = Verdict | Offer | Changed | Delivered
 ToFleet = Instruct | Release
-AnyLetter = ToParty | ToNode | ToFleet
+ToShelf = Shelve
+AnyLetter = ToParty | ToNode | ToFleet | ToShelf
 
 
 class Mail(Value, frozen=True, kw_only=True, gc=False):
@@ -164,19 +200,21 @@ class Apply(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Read(Value, frozen=True, kw_only=True, gc=False):
-    """Fetch the readings of `series` within [start, end) and hand them in under `tag`."""
+    """Fetch the readings of `series` within [start, end), and the feeds on `shelves`, and hand them in under `tag`."""
 
     tag: str
     series: tuple[str, ...]
     start: datetime
     end: datetime
+    shelves: tuple[Key, ...] = ()
 
 
 class Fetched(Value, frozen=True, kw_only=True, gc=False):
-    """An input: what a `Read` of this tag found, ordered by series as asked, then start."""
+    """An input: what a `Read` of this tag found, ordered by series as asked, then start; feeds by shelf as asked."""
 
     tag: str
     readings: tuple[Reading, ...]
+    feeds: tuple[Feed, ...] = ()
 
 
 class Once(Value, frozen=True, kw_only=True, gc=False):

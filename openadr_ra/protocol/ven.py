@@ -7,39 +7,39 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, NotAllowed, ResponseCode
-from openadr_ra.protocol import agenda, declaring, pacing, producer, registration, requester, saying
+from openadr_ra.protocol import agenda, declaring_judged, pacing, producer, registration, requester, saying, ven_wanting
+from openadr_ra.protocol import ven_words as words
 from openadr_ra.protocol.agenda import Agenda, Known
-from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register, Say, Update
-from openadr_ra.protocol.hearing import called, gone, replied, without_events
+from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register
+from openadr_ra.protocol.debts_turn import delivered, in_turn
+from openadr_ra.protocol.hearing import gone, replied, without_events
+from openadr_ra.protocol.hearing_called import called
 from openadr_ra.protocol.messages import Message, Poll
 from openadr_ra.protocol.model import (
-    CANCELLED,
-    OPT_IN,
-    OPT_OUT,
     EventId,
     OptId,
     OptType,
+    ReportRequestId,
 )
-from openadr_ra.protocol.node import EndNode, Identity, asking, fetching, owe, paced
+from openadr_ra.protocol.node import EndNode, Identity, asking, checking, checks, fetching, owe, paced
 from openadr_ra.protocol.opt import Opt
 from openadr_ra.protocol.pacing import backoff, dice
-from openadr_ra.protocol.parts import X_RESPONSE, ReportRequest
-from openadr_ra.protocol.producer import Span
+from openadr_ra.protocol.parts import ReportRequest
+from openadr_ra.protocol.producer import Producer
+from openadr_ra.protocol.report_feeds import FeedPoint
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import (
     AnyLetter,
+    Changed,
     Delivered,
-    Effect,
-    Entry,
     Fetched,
-    Mail,
     Moment,
     Offer,
     Outcome,
-    Record,
     Send,
     Verdict,
 )
+from openadr_ra.protocol.ven_rejected import hopeful, rejected
 
 SOON = timedelta(milliseconds=1)
 
@@ -88,19 +88,41 @@ class Retracted(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Called(Value, frozen=True, kw_only=True, gc=False):
-    """An input: the VTN posted `message` to this push VEN. The outcome's reply is the answer; none is an empty 200."""
+    """An input: the VTN posted `message` to this push VEN, at `service` (None: wherever it belongs). The outcome's reply is
+    the answer; none is an empty 200."""
 
     message: Message
+    service: str | None = None
 
 
 class Broken(Value, frozen=True, kw_only=True, gc=False):
     """An input: the poll that the VTN might have held brought nothing; the connection broke, or it was no answer."""
 
 
+class Rejected(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the VTN turned `request` away with an HTTP status that is not to be tried again (9.1.5), see `why`."""
+
+    request: Message
+    why: str
+
+
 class Wanted(Value, frozen=True, kw_only=True, gc=False):
     """An input: reports of the VTN's that somebody here wants; METADATA may be asked for, too (rule 306)."""
 
     requests: tuple[ReportRequest, ...]
+
+
+class Unwanted(Value, frozen=True, kw_only=True, gc=False):
+    """An input: those requests for reports of the VTN's end; with `to_follow` after one last report (rule 345)."""
+
+    ids: tuple[ReportRequestId, ...]
+    to_follow: bool = False
+
+
+class Shelved(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the feeds that the embedding program handed in so far; they are offered as HISTORY_GREENBUTTON."""
+
+    feeds: tuple[FeedPoint, ...]
 
 
 class Left(Value, frozen=True, kw_only=True, gc=False):
@@ -112,11 +134,14 @@ Input = (
     | Answered
     | Called
     | Broken
+    | Rejected
     | Opinion
     | Chosen
     | Declared
     | Retracted
     | Wanted
+    | Unwanted
+    | Shelved
     | Left
     | Fetched
     | AnyLetter
@@ -131,26 +156,37 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
         case Answered():
             outcome = replied(state, given.request, given.answer, moment)
         case Called():
-            outcome = called(state, given.message, moment)
+            outcome = called(state, given.message, given.service, moment)
         case Broken():
             outcome = Outcome(state=_broken(state, moment))
+        case Rejected():
+            outcome = rejected(state, given.request, given.why, moment)
         case Declared():
-            outcome = _declared(state, given, moment)
+            outcome = words.declared(state, given.opt, moment)
         case Retracted():
-            outcome = _retracted(state, given, moment)
+            outcome = words.retracted(state, given.opt_id, moment)
         case Wanted():
             wanting = replace(state, requester=requester.ask(state.requester, given.requests))
             outcome = Outcome(state=asking(wanting, moment))
+        case Unwanted(ids=ids, to_follow=to_follow):
+            outcome = Outcome(state=ven_wanting.unwanted(state, ids, moment, to_follow=to_follow))
         case Verdict():
-            outcome = Outcome(state=_answering(_with(state, agenda.decide(state.agenda, given)), moment))
+            outcome = Outcome(state=words.answering(_with(state, agenda.decide(state.agenda, given)), moment))
         case Opinion():
-            outcome = _opinion(state, given, moment)
+            outcome = words.opinion(
+                state, given.event_id, given.modification, given.opt, given.code, given.description, moment
+            )
         case Chosen():
-            outcome = _chosen(state, given, moment)
+            outcome = words.chosen(state, given.event_id, given.opt, given.by, moment)
         case Offer():
-            outcome = _offered(state, given, moment)
+            outcome = _offered(state, producer.offer(state.producer, given), moment)
+        case Shelved(feeds=feeds):
+            outcome = _offered(state, replace(state.producer, feeds=feeds), moment)
+        case Changed(points=points):
+            made = producer.changed(state.producer, points, moment.now, state.identity.rates)
+            outcome = Outcome(state=replace(state, producer=made))
         case Delivered():
-            outcome = Outcome(state=_delivered(state, given, moment))
+            outcome = Outcome(state=delivered(state, given, moment))
         case Fetched():
             outcome = saying.fetched(state, given, moment)
         case Left():
@@ -165,15 +201,19 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
 
     Each attempt moves its debt's next one by the back-off; only a reply clears it.
     """
-    state = _with(state, agenda.forget(state.agenda, moment.now))
+    judged = words.rejudged(_with(state, agenda.forget(state.agenda, moment.now)), moment, anew=False)
+    state = judged.state
     if state.member.phase == "new" and not _owes(state, Register):
         state = owe(state, Register(), moment)
     if state.member.phase == "registered":
         state = saying.spans(state, moment)
-    effects: list[Effect] = []
+    if checks(state) and state.check_due <= moment.now:
+        state = checking(state, moment)
+    turn = frozenset(debt.id for debt in in_turn(state))
+    effects = list(judged.effects)
     debts: list[Debt] = []
     for debt in state.debts:
-        if debt.due > moment.now or not _sayable(state, debt):
+        if debt.due > moment.now or debt.id not in turn:
             debts.append(debt)
             continue
         if _is_moot(state, debt):
@@ -185,7 +225,7 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     if _polls(state) and state.poll_due <= moment.now:
         state, poll = _polled(state, moment)
         effects.append(poll)
-    return Outcome(state=state, effects=tuple(effects), due=deadline(state, moment.now))
+    return Outcome(state=state, effects=tuple(effects), mail=judged.mail, due=deadline(state, moment.now))
 
 
 def _is_moot(state: EndNode, debt: Debt) -> bool:
@@ -227,18 +267,20 @@ def deadline(state: EndNode, after: datetime) -> datetime | None:
     """When `wake` has something to do; None once the registration has ended."""
     if state.member.phase == "new" and not _owes(state, Register):
         return after + SOON
-    times = [debt.due for debt in state.debts if _sayable(state, debt)]
+    times = [debt.due for debt in in_turn(state)]
     if _polls(state):
         times.append(state.poll_due)
+    if checks(state):
+        times.append(state.check_due)
     if state.member.phase == "registered":
-        due = producer.next_due(state.producer, saying.busy(state))
-        times += [due] if due is not None else []
+        more = producer.next_due(state.producer, saying.busy(state)), declaring_judged.next_end(state, after)
+        times += [due for due in more if due is not None]
     return max(min(times), after + SOON) if times else None
 
 
 def unconsulted(state: EndNode) -> tuple[Known, ...]:
     """Events on which the embedding program is still to be heard."""
-    return tuple(item for item in state.agenda.values() if not item.consulted)
+    return tuple(item for item in state.agenda.values() if not item.consulted and not item.absent)
 
 
 def _with(state: EndNode, events: Agenda) -> EndNode:
@@ -249,28 +291,22 @@ def _owes(state: EndNode, kind: type) -> bool:
     return any(isinstance(debt.work, kind) for debt in state.debts)
 
 
-def _sayable(state: EndNode, debt: Debt) -> bool:
-    """Before registration only registration can be said; after its end only what ends it."""
-    match state.member.phase:
-        case "new":
-            return isinstance(debt.work, Register)
-        case "ended":
-            return isinstance(debt.work, Say)
-    return declaring.in_order(state, debt)
-
-
 def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[EndNode]:
     """After a start: what is owed is tried again at once, and events are asked for, for deliveries may have been lost."""
     # That something was said already, and may arrive yet, is not forgotten.
     debts = tuple(replace(debt, due=moment.now, tries=min(debt.tries, 1)) for debt in state.debts)
     moved = _transport(state.identity) != _transport(given.identity)
+    rated = state.identity.rates != given.identity.rates
     state = replace(state, identity=given.identity, debts=debts, poll_tries=0, draining=False)
     state = replace(state, poll_due=paced(state, moment.now))
     if moved and state.member.phase == "registered" and not _owes(state, Register):
         # What the VTN knows of us has changed: it is told by a re-registration with unchanged ids.
         state = owe(state, Register(), moment)
+    if rated and state.member.phase == "registered" and not _owes(state, Announce):
+        state = owe(state, Announce(), moment)
     if state.member.phase == "ended":
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
+    state = hopeful(state, moment)
     if state.member.phase == "registered":
         state = fetching(state, moment)
     if state.identity.report_only:
@@ -293,78 +329,10 @@ def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
     return Outcome(state=state)
 
 
-def _declared(state: EndNode, given: Declared, moment: Moment) -> Outcome[EndNode]:
-    """An opt for one event is also our own word on it."""
-    state = declaring.declared(state, given.opt, moment)
-    if given.opt.event is None:
-        return Outcome(state=state)
-    return _chosen(state, Chosen(event_id=given.opt.event.event_id, opt=given.opt.opt, by="operator"), moment)
-
-
-def _retracted(state: EndNode, given: Retracted, moment: Moment) -> Outcome[EndNode]:
-    gone = state.opts.get(given.opt_id)
-    state = declaring.retracted(state, given.opt_id, moment)
-    if gone is None or gone.event is None:
-        return Outcome(state=state)
-    return _chosen(state, Chosen(event_id=gone.event.event_id, opt=None, by="operator"), moment)
-
-
-def _answering(state: EndNode, moment: Moment) -> EndNode:
-    """With a debt for the answers that are decided, unless there is one."""
-    state = declaring.following(state, moment)
-    if not agenda.owed(state.agenda) or _owes(state, Answer):
-        return state
-    return owe(state, Answer(), moment)
-
-
-def _opinion(state: EndNode, given: Opinion, moment: Moment) -> Outcome[EndNode]:
-    held = state.agenda.get(given.event_id)
-    if held is None or held.event.modification != given.modification or held.consulted:
-        return Outcome(state=state)
-    item = replace(held, consulted=True)
-    mail: tuple[Mail, ...] = ()
-    if given.opt == OPT_OUT or (given.opt is not None and held.opt != OPT_OUT):
-        # Whichever comes first, opinion or verdict: what the fleet cannot follow is opted out.
-        item = replace(item, opt=given.opt, code=given.code, description=given.description, opinion=given.opt)
-    if given.opt == OPT_OUT:
-        mail = agenda.mailed((agenda.release(held, held.event.modification, moment.now),), state.key)
-    state = _with(state, state.agenda | {given.event_id: item})
-    return Outcome(state=_answering(state, moment), mail=mail)
-
-
-def _chosen(state: EndNode, given: Chosen, moment: Moment) -> Outcome[EndNode]:
-    """An operator beats the event; taking it back asks the fleet anew. There is no word on a bad or cancelled event."""
-    held = state.agenda.get(given.event_id)
-    if held is None or held.refused or held.event.status == CANCELLED:
-        return Outcome(state=state)
-    item = replace(held, local_opt=given.opt, consulted=held.consulted or given.opt is not None)
-    out = item.word == OPT_OUT
-    letter = agenda.release(held, held.event.modification, moment.now) if out else agenda.instruct(held, moment.now)
-    opt = OPT_OUT if out else given.opt if letter is not None else OPT_IN
-    item = replace(item, opt=opt, code=OK, description="", answered=-1)
-    mail = agenda.mailed((letter,), state.key) if letter is not None else ()
-    what = given.opt or "opt withdrawn"
-    entry = Entry(subject=f"event/{given.event_id}", at=moment.now, by=given.by, what=what, detail="by the operator")
-    state = _with(state, state.agenda | {given.event_id: item})
-    return Outcome(state=_answering(state, moment), mail=mail, effects=(Record(entries=(entry,)),))
-
-
-def _offered(state: EndNode, given: Offer, moment: Moment) -> Outcome[EndNode]:
-    made = producer.offer(state.producer, given)
+def _offered(state: EndNode, made: Producer, moment: Moment) -> Outcome[EndNode]:
     if made == state.producer:
         return Outcome(state=state)
     state = replace(state, producer=made)
     if state.member.phase == "registered" and not _owes(state, Announce):
         state = owe(state, Announce(), moment)
     return Outcome(state=state)
-
-
-def _delivered(state: EndNode, given: Delivered, moment: Moment) -> EndNode:
-    """The interval's response goes out by every x-RESPONSE request."""
-    number = 0
-    for standing in state.producer.requests.values():
-        if standing.name == X_RESPONSE:
-            number += 1
-            span = Span(request_id=standing.request.id, start=given.start, end=given.end)
-            state = owe(state, Update(standing=standing, span=span, event_id=given.event_id), moment, number)
-    return state

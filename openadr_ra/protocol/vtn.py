@@ -36,7 +36,7 @@ from openadr_ra.protocol.outbox import distributed, next_payload, push_deadline,
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, End, Metadata, Party, Stop, Terms, owe, paid
 from openadr_ra.protocol.producer import Producer
-from openadr_ra.protocol.refusal import refusal
+from openadr_ra.protocol.refusal import refusal, refused_with
 from openadr_ra.protocol.reporting import acknowledged, says
 from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
@@ -168,13 +168,17 @@ ANSWERS = (
 
 def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
     """A push VEN's answer came back with our post; to the rest it is as if it had been posted to us."""
-    state = replace(state, push_tries=0, push_due=None)
+    events, entries = state.events, ()
+    if given.answer is None or refused_with(given.answer) is None:
+        events, entries = distribution.received(state.events, given.message, state.ven_id, moment.now)
+    state = replace(state, push_tries=0, push_due=None, events=events)
+    effects = (Record(entries=entries),) if entries else ()
     if not isinstance(given.answer, ANSWERS):
         # An empty 200; or a request, whose own answer could go nowhere.
-        return Outcome(state=state)
+        return Outcome(state=state, effects=effects)
     # What a VEN answers amiss is told again after the retry time.
     outcome = _route(state, Heard(message=given.answer, fingerprint=None, terms=given.terms), moment)
-    return replace(outcome, replies=())
+    return replace(outcome, replies=(), effects=(*effects, *outcome.effects))
 
 
 def _admit(state: Party, given: Heard) -> None:
@@ -204,8 +208,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
             return _poll(state, terms, moment)
         case QueryRegistration():
             return says(state, registration.confirmed(
-                state.registration, request_id=message.request_id, ven_id=state.ven_id, vtn_id=terms.vtn_id,
-                poll_s=terms.poll_s, hold_s=terms.hold_s,
+                state.registration, request_id=message.request_id, ven_id=state.ven_id, vtn=terms
             ))  # fmt: skip
         case CreatePartyRegistration():
             return _register(state, message, given, moment)
@@ -226,7 +229,7 @@ def _route(state: Party, given: Heard, moment: Moment) -> Outcome[Party]:
         case CreatedReport():
             return reporting.created_report(state, message)
         case UpdateReport():
-            return reporting.updated(state, message)
+            return reporting.updated(state, message, moment)
         case CreateReport():
             return reporting.create_report(state, message, moment)
         case CancelReport():
@@ -258,14 +261,7 @@ def _register(state: Party, message: CreatePartyRegistration, given: Heard, mome
         # It gives up what it had of events and opts; should it take them again, it is told anew.
         state = replace(state, opts={}, events=_undelivered(state.events))
     state = paid(state, Again, "")
-    reply = registration.confirmed(
-        held,
-        request_id=message.request_id,
-        ven_id=state.ven_id,
-        vtn_id=given.terms.vtn_id,
-        poll_s=given.terms.poll_s,
-        hold_s=given.terms.hold_s,
-    )
+    reply = registration.confirmed(held, request_id=message.request_id, ven_id=state.ven_id, vtn=given.terms)
     what = "registered" if anew else "registered again"
     entry = Entry(subject=party(state.ven_id), at=moment.now, by=state.ven_id, what=what, detail=held.ven_name)
     return Outcome(state=state, replies=(reply,), effects=(Record(entries=(entry,), aliases=fingerprints),))
@@ -279,7 +275,7 @@ def _idle(state: Party) -> Producer:
 def _undelivered(events: Distribution) -> Distribution:
     """Whatever the VEN was given under its former registration, it has forgotten."""
     return {
-        name: replace(item, delivered=-1, delivered_at=None, answered=-1, opt=None, by_opt=False)
+        name: replace(item, delivered=-1, delivered_at=None, received=-1, answered=-1, opt=None, by_opt=False)
         for name, item in events.items()
     }
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, StoreError, WireError
+from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, SettingsError, StoreError, WireError
 from openadr_ra.net.server import Reply, Request, serve
 from openadr_ra.net.tls import normal_fingerprint, server_contexts
-from openadr_ra.net.url import host_and_port
+from openadr_ra.net.url import base_url, host_and_port
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.refusal import blank
-from openadr_ra.run.office import PostOffice
+from openadr_ra.run.office import PostOffice, Received
 from openadr_ra.run.places import host_port
 from openadr_ra.settings import Upstream
 from openadr_ra.wire import codec
@@ -23,24 +23,30 @@ log = logging.getLogger(__name__)
 PUSHED_SERVICES = ("EiEvent", "EiReport", "EiRegisterParty")
 """Nothing is ever sent to a VEN on EiOpt or OadrPoll (reference 1.1)."""
 
-Called = Callable[[Message], Awaitable[Message | None]]
+Called = Callable[[Received, str], Awaitable[Message | None]]
+"""Answers what was posted to that service; None is an empty 200."""
 
 
 @asynccontextmanager
 async def listening(settings: Upstream, office: PostOffice, called: Called) -> AsyncIterator[None]:
     """Serve the VTN of `settings` until the block is left.
 
-    Only certificates that its `ca` signed get in; of these only those of `vtn_fingerprints`, where some are set.
+    Over TLS only certificates of `vtn_fingerprints` are heard: `ca` signs those of other VENs, too, and any of them could
+    give us events or end our registration. Raises SettingsError if there are none.
     """
     host, port = _place(settings)
     tls = None
-    if settings.push_url.startswith("https"):
+    vtn = {normal_fingerprint(text) for text in settings.vtn_fingerprints}
+    if base_url(settings.push_url).startswith("https:"):
+        if not vtn:
+            raise SettingsError(
+                f"upstream {settings.name!r}: push_url needs vtn_fingerprints, lest anyone whom ca signed can speak as"
+                " the VTN; `openadr-ra certs fingerprint FILE` tells that of a certificate"
+            )
         tls = server_contexts(((Path(settings.cert), Path(settings.key)),), Path(settings.ca))
 
-    vtn = {normal_fingerprint(text) for text in settings.vtn_fingerprints} if tls is not None else set()
-
     async def answer(request: Request) -> Reply:
-        if vtn and request.fingerprint not in vtn:
+        if tls is not None and request.fingerprint not in vtn:
             log.warning("! refused %s: %s is none of vtn_fingerprints", request.service, request.fingerprint)
             return Reply(body=codec.encode(blank(NotRegistered("this certificate is not our VTN's"))))
         return await _answer(request, office, called)
@@ -59,8 +65,7 @@ def _place(settings: Upstream) -> tuple[str, int]:
 async def _answer(request: Request, office: PostOffice, called: Called) -> Reply:
     """An oadrDistributeEvent is answered by an empty 200, the rest by its natural reply."""
     try:
-        message = await office.open(request.body)
-        reply = await called(message)
+        reply = await called(await office.open(request.body), request.service)
     except WireError as error:
         log.info("! refused %s from %s: %s", request.service, request.address, error)
         plain = NotRecognized("not an acceptable OpenADR 2.0b message")

@@ -13,7 +13,7 @@ from openadr_ra.errors import ComplianceError, SettingsError
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.step import Once
 from openadr_ra.run.decoding import apart
-from openadr_ra.seams import Clock, Store
+from openadr_ra.seams import Clock
 from openadr_ra.settings import Signing
 from openadr_ra.wire import codec, lenient, schema, signature, signing, stencil
 from openadr_ra.wire.canonical import SIGNATURE, Style
@@ -60,7 +60,6 @@ class Envelope:
 
     def __init__(
         self,
-        store: Store,
         clock: Clock,
         *,
         signer: signing.Signer | None,
@@ -68,7 +67,6 @@ class Envelope:
         window: timedelta,
         changes_nothing: str,
     ) -> None:
-        self._store = store
         self._clock = clock
         self._signer = signer
         self._style: Style = style
@@ -82,14 +80,6 @@ class Envelope:
     def signs(self) -> bool:
         """Is there a certificate to sign with?"""
         return self._signer is not None
-
-    async def open(self, body: bytes, policy: Policy) -> Opened:
-        """`read` and `take`, with the nonce stored at once: for whoever need not ask first who it is."""
-        opened = await self.read(body, policy)
-        once = self.take(opened)
-        if once is not None and not await self._store.remember(once.nonce, once.until, once.now):
-            raise ComplianceError(REPEATED)
-        return opened
 
     async def read(self, body: bytes, policy: Policy, peer: str | None = None) -> Opened:
         """The message in `body`, as authentic as its signature says. Raises WireError for what is not acceptable, and
@@ -130,13 +120,24 @@ class Envelope:
             return None
         now = self._clock.now()
         nonce = signature.fresh(opened.signed, now, past=self._window, future=self._window)
-        if opened.signed.timestamp < self._started:
+        light = self._is_light(opened.message)
+        if opened.signed.timestamp < self._earliest(opened.signed.timestamp, light=light):
             raise ComplianceError("the message was signed before this end was started; sign it anew")
-        if not self._is_light(opened.message):
+        if not light:
             return Once(nonce=nonce.key, until=nonce.until, now=now)
         if not self._is_new(nonce, now):
             raise ComplianceError(REPEATED)
         return None
+
+    def _earliest(self, stamp: datetime, *, light: bool) -> datetime:
+        """The first stamp that is taken of those that are as exact as this one.
+
+        One of whole seconds may lie before our start by its rounding alone. It is taken from the second of our start on if
+        its nonce is stored, for then a repetition is known whenever it comes. Of a poll nobody remembers whether it was
+        taken before the start: it is refused, and costs its sender one period in that second.
+        """
+        rounded = stamp.microsecond == 0 and not light
+        return self._started.replace(microsecond=0) if rounded else self._started
 
     def _is_new(self, nonce: signature.Nonce, now: datetime) -> bool:
         if nonce.key in self._light:

@@ -141,9 +141,15 @@ class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnOpt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A VEN's operator on an event from above; None takes an earlier word back."""
+    """A VEN's operator on an event from above; None takes an earlier word back.
+
+    With a `reason` it is said by oadrCreateOpt, which has one, if the event has been answered already. With `upstream` the
+    same, and to the VTN of that name alone.
+    """
 
     opt: Literal["optIn", "optOut"] | None
+    reason: Annotated[str, Meta(max_length=MAX_CONTEXT_CHARACTERS, pattern="^[!-~]*\\Z")] = ""
+    upstream: str | None = None
 
 
 class Row(ResponseRow, frozen=True, kw_only=True, gc=False, omit_defaults=False):

@@ -18,7 +18,7 @@ from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import refused_with
-from openadr_ra.protocol.step import Effect, Fetched, Key, Read, Send
+from openadr_ra.protocol.step import Effect, Fetched, Key, Once, Read, Send
 from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.envelope import Envelope, Policy
@@ -115,18 +115,19 @@ class Pushing:
         peer = row.key.partition("/")[2]
         log.info("> %s %s (push)", peer, message)
         try:
-            heard = await self._exchange(held, line, message)
+            heard, once = await self._exchange(held, line, message)
+            await row.give(Pushed(message=message, answer=heard, terms=self._terms), once=once)
         except OadrRaError as error:
             log.warning("! %s: %s", peer, error)
             await row.give(Lost(message=message))
         else:
             log.info("< %s %s (push)", peer, heard if heard is not None else "an empty answer")
-            await row.give(Pushed(message=message, answer=heard, terms=self._terms))
             self._heard(row.key)
         row.wake_up()
 
-    async def _exchange(self, held: Party, line: _Line, message: Message) -> Message | None:
-        """What the VEN answers; None is an empty 200. Raises OadrRaError where that is nothing to go by."""
+    async def _exchange(self, held: Party, line: _Line, message: Message) -> tuple[Message | None, Once | None]:
+        """What the VEN answers (None is an empty 200), and the nonce it came with. Raises OadrRaError where that is nothing
+        to go by."""
         key, policy = party(held.ven_id), self._signing(held)
         service = message.service or "EiRegisterParty"
         body = self._envelope.seal(message, signed=policy.signing == "required")
@@ -134,16 +135,17 @@ class Pushing:
         answer = await link.post(service, body)
         self._tap(Exchange(peer=held.ven_id, service=service, request=body, reply=answer.body, status=200))
         if not answer.body:
-            return None
-        opened = await self._envelope.open(answer.body, policy)
+            return None, None
+        opened = await self._envelope.read(answer.body, policy)
         if opened.signer is not None and held.fingerprints and opened.signer not in held.fingerprints:
             raise NotRegistered(f"the answer is signed by {opened.signer}, which is no certificate of this VEN")
+        once = self._envelope.take(opened)
         await self._warned.note(key, opened.warnings)
         refused = refused_with(opened.message)
         if refused is not None and refused.code == NotRegistered.code:
             # It has not taken note of its registration yet, or has forgotten it: what we said is still to be said.
             raise NotRegistered(f"it says that it is not registered: {refused.description or ''}")
-        return opened.message
+        return opened.message, once
 
     def _signing(self, held: Party) -> Policy:
         """How we speak to this VEN: signed both ways if it registered so, unless its operator says otherwise."""

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from openadr_ra.errors import OadrRaError
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.step import AnyLetter, Effect, Key, Mail, Moment, Outcome, Record, State
+from openadr_ra.protocol.step import AnyLetter, Effect, Key, Mail, Moment, Once, Outcome, Record, State
 from openadr_ra.run.clock import Moments
 from openadr_ra.seams import Clock, Store
 
@@ -102,12 +104,14 @@ class Row(Generic[S, Given]):
         """
         return _left(await self._step(inputs, waking))
 
-    async def _step(self, inputs: tuple[Given, ...], waking: bool) -> Outcome[S]:
+    async def _step(self, inputs: tuple[Given, ...], waking: bool, once: Once | None = None) -> Outcome[S]:
 
         def step(state: S | None, letters: tuple[AnyLetter, ...]) -> Outcome[S]:
             moments = Moments(self._clock)
             held = self._new() if state is None else state
             outcome = chained(held, self._receive, (*letters, *inputs), moments)
+            if once is not None:
+                outcome = replace(outcome, effects=(*outcome.effects, Record(once=once)))
             if waking or not (letters or inputs):
                 return _joined(outcome, self._wake(outcome.state, moments.next()))
             return outcome
@@ -118,16 +122,18 @@ class Row(Generic[S, Given]):
             self._tell(outcome.mail)
         return outcome
 
-    async def ask(self, *inputs: Given) -> tuple[tuple[Message, ...], tuple[Effect, ...]]:
-        """Step with inputs: the replies, and what is left to carry out."""
-        outcome = await self._step(inputs, waking=False)
+    async def ask(self, *inputs: Given, once: Once | None = None) -> tuple[tuple[Message, ...], tuple[Effect, ...]]:
+        """Step with inputs and let the loop look at the new deadline at once: the replies, and what is left to carry out.
+
+        Raises ComplianceError, and changes nothing, where the inputs came with a nonce (`once`) that is known already.
+        """
+        outcome = await self._step(inputs, waking=False, once=once)
         self._poked.set()
         return outcome.replies, _left(outcome)
 
-    async def give(self, *inputs: Given) -> tuple[Effect, ...]:
-        """Step with inputs and let the loop look at the new deadline at once."""
-        effects = await self.step(*inputs)
-        self._poked.set()
+    async def give(self, *inputs: Given, once: Once | None = None) -> tuple[Effect, ...]:
+        """The same for whoever expects no replies."""
+        _, effects = await self.ask(*inputs, once=once)
         return effects
 
     async def state(self) -> S | None:

@@ -25,13 +25,15 @@ from openadr_ra.protocol.model import OPT_OUT, MarketContext, OptType, ResourceI
 from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
-from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Read, Send
-from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion
-from openadr_ra.run.office import post_office
+from openadr_ra.protocol.step import Effect, Key, Mail, Read, Send
+from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion, Rejected
+from openadr_ra.run.feeds import fetched
+from openadr_ra.run.office import Received, post_office
 from openadr_ra.run.row import Row
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Upstream
+from openadr_ra.wire.parse import one_line
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ class UpstreamLink:
         tell: Callable[[tuple[Mail, ...]], None],
         tap: Tap,
         on_event: Handler | None,
+        rates: Rates,
+        side_keepalive_s: float = SIDE_KEEPALIVE_S,
     ) -> None:
         self.name = settings.name
         self._settings = settings
@@ -97,7 +101,7 @@ class UpstreamLink:
         self._consulting = asyncio.Lock()
         self._held_poll: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._post_office = post_office(settings, store, clock)
+        self._post_office = post_office(settings, clock)
         self.identity = Identity(
             ven_name=settings.ven_name or name,
             preassigned=VenId(settings.ven_id) if settings.ven_id else None,
@@ -105,7 +109,7 @@ class UpstreamLink:
             groups=settings.groups,
             parties=settings.parties,
             market_contexts=tuple(msgspec.convert(text, MarketContext) for text in settings.market_contexts),
-            rates=Rates(shortest_s=settings.shortest_report_s),
+            rates=msgspec.structs.replace(rates, shortest_s=settings.shortest_report_s),
             consult=on_event is not None,
             report_only=settings.report_only,
             xml_signature=settings.xml_signature,
@@ -117,7 +121,7 @@ class UpstreamLink:
         self.contexts = contexts(settings)
         self.link = Link(settings.url, ssl=self.contexts)
         # While a poll is held the rest needs a connection of its own, which is not kept for long.
-        self._side_link = Link(settings.url, ssl=self.contexts, bounds=Bounds(keepalive_s=SIDE_KEEPALIVE_S))
+        self._side_link = Link(settings.url, ssl=self.contexts, bounds=Bounds(keepalive_s=side_keepalive_s))
         self.row: Row[EndNode, Input] = Row(
             key,
             EndNode,
@@ -154,10 +158,11 @@ class UpstreamLink:
                 # The server of a push VEN ends after this, and may be called until then.
                 self._group = None
 
-    async def _called(self, message: Message) -> Message | None:
-        """What the VTN posted, and the reply to it."""
-        log.info("< %s %s (push)", self._settings.name, message)
-        replies, effects = await self.row.ask(Called(message=message))
+    async def _called(self, received: Received, service: str) -> Message | None:
+        """What the VTN posted to that service of ours, and the reply to it."""
+        log.info("< %s %s (push)", self._settings.name, received.message)
+        given = Called(message=received.message, service=service)
+        replies, effects = await self.row.ask(given, once=received.once)
         await self._carry_all(effects)
         self._start(self._beside(self._consult))
         return replies[0] if replies else None
@@ -192,9 +197,8 @@ class UpstreamLink:
                     self._held_poll = self._start(self._beside(hold))
                 case Send(message=message):
                     work.extend(await self._post(message))
-                case Read(tag=tag, series=series, start=start, end=end):
-                    found = await self._store.readings(series, start, end)
-                    work.extend(await self.row.give(Fetched(tag=tag, readings=found)))
+                case Read() as read:
+                    work.extend(await self.row.give(await fetched(self._store, read)))
 
     async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work beside the row's loop, which outlives its failure as the loop does: the VTN's word was silence."""
@@ -232,21 +236,28 @@ class UpstreamLink:
             answer = await link.post(service, body, headers=headers)
         except TransportError as error:
             self._saw(service, body, error.body, error.status or 0)
-            log.warning("! %s: %s", self._settings.name, error)
-            return None
+            return await self._failed(message, error)
         self._saw(service, body, answer.body, 200)
         # Before it is opened: of a clock that is off a signature says no more than that it is too old.
         self._check_clock(answer)
         try:
             # A VTN has nothing to say to an oadrResponse: its answer may be empty.
-            heard = await self._post_office.open(answer.body) if answer.body else None
+            heard, once = await self._post_office.open(answer.body) if answer.body else (None, None)
+            effects = await self.row.give(Answered(request=message, answer=heard), once=once)
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
             return None
         log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
-        effects = await self.row.give(Answered(request=message, answer=heard))
         await self._consult()
         return effects
+
+    async def _failed(self, message: Message, error: TransportError) -> tuple[Effect, ...] | None:
+        """No answer: the end node tries again by itself, unless the VTN said that this is no use (9.1.5)."""
+        if error.retry:
+            log.warning("! %s: %s", self._settings.name, error)
+            return None
+        log.warning("! %s turned %s away: %s", self._settings.name, message, error)
+        return await self.row.give(Rejected(request=message, why=one_line(str(error))))
 
     def _saw(self, service: str, request: bytes, reply: bytes, status: int) -> None:
         self._tap(Exchange(peer=self._settings.name, service=service, request=request, reply=reply, status=status))

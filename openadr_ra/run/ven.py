@@ -17,13 +17,14 @@ from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
 from openadr_ra.fleet import fleet as fleets
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
 from openadr_ra.protocol.agenda import FLEET
-from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ReportRequestId, ResourceId
+from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ResourceId
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED
+from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
-from openadr_ra.protocol.ven import Chosen, Declared, Left, Retracted, Wanted
+from openadr_ra.protocol.ven import Chosen, Declared, Left, Retracted
 from openadr_ra.run import availability as available
-from openadr_ra.run import wanted
+from openadr_ra.run.above import UpstreamSummary, upstream_summary
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.row import Row
@@ -31,17 +32,23 @@ from openadr_ra.run.summary import OwnAvailability, Spans
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler, UpstreamLink
-from openadr_ra.run.wanted import Readings, WantedReport
+from openadr_ra.run.ven_reports import ReportDesk
 from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 log = logging.getLogger(__name__)
 
+FORGETTING = timedelta(minutes=10)
+"""So often samples that are too old are let go."""
+
+LEAST_SAMPLES = 100
+"""Of each point these stay, however old they are (rule 510)."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Ven:
+class Ven(ReportDesk):
     """A VEN on its store. Use `async with ven.running():`, or `await ven.run()`.
 
     `drivers` are an embedding program's own, by the name that `[[device]] driver` uses; `on_event` is asked about each
@@ -103,13 +110,18 @@ class Ven:
                     tell=self._tell,
                     tap=self._tap,
                     on_event=self._on_event,
+                    rates=self._rates(),
                 )
                 self._links[link.row.key] = link
                 await stack.enter_async_context(link.connected())
             enrolled = Enrolled(terms=self._terms(), descriptors=descriptors, report_to=tuple(self._links))
             await fleet.give(enrolled)
+            await self._offer_feeds()
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [group.create_task(fleet.run(self._carry)), group.create_task(self._read_for_ever(fleet))]
+            tasks = [
+                group.create_task(work)
+                for work in (fleet.run(self._carry), self._read_for_ever(fleet), self._forget_for_ever())
+            ]
             for link in self._links.values():
                 tasks += [group.create_task(link.run()), group.create_task(warn_of_expiry(link.contexts, self._clock))]
             for task in tasks:
@@ -212,35 +224,6 @@ class Ven:
         for link, _ in await self._at(upstream):
             await link.order(Left())
 
-    async def want(
-        self, reports: Iterable[WantedReport], *, upstream: str | None = None
-    ) -> tuple[ReportRequestId, ...]:
-        """Ask for reports of the VTN's own, of every upstream or of the one of that name; the ids of the requests.
-
-        Raises InvalidId for what a VTN does not offer, InvalidData for times that cannot be.
-        """
-        asked = tuple(reports)
-        made = [
-            (link, wanted.requests(asked, state.requester, self._clock.now()))
-            for link, state in await self._at(upstream)
-        ]
-        for link, requests in made:
-            await link.order(Wanted(requests=requests))
-        return tuple(request.id for _, requests in made for request in requests)
-
-    async def readings(
-        self,
-        name: str,
-        *,
-        start: datetime,
-        end: datetime,
-        points: Iterable[str] = (),
-        upstream: str = "upstream",
-    ) -> Readings:
-        """What came of that report of a VTN's own and touches [start, end), by point: of all, or of those named."""
-        ((_, state),) = await self._at(upstream)
-        return await wanted.readings(self.store, state.member.vtn_id or "", name, points, start, end)
-
     async def _at(self, upstream: str | None) -> tuple[tuple[UpstreamLink, EndNode], ...]:
         """Every upstream, or the one of that name, with what this VEN is towards it."""
         links = [link for link in self._links.values() if upstream in (None, link.name)]
@@ -248,6 +231,10 @@ class Ven:
             there = ", ".join(link.name for link in self._links.values())
             raise InvalidId(f"there is no upstream {upstream!r}; there is {there or 'none: the VEN is not running'}")
         return tuple([(link, await link.state()) for link in links])
+
+    async def upstreams(self) -> tuple[UpstreamSummary, ...]:
+        """How this VEN stands with each VTN above it."""
+        return tuple(upstream_summary(state, link.name) for link, state in await self._at(None))
 
     async def upstream(self, name: str = "upstream") -> EndNode | None:
         """What this VEN knows of itself towards that VTN."""
@@ -266,6 +253,15 @@ class Ven:
             track_every_s=settings.track_every_s,
             # A reading may be missed, and one may be late by the driver's whole deadline.
             sample_s=2 * settings.read_every_s + settings.driver_timeout_s,
+            change_kw=settings.change_kw,
+        )
+
+    def _rates(self) -> Rates:
+        settings = self._settings.fleet
+        return Rates(
+            status_on_change=True,
+            power_on_change=settings.change_kw is not None,
+            kept_s=settings.keep_samples_h * 3600,
         )
 
     async def _open_devices(self, stack: AsyncExitStack) -> tuple[Descriptor, ...]:
@@ -336,6 +332,17 @@ class Ven:
             # On the clock's own grid: intervals begin and end there, and a register read at the edge need not be guessed.
             now = self._clock.now()
             await self._clock.sleep_until(now + every - (now - EPOCH) % every)
+
+    async def _forget_for_ever(self) -> None:
+        """What is older than is to be kept goes, so that a gateway's store does not grow for ever (rule 510)."""
+        kept = timedelta(hours=self._settings.fleet.keep_samples_h)
+        while True:
+            now = self._clock.now()
+            try:
+                await self.store.forget("live/", now - kept, LEAST_SAMPLES)
+            except OadrRaError as error:
+                log.warning("! old samples not forgotten: %s", error)
+            await self._clock.sleep_until(now + FORGETTING)
 
 
 def _fresh() -> OptId:

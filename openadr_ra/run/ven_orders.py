@@ -12,6 +12,7 @@ from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ReportRequestId,
 from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, Quality
 from openadr_ra.protocol.schedule import Reading
+from openadr_ra.run.above import UpstreamSummary
 from openadr_ra.run.orders import Context, VenName
 from openadr_ra.run.summary import Availability, OwnAvailability, Span, Spans, VenSummary
 from openadr_ra.run.wanted import AskedReport, OfferedPoint, OfferedReport, Readings, Reports, WantedReport
@@ -24,6 +25,7 @@ __all__ = [
     "Declared",
     "History",
     "HistoryOrder",
+    "Leaving",
     "OfferedPoint",
     "OfferedReport",
     "Ordered",
@@ -32,9 +34,11 @@ __all__ = [
     "Reports",
     "Sample",
     "Span",
+    "UpstreamSummary",
     "VenSummary",
     "declared",
     "history",
+    "samples",
     "spans",
     "wanted",
 ]
@@ -60,6 +64,7 @@ class ReportOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     back_s: Period = 0
     start: Instant | None = None
     duration_s: Period = 0
+    on_change: bool = False
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +100,12 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     points: dict[str, tuple[Sample, ...]]
 
 
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
+    """Which VTN is told that this VEN's registration ends."""
+
+    upstream: str
+
+
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a VEN is available (`optIn`) or not, or some of its resources; at each VTN above it, or at the one so called.
 
@@ -125,13 +136,18 @@ def wanted(order: ReportOrder) -> WantedReport:
         back=timedelta(seconds=order.back_s),
         start=order.start,
         duration=timedelta(seconds=order.duration_s),
+        on_change=order.on_change,
     )
 
 
 def history(ven_id: VenId, found: Readings | None) -> History:
     """What came, for programs that are not ours; None is nothing yet."""
-    points = {name: tuple(_sample(one) for one in each) for name, each in (found or {}).items()}
-    return History(ven_id=ven_id, came=found is not None, points=points)
+    return History(ven_id=ven_id, came=found is not None, points=samples(found or {}))
+
+
+def samples(found: Readings) -> dict[str, tuple[Sample, ...]]:
+    """Readings by point, for programs that are not ours."""
+    return {name: tuple(_sample(one) for one in each) for name, each in found.items()}
 
 
 def _sample(reading: Reading) -> Sample:

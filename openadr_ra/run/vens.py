@@ -14,7 +14,7 @@ from openadr_ra.net.tls import normal_fingerprint
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.model import ReportRequestId, VenId
-from openadr_ra.protocol.parts import HISTORY_USAGE, TELEMETRY_USAGE, Event
+from openadr_ra.protocol.parts import HISTORY_GREENBUTTON, HISTORY_USAGE, TELEMETRY_USAGE, Event
 from openadr_ra.protocol.step import (
     AnyLetter,
     AskReports,
@@ -28,11 +28,13 @@ from openadr_ra.protocol.step import (
     ToParty,
 )
 from openadr_ra.protocol.vtn import Party
-from openadr_ra.run import wanted
+from openadr_ra.run import feeds, wanted
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
+from openadr_ra.run.feeds import Feeds
 from openadr_ra.run.row import chained
 from openadr_ra.run.service import Service
+from openadr_ra.run.status import ResourceNow, resources_now
 from openadr_ra.run.summary import VenSummary, summary
 from openadr_ra.run.wanted import Readings, Reports, WantedReport
 from openadr_ra.run.warned import WARNED
@@ -168,6 +170,38 @@ class VenDesk(ABC):
             if not await self.came(ven_id, request_id, within=until - self._clock.now()):
                 return None
         return await self.readings(ven_id, HISTORY_USAGE, start=start, end=end, points=asked)
+
+    async def green_button(
+        self,
+        ven_id: str,
+        *,
+        points: Iterable[str] = (),
+        start: datetime | None = None,
+        duration: timedelta = timedelta(0),
+        within: timedelta = timedelta(minutes=1),
+        by: str = "operator",
+    ) -> Feeds | None:
+        """The VEN's Green Button feeds by point, asked for now and waited for up to `within`; None if they have not come.
+
+        Of the `duration` from `start` on, zero: until now; without `start` whatever the VEN has.
+        """
+        until = self._clock.now() + within
+        report = WantedReport(name=HISTORY_GREENBUTTON, points=tuple(points), start=start, duration=duration)
+        for request_id in await self.ask(ven_id, (report,), by=by):
+            if not await self.came(ven_id, request_id, within=until - self._clock.now()):
+                return None
+        return await self.feeds(ven_id, points=points)
+
+    async def feeds(self, ven_id: str, *, points: Iterable[str] = ()) -> Feeds:
+        """The Green Button feeds that came from the VEN last: of all points that it offers, or of those that are named."""
+        held = (await self._party(ven_id)).reports
+        named = tuple(points) or wanted.points_of(held, HISTORY_GREENBUTTON)
+        return await feeds.came(self.store, ven_id, named)
+
+    async def status(self, ven_id: str) -> tuple[ResourceNow, ...]:
+        """What TELEMETRY_STATUS said last of each resource of the VEN, as long as it was said within a day."""
+        await self._party(ven_id)
+        return await resources_now(self.store, ven_id, self._clock.now())
 
     async def came(self, ven_id: str, request_id: str, *, within: timedelta = timedelta(0)) -> bool:
         """Has a report of that request come? Waits for it up to `within`. Raises InvalidId where the VEN refused it."""

@@ -19,11 +19,13 @@ from openadr_ra.net.server import Limits, Listener, serve
 from openadr_ra.net.tls import Contexts, client_contexts, normal_fingerprint, server_contexts
 from openadr_ra.protocol import event_overlap
 from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.distribution_version import revision_of
 from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
 from openadr_ra.protocol.requester import Wanted
 from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
 from openadr_ra.protocol.vtn import Party, Terms
+from openadr_ra.run import announcing
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.envelope import Envelope, Policy
@@ -143,7 +145,7 @@ class Vtn(VenDesk):
         chains = self._down.chains
         signer = load_signer(Path(chains[0][0]), Path(chains[0][1])) if chains else None
         window = timedelta(seconds=self._down.signature_window_s)
-        return Envelope(self.store, self._clock, signer=signer, window=window, changes_nothing="Poll")
+        return Envelope(self._clock, signer=signer, window=window, changes_nothing="Poll")
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -169,6 +171,8 @@ class Vtn(VenDesk):
             vtn_id=VtnId(down.vtn_id),
             poll_s=down.poll_s,
             hold_s=down.hold_s,
+            service_info=announcing.service_info(down.announce),
+            extensions=announcing.extensions(down.announce),
             wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
         )
 
@@ -313,22 +317,26 @@ class Vtn(VenDesk):
 
     async def _opts(self, order: Instruction) -> dict[VenId, OptType | None]:
         found: dict[VenId, OptType | None] = {}
+        forgotten: set[str] = set()
         for ven in order.asks:
             held = await self.store.load(party(ven), Party)
             given = held.events.get(order.id) if held is not None else None
             current = given is not None and given.revision == order.modification and not given.unanswered
             found[ven] = given.opt if given is not None and current else None
-        if None in found.values():
-            return await self._journalled(order, found)
-        return found
+            if given is None:
+                forgotten.add(ven)
+        return found | await self._journalled(order, forgotten) if forgotten else found
 
-    async def _journalled(self, order: Instruction, found: dict[VenId, OptType | None]) -> dict[VenId, OptType | None]:
-        """A party forgets an event some time after its end; the journal does not."""
-        for entry in await self.journal(instructions.key(order.id)):
-            spoken = entry.what in ("optIn", "optOut")
-            if spoken and entry.detail.startswith(f"modification {order.modification}"):
-                found[VenId(entry.by)] = OptType(msgspec.convert(entry.what, OptType))
-        return found
+    async def _journalled(self, order: Instruction, vens: set[str]) -> dict[VenId, OptType | None]:
+        """What these VENs said last of that very version: a party forgets an event some time after its end, the journal
+        does not."""
+        return {
+            VenId(entry.by): msgspec.convert(entry.what, OptType)
+            for entry in await self.journal(instructions.key(order.id))
+            if entry.what in ("optIn", "optOut")
+            and entry.by in vens
+            and revision_of(entry.detail) == order.modification
+        }
 
     async def report(self, event_id: str) -> tuple[ResponseRow, ...]:
         """Asked, accepted, delivered, deviation, in band or not: per VEN, resource and interval, and in sum."""

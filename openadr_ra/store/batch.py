@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import isfinite
+from typing import NamedTuple
 
 from openadr_ra.errors import ComplianceError, InvalidData, StoreError
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, Record, State
 from openadr_ra.seams import S, Step
 from openadr_ra.store.world import Row, Waiting, World
+
+
+class Forgotten(NamedTuple):
+    """Readings that are to go: those that ended before then, but for the newest `least` of each series."""
+
+    prefix: str
+    before: datetime
+    least: int
 
 
 class Batch:
@@ -33,6 +42,7 @@ class Batch:
         self.posted: dict[int, Mail] = {}
         """Mail that no step of this batch has read, by number."""
         self.readings: list[Reading] = []
+        self.forgotten: list[Forgotten] = []
         self.entries: list[Entry] = []
         self.aliases: dict[str, Key] = {}
         self.nonces: dict[str, datetime] = {}
@@ -41,7 +51,16 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        tables = (self.rows, self.read, self.posted, self.readings, self.entries, self.aliases, self.nonces)
+        tables = (
+            self.rows,
+            self.read,
+            self.posted,
+            self.readings,
+            self.forgotten,
+            self.entries,
+            self.aliases,
+            self.nonces,
+        )
         return any(tables)
 
     def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
@@ -80,6 +99,10 @@ class Batch:
         check(readings)
         self.readings.extend(readings)
         self.entries.extend(entries)
+
+    def forget(self, prefix: str, before: datetime, least: int) -> None:
+        """Let go of readings, after what this batch records."""
+        self.forgotten.append(Forgotten(prefix, before, least))
 
     def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         """Whether the nonce is new; it is so again once it has expired."""

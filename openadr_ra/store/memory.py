@@ -61,6 +61,9 @@ class MemoryStore:
         asked = [self._series[name] for name in dict.fromkeys(series) if name in self._series]
         return tuple(reading for each in asked for reading in each.touching(micros(start), micros(end)))
 
+    async def forget(self, prefix: str, before: datetime, least: int) -> None:
+        self._commit(lambda batch: batch.forget(prefix, before, least))
+
     async def series(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self._series if name.startswith(prefix)))
 
@@ -80,6 +83,10 @@ class MemoryStore:
         self._aliases.update(batch.aliases)
         for reading in batch.readings:
             self._series.setdefault(reading.series, _Series()).add(reading)
+        for prefix, before, least in batch.forgotten:
+            for name, series in self._series.items():
+                if name.startswith(prefix):
+                    series.drop(micros(before), max(least, 1))
         for entry in batch.entries:
             self._entries += 1
             self._journal.setdefault(entry.subject, []).append((self._entries, entry))
@@ -104,6 +111,16 @@ class _Series:
             insort(self._places, place)
             self._longest_us = max(self._longest_us, place[1])
         self._readings[place] = reading
+
+    def drop(self, before_us: int, least: int) -> None:
+        """Forget readings that ended before then, but for those that begin no earlier than the newest `least`."""
+        if len(self._places) <= least:
+            return
+        oldest = min(self._places[-least][0], before_us)
+        gone = [place for place in self._places if place[0] < oldest and sum(place) <= before_us]
+        for place in gone:
+            del self._readings[place]
+        self._places = [place for place in self._places if place in self._readings]
 
     def touching(self, start_us: int, end_us: int) -> Iterator[Reading]:
         """Readings whose span overlaps [start, end), and samples inside it."""

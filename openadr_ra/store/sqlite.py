@@ -90,6 +90,9 @@ class SqliteStore:
     async def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
         return await self._read(lambda: self._queries.readings(series, start, end))
 
+    async def forget(self, prefix: str, before: datetime, least: int) -> None:
+        await self._write(lambda batch: batch.forget(prefix, before, least))
+
     async def series(self, prefix: str) -> tuple[str, ...]:
         return await self._read(lambda: self._queries.series(prefix))
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from openadr_ra.protocol.parts import Quality
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail
-from openadr_ra.store.batch import Batch
+from openadr_ra.store.batch import Batch, Forgotten
 from openadr_ra.store.rows import micros, span_micros, text
 from openadr_ra.store.world import Row
 
@@ -35,6 +35,11 @@ WHERE excluded.revision > revision
 _ENTER = "INSERT INTO journal (subject, at, actor, what, detail) VALUES (?, ?, ?, ?, ?)"
 _REMEMBER = "INSERT INTO nonces (nonce, until) VALUES (?, ?) ON CONFLICT (nonce) DO UPDATE SET until = excluded.until"
 _FORGET = "DELETE FROM nonces WHERE until < ?"
+_DROP_READINGS = """
+DELETE FROM readings WHERE series = :series AND start < :before AND start + span <= :before
+    AND start < (SELECT start FROM readings WHERE series = :series ORDER BY start DESC LIMIT 1 OFFSET :least - 1)
+"""
+"""Where there are no more than `least`, there is no start to compare with, and nothing goes."""
 
 
 class Statements:
@@ -55,6 +60,7 @@ class Statements:
             self._post(batch.posted)
             self._connection.executemany(_NAME, batch.aliases.items())
             self._record(batch.readings)
+            self._drop(batch.forgotten)
             self._enter(batch.entries)
             self._remember(batch.nonces, batch.newest)
             self._connection.execute("COMMIT")
@@ -83,6 +89,14 @@ class Statements:
 
     def _record(self, readings: Iterable[Reading]) -> None:
         self._connection.executemany(_RECORD, [self._reading(reading) for reading in readings])
+
+    def _drop(self, forgotten: Iterable[Forgotten]) -> None:
+        for prefix, before, least in forgotten:
+            find = "SELECT id FROM series WHERE substr(name, 1, ?) = ?"
+            for (series,) in self._connection.execute(find, (len(prefix), prefix)).fetchall():
+                self._connection.execute(
+                    _DROP_READINGS, {"series": series, "before": micros(before), "least": max(least, 1)}
+                )
 
     def _enter(self, entries: Iterable[Entry]) -> None:
         self._connection.executemany(

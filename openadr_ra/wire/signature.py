@@ -109,13 +109,16 @@ def verify(root: Element, *, lenient: bool = False) -> Signed:
         raise _refused(f"it has no canonical form: {one_line(str(error))}") from error
 
 
-def outline(signed: Signed) -> Outline:
-    """What differs in this message each time it is sent."""
+def outline(signed: Signed) -> Outline | None:
+    """What differs in this message each time it is sent; None if its signature does not stand before it as the schema has
+    it, or does no more because the message was repaired."""
     root = signed.element.getroottree().getroot()
-    parts = _parts(root, lenient=True)
+    if root[0].tag != SIGNATURE:
+        return None
+    parts = _parts(root, lenient=False)
     timestamp, nonce = _children(parts.replay_protect, _OF_REPLAY_PROTECT)
     proofs = _by_uri(parts.holders, ("Id",))
-    reference = next(each for each in parts.info if each.get("URI") in proofs)
+    reference = next(each for each in parts.info.iterchildren(clark("ds:Reference")) if each.get("URI") in proofs)
     return Outline(
         info=canonical(parts.info),
         proof=canonical(proofs[reference.get("URI", "")]),

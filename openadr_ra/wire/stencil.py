@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from datetime import datetime
 
 import msgspec
@@ -20,15 +20,21 @@ from openadr_ra.errors import InvalidData
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.times import read_datetime
 from openadr_ra.wire.keys import Certified, certified, is_signed_by
-from openadr_ra.wire.signature import Signed, outline
+from openadr_ra.wire.signature import Outline, Signed, outline
 
 _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _NONCE = re.compile(rb"[A-Za-z0-9+/=._:-]+")
 
 _DECLARATION = re.compile(rb"\s*<\?xml [^?<&]*\?>")
 
-_WITH_A_MEANING = (b"&", b"<!", b"<?")
-"""References, comments, CDATA sections and instructions: with these a text may be another than what stands in the bytes."""
+_WITH_A_MEANING = (b"&", b"<!", b"<?", b"\0")
+"""References, comments, CDATA sections and instructions: with these a text may be another than what stands in the bytes.
+
+Zeros are in whatever is UTF-16; all else that the parser takes writes ASCII as ASCII.
+"""
+
+MAX_KEPT_BYTES = 24 * 1024
+"""Of a stencil. Polls with one certificate take about 5 kB; a peer could make one of several megabytes."""
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +64,8 @@ class Stencil(msgspec.Struct, frozen=True, kw_only=True):
         if len(body) != self.length or any(body[place] != piece for place, piece in self.fixed):
             return None
         digest, value, stamp, nonce = (body[hole] for hole in self.holes)
-        if not _STAMP.fullmatch(stamp) or not _NONCE.fullmatch(nonce):
-            return None
-        try:
-            timestamp = read_datetime(stamp.decode("ascii"))
-            digested, signed = b64decode(digest, validate=True), b64decode(value, validate=True)
-        except (InvalidData, ValueError):
+        digested, signed, timestamp = _octets(digest), _octets(value), _time(stamp)
+        if digested is None or signed is None or timestamp is None or not _NONCE.fullmatch(nonce):
             return None
         proof, info = self.proof, self.info
         if hashlib.sha256(b"".join((proof[0], stamp, proof[1], nonce, proof[2]))).digest() != digested:
@@ -74,10 +76,15 @@ class Stencil(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cut(body: bytes, signed: Signed, message: Message) -> Stencil | None:
-    """The stencil of `body`, which was verified as `signed` and holds `message`; None if its four texts cannot be told."""
-    said = outline(signed)
+    """The stencil of `body`, which was verified as `signed` and holds `message`.
+
+    None if its four texts cannot be told, if it is too large to be kept, and if `signed` had to be made anew.
+    """
+    said = outline(signed) if len(body) <= MAX_KEPT_BYTES else None
+    if said is None or len(body) + len(said.info) + len(said.proof) > MAX_KEPT_BYTES:
+        return None
     declared = _DECLARATION.match(body)
-    if any(each in body[declared.end() if declared else 0 :] for each in _WITH_A_MEANING):
+    if any(each in body[declared.end() if declared else 0 :] for each in _WITH_A_MEANING) or not _is_plain(said):
         return None
     holes = [_only(body, text) for text in (said.digest, said.value, said.timestamp, said.nonce)]
     digest = _only(said.info, said.digest)
@@ -96,6 +103,35 @@ def cut(body: bytes, signed: Signed, message: Message) -> Stencil | None:
         info=(said.info[: digest.start], said.info[digest.stop :]),
         proof=(said.proof[: stamp.start], said.proof[stamp.stop : nonce.start], said.proof[nonce.stop :]),
     )
+
+
+def _is_plain(said: Outline) -> bool:
+    """Whether the four texts are as `read` takes them.
+
+    They are the same in the bytes, then, in whatever encoding. A line's end or an umlaut is not: its bytes in UTF-8 could
+    be those of another place.
+    """
+    digest, value, stamp, nonce = (text.encode() for text in (said.digest, said.value, said.timestamp, said.nonce))
+    read = (_octets(digest), _octets(value), _time(stamp), _NONCE.fullmatch(nonce))
+    return all(each is not None for each in read)
+
+
+def _octets(text: bytes) -> bytes | None:
+    """What `text` is the base64 of, in the one spelling that XML Schema takes: without blanks, the spare bits zero."""
+    try:
+        octets = b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return octets if b64encode(octets) == text else None
+
+
+def _time(stamp: bytes) -> datetime | None:
+    if not _STAMP.fullmatch(stamp):
+        return None
+    try:
+        return read_datetime(stamp.decode("ascii"))
+    except InvalidData:
+        return None
 
 
 def _only(octets: bytes, text: str) -> slice | None:

@@ -144,4 +144,5 @@ async def test_a_stream_does_not_hold_up_the_end_of_a_node(tmp_path: Path, leave
         began = loop.time()
     answer.close()
 
-    assert loop.time() - began < SHUTDOWN_S + 2
+    # The stream itself would go on for hours.
+    assert loop.time() - began < SHUTDOWN_S + 10

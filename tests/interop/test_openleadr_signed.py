@@ -23,7 +23,7 @@ from openadr_ra.protocol.messages import CreatedEvent, CreatePartyRegistration, 
 from openadr_ra.protocol.model import OptType
 from openadr_ra.run.traffic import Exchange
 from tests.interop.stranger import Complaints, Said, complaints
-from tests.run.site import BATTERY, Site, Watch, new_site, soon, until
+from tests.run.site import BATTERY, PATIENCE, Site, Watch, new_site, soon, until
 from tests.wire.sealing import accepted, received
 
 pytestmark = [
@@ -99,7 +99,7 @@ async def their_ven(site: Site, request: pytest.FixtureRequest) -> Signed:
             try:
                 (ven,) = await vtn.vens()
                 order = dispatch(start=soon(600), every=EVERY, delta_kw=(-1,), to=(ven.ven_id,))
-                (opt,) = (await vtn.opts(await vtn.publish(order), within=timedelta(seconds=10))).values()
+                (opt,) = (await vtn.opts(await vtn.publish(order), within=PATIENCE)).values()
 
                 async def reported() -> bool:
                     return bool(watch.asked(UpdateReport))

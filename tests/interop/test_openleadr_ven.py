@@ -18,9 +18,9 @@ from openadr_ra.protocol.model import EventId, OptType, VenId
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.run.summary import VenSummary
 from tests.interop.stranger import Complaints, Said, complaints, within
-from tests.run.site import new_site, soon, until
+from tests.run.site import PATIENCE, new_site, soon, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 EVERY = timedelta(seconds=2)
 SETPOINTS_KW = (1.5, 3.0)
@@ -144,7 +144,7 @@ async def whole_story(vtn: Vtn, stranger: Stranger, fingerprint: str, said: Comp
 
 
 async def opt(vtn: Vtn, event: EventId) -> OptType | None:
-    (said,) = (await vtn.opts(event, within=timedelta(seconds=10))).values()
+    (said,) = (await vtn.opts(event, within=PATIENCE)).values()
     return said
 
 

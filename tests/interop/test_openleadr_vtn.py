@@ -24,6 +24,7 @@ from tests.run.device import Device, Order, device
 from tests.run.site import Site, new_site, soon, until
 
 pytestmark = [
+    pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="module"),
     # openleadr's VTN keeps itself in its aiohttp application under a plain text key, which aiohttp advises against.
     pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey instances for keys"),

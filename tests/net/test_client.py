@@ -83,7 +83,7 @@ def test_what_is_no_url_is_refused_with_the_cure(text: str) -> None:
         base_url(text)
 
 
-async def test_a_post_has_the_mandatory_headers_and_is_never_chunked() -> None:
+async def test_rules_53_511_at_both_ends_a_post_has_the_mandatory_headers_and_is_never_chunked() -> None:
     """6.2: Host, Content-Length and Content-Type."""
     heads: list[bytes] = []
 

@@ -40,7 +40,7 @@ async def test_server_hands_over_what_was_posted_and_by_whom() -> None:
     ]
 
 
-async def test_server_answers_with_length_type_and_date_and_nothing_chunked() -> None:
+async def test_x_hdr_1_at_both_ends_server_answers_with_length_type_and_date_and_nothing_chunked() -> None:
     """6.2: Content-Length and Content-Type in lower case, compared exactly by test harnesses."""
     async with serve(Recorder(Reply(body=b"<a/>")), host="127.0.0.1", port=0) as listener:
         answer = await exchange(listener.port, post(b"<poll/>", CLOSE))
@@ -95,7 +95,7 @@ async def test_server_tells_client_certificate_and_fingerprint_of_a_tls_peer(pki
         ("/", 404),
     ],
 )
-async def test_server_knows_its_services_by_their_exact_names(path: str, code: int) -> None:
+async def test_rule_511_at_both_ends_server_knows_its_services_by_their_exact_names(path: str, code: int) -> None:
     async with serve(Recorder(), host="127.0.0.1", port=0) as listener:
         assert status(await exchange(listener.port, post(b"<a/>", CLOSE, path=path))) == code
 
@@ -143,7 +143,7 @@ async def test_server_takes_posts_only(method: str) -> None:
         ("text/plain", 415, 415),
     ],
 )
-async def test_server_takes_xml_in_utf_8(declared: str | None, lenient: int, strict: int) -> None:
+async def test_rule_53_at_both_ends_server_takes_xml_in_utf_8(declared: str | None, lenient: int, strict: int) -> None:
     """Rule 53 for the strict; peers send text/xml, and nothing, too."""
     lines = (CLOSE,) if declared is None else (CLOSE, f"Content-Type: {declared}")
     found = []

@@ -75,7 +75,7 @@ def test_nonsense_is_no_fingerprint(text: str) -> None:
 
 @pytest.mark.parametrize("suite", SUITES_OF_2_0B)
 @pytest.mark.parametrize("key", KEY_KINDS)
-async def test_server_shakes_hands_by_each_suite_with_each_kind_of_client(pki: Pki, suite: str, key: KeyKind) -> None:
+async def test_rules_67_68_at_both_ends_server_shakes_hands_by_each_suite_with_each_kind_of_client(pki: Pki, suite: str, key: KeyKind) -> None:
     """Rule 67, with TLS 1.2 as the client's maximum: TLS 1.3 would hide the trouble. Both chains on one port."""
     context = client_context(pki.ven[key], pki.trust, ciphers=suite)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -100,7 +100,7 @@ async def test_server_shakes_hands_by_each_suite_with_each_kind_of_client(pki: P
         ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
     ],
 )
-async def test_server_picks_a_suite_of_2_0b_whatever_else_is_offered(pki: Pki, offered: str, picked: str) -> None:
+async def test_rule_67_at_the_vtn_server_picks_a_suite_of_2_0b_whatever_else_is_offered(pki: Pki, offered: str, picked: str) -> None:
     """Rule 67; other suites serve those who offer nothing else."""
     context = client_context(pki.ven["rsa"], pki.trust, ciphers=offered)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -112,14 +112,14 @@ async def test_both_ends_speak_tls_1_3_if_they_may(pki: Pki) -> None:
     assert (await spoken_with(pki.serving(), pki.calling().current()))[1] == "TLSv1.3"
 
 
-async def test_client_offers_both_suites(pki: Pki) -> None:
+async def test_rule_67_at_both_ends_client_offers_both_suites(pki: Pki) -> None:
     """Rule 67: a VEN offers at least one, a VTN that pushes both."""
     offered = {cipher["name"] for cipher in pki.calling().current().get_ciphers()}
 
     assert offered >= set(SUITES_OF_2_0B)
 
 
-async def test_tls_1_1_is_refused(pki: Pki) -> None:
+async def test_rule_67_at_both_ends_server_refuses_tls_1_1(pki: Pki) -> None:
     """TLS 1.0 and 1.1 were a transition option and are prohibited."""
     context = client_context(pki.ven["rsa"], pki.trust, ciphers="ALL:@SECLEVEL=0")
     with warnings.catch_warnings():

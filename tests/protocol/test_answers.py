@@ -123,7 +123,9 @@ def test_a_refusal_is_the_natural_answer_with_the_code_and_the_requestid(message
 
 
 @each_payload
-def test_x_act_1_without_a_registration_everything_else_is_answered_463(message: Message, kind: type[Message]) -> None:
+def test_x_act_1_at_the_vtn_without_a_registration_everything_else_is_answered_463(
+    message: Message, kind: type[Message]
+) -> None:
     pair = Pair()
     before = pair.party
 
@@ -136,7 +138,9 @@ def test_x_act_1_without_a_registration_everything_else_is_answered_463(message:
 
 
 @each_payload
-def test_rule_23_what_is_nothing_a_ven_says_is_answered_451(pair: Pair, message: Message, kind: type[Message]) -> None:
+def test_rule_23_at_the_vtn_what_is_nothing_a_ven_says_is_answered_451(
+    pair: Pair, message: Message, kind: type[Message]
+) -> None:
     before = pair.party
 
     reply = pair.vtn_hears(message)

@@ -85,7 +85,7 @@ OPEN_ENDED = replace(periods(event(), duration=Duration()), signals=(signal(-3.0
         (NOON + DAY, COMPLETED),
     ],
 )
-def test_x_ev_11_the_status_is_a_function_of_time(now: datetime, status: EventStatus) -> None:
+def test_x_ev_11_at_the_vtn_the_status_is_a_function_of_time(now: datetime, status: EventStatus) -> None:
     """At the instant the period ends the event is completed."""
     assert events.status(periods(HOURLY, ramp_up=Duration(seconds=600)), now) == status
 
@@ -100,14 +100,14 @@ def test_a_cancelled_event_is_cancelled_at_any_time(now: datetime) -> None:
     assert events.status(replace(HOURLY, status=CANCELLED), now) == CANCELLED
 
 
-def test_rule_47_a_duration_of_zero_is_active_for_ever() -> None:
+def test_rule_47_at_both_ends_a_duration_of_zero_is_active_for_ever() -> None:
     assert events.end(OPEN_ENDED) == FOREVER
     assert events.listed_until(OPEN_ENDED) == FOREVER
     assert events.status(OPEN_ENDED, NOON - INSTANT) == FAR
     assert events.status(OPEN_ENDED, NOON + 10_000 * DAY) == ACTIVE
 
 
-def test_rule_66_an_event_is_listed_until_its_duration_and_startafter_are_over() -> None:
+def test_rule_66_at_the_vtn_an_event_is_listed_until_its_duration_and_startafter_are_over() -> None:
     assert events.listed_until(HOURLY) == NOON + HOUR
     assert events.listed_until(periods(HOURLY, startafter=Duration(seconds=300))) == NOON + HOUR + 5 * MINUTE
 
@@ -123,7 +123,7 @@ def test_an_event_with_unusable_lengths_is_over_at_its_start() -> None:
     [(None, False), ("", False), ("false", False), ("False", False), (" FALSE ", False), ("true", True), ("no", True),
      ("x", True), (" False?", True), ("0", True)],
 )  # fmt: skip
-def test_rule_6_any_text_but_false_makes_it_a_test(text: str | None, test: bool) -> None:
+def test_rule_6_at_the_ven_any_text_but_false_makes_it_a_test(text: str | None, test: bool) -> None:
     assert events.is_test(replace(HOURLY, test=text)) is test
 
 
@@ -138,7 +138,9 @@ def test_rule_6_any_text_but_false_makes_it_a_test(text: str | None, test: bool)
         (NOON + HOUR, 0.0),
     ],
 )
-def test_rules_13_14_x_ev_4_the_current_value_is_that_of_the_running_interval(now: datetime, value: float) -> None:
+def test_rule_14_x_ev_4_at_the_vtn_the_current_value_is_that_of_the_running_interval(
+    now: datetime, value: float
+) -> None:
     """Zero before and after, for every signal."""
     two = replace(HOURLY, signals=(*HOURLY.signals, signal(1, 2, name=SIMPLE, kind=LEVEL, id="2")))
 
@@ -148,7 +150,7 @@ def test_rules_13_14_x_ev_4_the_current_value_is_that_of_the_running_interval(no
     assert (sent.created, sent.status) == (now, events.status(two, now))
 
 
-def test_rule_5_a_snapshot_changes_nothing_but_status_created_and_current_value() -> None:
+def test_rule_5_at_the_vtn_a_snapshot_changes_nothing_but_status_created_and_current_value() -> None:
     for now in (NOON - DAY, NOON + 10 * MINUTE, NOON + DAY):
         sent = events.at(HOURLY, now)
         assert replace(sent, status=HOURLY.status, created=HOURLY.created, signals=HOURLY.signals) == HOURLY
@@ -161,7 +163,7 @@ def test_a_cancelled_event_has_no_current_value() -> None:
     assert sent.current_value == 0.0
 
 
-def test_rule_15_active_events_come_first_then_pending_then_completed() -> None:
+def test_rule_15_at_the_vtn_active_events_come_first_then_pending_then_completed() -> None:
     """Active by priority, then start; pending by start, then priority; 0 and absent are the lowest."""
     now = NOON
     long = 4 * HOUR
@@ -184,7 +186,7 @@ def test_rule_15_active_events_come_first_then_pending_then_completed() -> None:
     assert [item.id for item in ordered] == [name for name, _ in listed]
 
 
-def test_rule_15_a_cancelled_event_stands_where_its_time_would_put_it() -> None:
+def test_rule_15_at_the_vtn_a_cancelled_event_stands_where_its_time_would_put_it() -> None:
     cancelled = replace(event("gone", start=NOON - MINUTE), status=CANCELLED, priority=1)
     running = replace(event("runs", start=NOON - MINUTE), priority=2)
 
@@ -214,7 +216,7 @@ def test_a_schedule_is_the_power_of_each_interval_in_kw() -> None:
     assert (schedule.start, schedule.end) == (NOON, NOON + HOUR)
 
 
-def test_rule_30_an_offset_shifts_the_whole_schedule() -> None:
+def test_rule_30_at_the_ven_an_offset_shifts_the_whole_schedule() -> None:
     schedule = events.schedule(HOURLY, 5 * MINUTE)
 
     assert schedule is not None
@@ -271,7 +273,7 @@ def test_the_most_exact_signal_steers() -> None:
     ],
     ids=["delta", "open-ended", "startafter", "SIMPLE", "simple of the A profile", "set-point", "price", "no uid"],
 )  # fmt: skip
-def test_rule_510_a_sound_event_passes(sound: Event) -> None:
+def test_rule_510_at_both_ends_a_sound_event_passes(sound: Event) -> None:
     events.check(sound)
 
 
@@ -319,7 +321,7 @@ NO_NUMBER = SignalPayload(value=ResourceStatus(online=True, manual_override=Fals
         "x- signal", "unknown type", "unknown name", "no unit", "energy for power", "power for price", "one of two",
     ],
 )  # fmt: skip
-def test_rules_2_8_9_48_109_what_is_wrong_with_an_event_has_its_code(bad: Event, code: str) -> None:
+def test_rules_2_8_9_48_109_at_the_ven_what_is_wrong_with_an_event_has_its_code(bad: Event, code: str) -> None:
     """454 for unusable values, 459 for contradictions, 460 for signals that nobody here can follow."""
     with pytest.raises(OadrError) as caught:
         events.check(bad)

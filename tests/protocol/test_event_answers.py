@@ -44,7 +44,7 @@ def ven(pair: Pair) -> Pair:
     return pair
 
 
-def test_rule_12_nothing_is_said_of_an_event_that_wants_no_answer(ven: Pair) -> None:
+def test_rule_12_at_the_ven_nothing_is_said_of_an_event_that_wants_no_answer(ven: Pair) -> None:
     """It is followed all the same."""
     ven.ven_hears(distributed(event(), required=NEVER))
 
@@ -52,7 +52,7 @@ def test_rule_12_nothing_is_said_of_an_event_that_wants_no_answer(ven: Pair) -> 
     assert ven.site.applied[0] == (NOON, -2.0)
 
 
-def test_rule_12_a_version_that_wants_an_answer_later_gets_it(ven: Pair) -> None:
+def test_rule_12_at_the_ven_a_version_that_wants_an_answer_later_gets_it(ven: Pair) -> None:
     ven.ven_hears(distributed(event(), required=NEVER))
     answered(ven)
 
@@ -61,7 +61,7 @@ def test_rule_12_a_version_that_wants_an_answer_later_gets_it(ven: Pair) -> None
     assert answered(ven) == []
 
 
-def test_rules_41_42_each_answer_quotes_the_delivery_and_the_message_quotes_nothing(ven: Pair) -> None:
+def test_rule_42_at_the_ven_each_answer_quotes_the_delivery_and_the_message_quotes_nothing(ven: Pair) -> None:
     ven.ven_hears(distributed(event(), request_id="first"))
     ven.ven_hears(distributed(event(), event("E2"), request_id="second"))
     ven.settles()
@@ -72,13 +72,13 @@ def test_rules_41_42_each_answer_quotes_the_delivery_and_the_message_quotes_noth
     assert message.ven_id == VEN1
 
 
-def test_rule_43_a_requestid_that_was_used_before_means_nothing(ven: Pair) -> None:
+def test_rule_43_at_the_ven_a_requestid_that_was_used_before_means_nothing(ven: Pair) -> None:
     for item in (event(), stronger(event())):
         ven.ven_hears(distributed(item, request_id="same"))
         assert answered(ven) == [("E1", item.modification, "200", "optIn")]
 
 
-def test_rule_47_an_open_ended_event_runs_until_it_is_cancelled(ven: Pair) -> None:
+def test_rule_47_at_the_ven_an_open_ended_event_runs_until_it_is_cancelled(ven: Pair) -> None:
     zero = Duration()
     signal = event().signals[0]
     endless = replace(
@@ -92,7 +92,7 @@ def test_rule_47_an_open_ended_event_runs_until_it_is_cancelled(ven: Pair) -> No
     assert ven.site.applied == [(RUNNING.period.start, -2.0), (ven.now, RELEASE)]
 
 
-def test_rule_30_the_start_is_within_startafter_and_kept_over_modifications(ven: Pair) -> None:
+def test_rule_30_at_the_ven_the_start_is_within_startafter_and_kept_over_modifications(ven: Pair) -> None:
     """Unless startafter itself changes."""
     spread = period(event(), startafter=TEN_MINUTES)
     hears(ven, spread)
@@ -105,7 +105,7 @@ def test_rule_30_the_start_is_within_startafter_and_kept_over_modifications(ven:
     assert ven.site.promised[E1].start == NOON
 
 
-def test_rule_30_the_starts_of_a_fleet_spread_over_the_whole_of_startafter() -> None:
+def test_rule_30_at_the_ven_the_starts_of_a_fleet_spread_over_the_whole_of_startafter() -> None:
     offsets = []
     ven = Pair(wire=in_memory)
     ven.ven_starts()
@@ -120,7 +120,7 @@ def test_rule_30_the_starts_of_a_fleet_spread_over_the_whole_of_startafter() -> 
 
 
 @given(st.integers(0, 3600), st.integers(0, 2**32 - 1))
-def test_rule_30_an_offset_is_never_beyond_startafter(startafter: int, dice: int) -> None:
+def test_rule_30_at_the_ven_an_offset_is_never_beyond_startafter(startafter: int, dice: int) -> None:
     item = period(event(), startafter=Duration(seconds=startafter))
     found = hear(
         {}, distributed(item), NOON - HOUR, Scope(ven_id=VEN1), consult=False, limited=False, dice=dice / 2**32
@@ -138,7 +138,7 @@ def spread_and_running(ven: Pair) -> datetime:
 
 
 @pytest.mark.parametrize("explicit", [True, False], ids=["explicit", "implied"])
-def test_rule_65_a_running_event_with_startafter_ends_a_random_time_after_its_cancellation(
+def test_rule_65_at_the_ven_a_running_event_with_startafter_ends_a_random_time_after_its_cancellation(
     ven: Pair, explicit: bool
 ) -> None:
     spread_and_running(ven)
@@ -151,7 +151,7 @@ def test_rule_65_a_running_event_with_startafter_ends_a_random_time_after_its_ca
     assert NOON < released <= NOON + 10 * MINUTE
 
 
-def test_rule_65_an_event_that_has_not_started_ends_at_once(ven: Pair) -> None:
+def test_rule_65_at_the_ven_an_event_that_has_not_started_ends_at_once(ven: Pair) -> None:
     late = period(event(), startafter=TEN_MINUTES)
     hears(ven, late)
     assert ven.node.agenda[E1].offset_s > 0
@@ -224,7 +224,7 @@ def responses(message: object) -> tuple[EventResponse, ...]:
     return message.responses if isinstance(message, CreatedEvent) else ()
 
 
-def test_rule_53_a_reply_without_a_body_is_an_acknowledgement(ven: Pair) -> None:
+def test_a_reply_without_a_body_is_an_acknowledgement(ven: Pair) -> None:
     ven.fates = iter(["request lost"])
     ven.ven_hears(distributed(event()))
     ven.settles()

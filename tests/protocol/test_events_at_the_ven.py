@@ -44,7 +44,7 @@ def ven(pair: Pair) -> Pair:
     return pair
 
 
-def test_rule_56_an_unknown_event_is_taken(ven: Pair) -> None:
+def test_rule_56_at_the_ven_an_unknown_event_is_taken(ven: Pair) -> None:
     assert hears(ven, event()) == [("E1", 0, "200", "optIn")]
     assert ven.site.applied == [(NOON, -2.0), (NOON + HOUR, RELEASE)]
 
@@ -54,14 +54,14 @@ def test_an_unknown_event_is_taken_in_any_version(ven: Pair) -> None:
     assert hears(ven, event(modification=7)) == [("E1", 7, "200", "optIn")]
 
 
-def test_rule_57_a_higher_modification_replaces_the_event(ven: Pair) -> None:
+def test_rule_57_at_the_ven_a_higher_modification_replaces_the_event(ven: Pair) -> None:
     hears(ven, event())
 
     assert hears(ven, stronger(event())) == [("E1", 1, "200", "optIn")]
     assert ven.site.applied == [(NOON, -2.0), (NOON + 2 * HOUR, RELEASE)]
 
 
-def test_rules_12_62_an_unchanged_event_is_answered_again_and_asks_nobody(ven: Pair) -> None:
+def test_rules_12_62_at_the_ven_an_unchanged_event_is_answered_again_and_asks_nobody(ven: Pair) -> None:
     hears(ven, event())
     promised = dict(ven.site.promised)
     ven.site.refused = {"E1": "would be refused by now"}
@@ -70,21 +70,21 @@ def test_rules_12_62_an_unchanged_event_is_answered_again_and_asks_nobody(ven: P
     assert ven.site.promised == promised
 
 
-def test_rule_58_a_lower_modification_is_answered_450_and_the_held_version_stays(ven: Pair) -> None:
+def test_rule_58_at_the_ven_a_lower_modification_is_answered_450_and_the_held_version_stays(ven: Pair) -> None:
     hears(ven, stronger(event(), 5))
 
     assert hears(ven, event(modification=3)) == [("E1", 3, "450", "optIn")]
     assert ven.node.agenda[E1].event.modification == 5
 
 
-def test_rule_58_a_cancelled_version_stays_cancelled(ven: Pair) -> None:
+def test_rule_58_at_the_ven_a_cancelled_version_stays_cancelled(ven: Pair) -> None:
     hears(ven, replace(event(modification=5), status=CANCELLED))
 
     assert hears(ven, event(modification=3)) == [("E1", 3, "450", "optIn")]
     assert ven.site.applied == []
 
 
-def test_rule_58_nothing_is_said_of_a_lower_modification_that_wants_no_answer(ven: Pair) -> None:
+def test_rule_58_at_the_ven_nothing_is_said_of_a_lower_modification_that_wants_no_answer(ven: Pair) -> None:
     hears(ven, event(modification=5))
 
     ven.ven_hears(distributed(event(modification=3), required=NEVER))
@@ -93,7 +93,7 @@ def test_rule_58_nothing_is_said_of_a_lower_modification_that_wants_no_answer(ve
     assert ven.node.agenda[E1].event.modification == 5
 
 
-def test_rules_36_59_a_cancelled_event_ends_at_once_and_is_confirmed(ven: Pair) -> None:
+def test_rules_36_59_at_the_ven_a_cancelled_event_ends_at_once_and_is_confirmed(ven: Pair) -> None:
     hears(ven, RUNNING)
 
     assert hears(ven, replace(RUNNING, modification=1, status=CANCELLED)) == [("E1", 1, "200", "optIn")]
@@ -109,7 +109,7 @@ def test_an_event_that_is_cancelled_without_a_new_number_is_cancelled_all_the_sa
     assert hears(ven, replace(RUNNING, status=CANCELLED)) == [("E1", 0, "200", "optIn")]
 
 
-def test_rules_21_60_an_unknown_cancelled_event_is_only_acknowledged(ven: Pair) -> None:
+def test_rules_21_60_at_the_ven_an_unknown_cancelled_event_is_only_acknowledged(ven: Pair) -> None:
     assert hears(ven, replace(event(), status=CANCELLED)) == [("E1", 0, "200", "optIn")]
 
     ven.ven_hears(distributed(replace(event("E2"), status=CANCELLED), required=NEVER))
@@ -117,7 +117,7 @@ def test_rules_21_60_an_unknown_cancelled_event_is_only_acknowledged(ven: Pair) 
     assert ven.site.applied == []
 
 
-def test_rule_61_a_missing_event_is_cancelled_silently(ven: Pair) -> None:
+def test_rule_61_at_the_ven_a_missing_event_is_cancelled_silently(ven: Pair) -> None:
     hears(ven, RUNNING, event("E2"))
 
     assert hears(ven, event("E2")) == [("E2", 0, "200", "optIn")]
@@ -125,7 +125,7 @@ def test_rule_61_a_missing_event_is_cancelled_silently(ven: Pair) -> None:
     assert ven.site.applied[:2] == [(RUNNING.period.start, -2.0), (ven.now, RELEASE)]
 
 
-def test_rule_61_an_empty_delivery_cancels_everything(ven: Pair) -> None:
+def test_rule_61_at_the_ven_an_empty_delivery_cancels_everything(ven: Pair) -> None:
     hears(ven, event(), event("E2"))
 
     assert hears(ven) == []
@@ -133,7 +133,7 @@ def test_rule_61_an_empty_delivery_cancels_everything(ven: Pair) -> None:
     assert ven.site.applied == []
 
 
-def test_rule_61_does_not_hold_where_the_ven_asked_for_a_limited_reply(ven: Pair) -> None:
+def test_rule_61_at_the_ven_does_not_hold_where_the_ven_asked_for_a_limited_reply(ven: Pair) -> None:
     """The tail was merely cut off."""
     hears(ven, event(), event("E2"))
 
@@ -154,7 +154,7 @@ def test_a_refused_request_for_events_cancels_none(ven: Pair) -> None:
 
 
 @pytest.mark.parametrize(("early", "ended"), [(SKEW, True), (SKEW + INSTANT, False)])
-def test_rule_66_an_event_that_vanishes_as_it_ends_is_over_not_cancelled(
+def test_rule_66_at_the_ven_an_event_that_vanishes_as_it_ends_is_over_not_cancelled(
     ven: Pair, early: timedelta, ended: bool
 ) -> None:
     """The VTN's clock may be a little ahead; the last interval would be cut short."""
@@ -167,7 +167,7 @@ def test_rule_66_an_event_that_vanishes_as_it_ends_is_over_not_cancelled(
     assert ven.site.applied[-1] == ((end if ended else end - early), RELEASE)
 
 
-def test_rule_66_an_early_completed_does_not_stop_an_event(ven: Pair) -> None:
+def test_rule_66_at_the_ven_an_early_completed_does_not_stop_an_event(ven: Pair) -> None:
     hears(ven, RUNNING)
 
     hears(ven, replace(RUNNING, status=COMPLETED))
@@ -190,12 +190,12 @@ def test_a_change_that_asks_for_no_power_any_more_releases_what_was_promised(ven
     assert ven.site.applied[-1] == (ven.now, RELEASE)
 
 
-def test_rule_6_a_test_event_is_acknowledged_and_not_acted_on(ven: Pair) -> None:
+def test_rule_6_at_the_ven_a_test_event_is_acknowledged_and_not_acted_on(ven: Pair) -> None:
     assert hears(ven, replace(event(), test="true")) == [("E1", 0, "200", "optIn")]
     assert ven.site.applied == []
 
 
-def test_rules_19_33_one_bad_event_never_spoils_the_others(ven: Pair) -> None:
+def test_rules_19_33_at_the_ven_one_bad_event_never_spoils_the_others(ven: Pair) -> None:
     """Each has its own code; the message as a whole is fine."""
     foreign = replace(event("foreign"), target=Target(vens=(VenId("VEN2"),)))
 
@@ -210,7 +210,7 @@ def test_rules_19_33_one_bad_event_never_spoils_the_others(ven: Pair) -> None:
 
 
 @pytest.mark.parametrize("bad", [BAD, UNUSABLE], ids=["460", "454"])
-def test_rule_19_a_bad_event_spoils_no_later_delivery_either(ven: Pair, bad: Event) -> None:
+def test_rule_19_at_the_ven_a_bad_event_spoils_no_later_delivery_either(ven: Pair, bad: Event) -> None:
     """It is repeated, changed, cancelled and left out like any other."""
     hears(ven, bad)
     assert hears(ven, bad, event())[0][2:] == (ven.node.agenda[bad.id].code, "optOut")
@@ -237,7 +237,7 @@ def test_a_change_for_the_better_is_taken(ven: Pair) -> None:
     assert hears(ven, event(modification=1)) == [("E1", 1, "200", "optIn")]
 
 
-def test_rule_21_a_vtnid_in_another_letter_case_spoils_the_whole_message(ven: Pair) -> None:
+def test_rules_21_35_at_the_ven_a_vtnid_in_another_letter_case_spoils_the_whole_message(ven: Pair) -> None:
     """Rule 35: an oadrCreatedEvent with the error and without event responses; nothing is taken and nothing cancelled."""
     hears(ven, event())
 
@@ -250,7 +250,7 @@ def test_rule_21_a_vtnid_in_another_letter_case_spoils_the_whole_message(ven: Pa
     assert list(ven.node.agenda) == ["E1"]
 
 
-def test_a_refusal_of_a_whole_message_answers_no_event(ven: Pair) -> None:
+def test_rule_35_at_the_ven_a_refusal_of_a_whole_message_answers_no_event(ven: Pair) -> None:
     """What is owed beside it is said, too."""
     ven.ven_hears(distributed(event()))
     ven.ven_hears(distributed(vtn_id=VtnId("vtn1")))
@@ -285,7 +285,7 @@ SCOPE = replace(
         (Target(vens=(VenId("VEN2"),), resources=(ResourceId("ev"),), groups=("south",), parties=("other",)), "462"),
     ],
 )
-def test_rule_22_an_empty_target_means_me_and_several_criteria_are_or_ed(target: Target, code: str) -> None:
+def test_rule_22_at_the_ven_an_empty_target_means_me_and_several_criteria_are_or_ed(target: Target, code: str) -> None:
     ven = Pair(identity=SCOPE)
     ven.ven_starts()
     item = replace(event(), target=target, market_context=SCOPE.market_contexts[0])
@@ -293,7 +293,7 @@ def test_rule_22_an_empty_target_means_me_and_several_criteria_are_or_ed(target:
     assert hears(ven, item) == [("E1", 0, code, "optIn" if code == "200" else "optOut")]
 
 
-def test_rule_48_an_unknown_market_context_is_answered_462() -> None:
+def test_rule_48_at_the_ven_an_unknown_market_context_is_answered_462() -> None:
     """Where the VEN names none it takes any."""
     strict, open_minded = Pair(identity=SCOPE), Pair()
     for each in (strict, open_minded):

@@ -68,7 +68,7 @@ def publishes(pair: Pair, item: Event) -> None:
     pair.party = receive(pair.party, letter, Moments().at(pair.now)).state
 
 
-def test_rule_4_a_new_event_begins_with_modification_0(vtn: Pair) -> None:
+def test_rule_4_at_the_vtn_a_new_event_begins_with_modification_0(vtn: Pair) -> None:
     vtn.vtn_publishes(shed())
 
     (sent,) = given_out(vtn.vtn_is_polled())
@@ -76,7 +76,7 @@ def test_rule_4_a_new_event_begins_with_modification_0(vtn: Pair) -> None:
     assert (sent.id, sent.modification, sent.modified) == ("E1", 0, None)
 
 
-def test_rule_5_a_change_and_a_cancellation_raise_the_modification_by_one_each(vtn: Pair) -> None:
+def test_rule_5_at_the_vtn_a_change_and_a_cancellation_raise_the_modification_by_one_each(vtn: Pair) -> None:
     vtn.vtn_publishes(shed())
     vtn.vtn_changes(shed(delta_kw=-3.0))
     (changed,) = given_out(vtn.vtn_is_polled())
@@ -87,7 +87,7 @@ def test_rule_5_a_change_and_a_cancellation_raise_the_modification_by_one_each(v
     assert (cancelled.modification, cancelled.status) == (2, CANCELLED)
 
 
-def test_rule_5_time_alone_raises_nothing_but_each_sending_is_a_fresh_snapshot(vtn: Pair) -> None:
+def test_rule_5_at_the_vtn_time_alone_raises_nothing_but_each_sending_is_a_fresh_snapshot(vtn: Pair) -> None:
     vtn.vtn_publishes(replace(shed(), ramp_up=10 * MINUTE))
     seen = []
     for vtn.now in (NOON - HOUR, NOON - MINUTE, NOON, NOON + HOUR - INSTANT):
@@ -97,7 +97,7 @@ def test_rule_5_time_alone_raises_nothing_but_each_sending_is_a_fresh_snapshot(v
     assert seen == [("far", 0, True), ("near", 0, True), ("active", 0, True), ("active", 0, True)]
 
 
-def test_rules_40_41_a_request_is_answered_under_its_id_and_every_payload_has_one(vtn: Pair) -> None:
+def test_rules_40_41_at_the_vtn_a_request_is_answered_under_its_id_and_every_payload_has_one(vtn: Pair) -> None:
     """EPRI's VEN wants an oadrDistributeEvent even where there is no event."""
     empty = fetched(vtn)
     vtn.vtn_publishes(shed())
@@ -110,7 +110,7 @@ def test_rules_40_41_a_request_is_answered_under_its_id_and_every_payload_has_on
     assert (empty.vtn_id, polled.vtn_id) == (VTN1, VTN1)
 
 
-def test_rule_50_every_payload_has_all_events_that_are_not_over(vtn: Pair) -> None:
+def test_rule_50_at_the_vtn_every_payload_has_all_events_that_are_not_over(vtn: Pair) -> None:
     """An omitted one would be cancelled; a poll brings all of them as soon as one has changed."""
     vtn.vtn_publishes(shed("far", start=NOON + HOUR))
     vtn.vtn_publishes(shed("active", start=NOON - 2 * HOUR, duration=4 * HOUR))
@@ -121,7 +121,7 @@ def test_rule_50_every_payload_has_all_events_that_are_not_over(vtn: Pair) -> No
     assert [item.id for item in given_out(vtn.vtn_is_polled())] == ["active", "far", "new"]
 
 
-def test_rule_66_an_event_is_listed_until_startafter_is_over_too_and_not_longer(vtn: Pair) -> None:
+def test_rule_66_at_the_vtn_an_event_is_listed_until_startafter_is_over_too_and_not_longer(vtn: Pair) -> None:
     vtn.vtn_publishes(replace(shed(), startafter=5 * MINUTE))
     last = NOON + HOUR + 5 * MINUTE
 
@@ -131,7 +131,7 @@ def test_rule_66_an_event_is_listed_until_startafter_is_over_too_and_not_longer(
     assert given_out(fetched(vtn)) == ()
 
 
-def test_rule_15_a_reply_limit_cuts_from_the_end_of_the_order(vtn: Pair) -> None:
+def test_rule_15_at_the_vtn_a_reply_limit_cuts_from_the_end_of_the_order(vtn: Pair) -> None:
     """What was cut off has not been delivered: the next poll brings it."""
     vtn.vtn_publishes(shed("pending"))
     vtn.vtn_publishes(shed("active", start=NOON - 2 * HOUR, duration=3 * HOUR))
@@ -171,7 +171,7 @@ def test_a_delivery_is_repeated_after_two_polls_but_never_sooner_than_in_ten_sec
     assert given_out(vtn.vtn_is_polled())
 
 
-def test_rule_12_an_event_that_wants_no_answer_is_delivered_once_per_version(vtn: Pair) -> None:
+def test_rule_12_at_the_vtn_an_event_that_wants_no_answer_is_delivered_once_per_version(vtn: Pair) -> None:
     vtn.vtn_publishes(replace(shed(), response_required=NEVER))
     first = vtn.vtn_is_polled()
     assert isinstance(first, DistributeEvent)
@@ -183,7 +183,7 @@ def test_rule_12_an_event_that_wants_no_answer_is_delivered_once_per_version(vtn
     assert [item.modification for item in given_out(vtn.vtn_is_polled())] == [1]
 
 
-def test_rule_52_a_cancelled_event_is_sent_until_it_is_acknowledged(vtn: Pair) -> None:
+def test_rule_52_at_the_vtn_a_cancelled_event_is_sent_until_it_is_acknowledged(vtn: Pair) -> None:
     """Afterwards it is not mentioned again."""
     vtn.vtn_publishes(shed())
     given_out(vtn.vtn_is_polled())
@@ -197,7 +197,7 @@ def test_rule_52_a_cancelled_event_is_sent_until_it_is_acknowledged(vtn: Pair) -
     assert given_out(fetched(vtn)) == ()
 
 
-def test_rule_52_a_cancelled_event_that_wants_no_answer_is_sent_once(vtn: Pair) -> None:
+def test_rule_52_at_the_vtn_a_cancelled_event_that_wants_no_answer_is_sent_once(vtn: Pair) -> None:
     vtn.vtn_publishes(replace(shed(), response_required=NEVER))
     given_out(vtn.vtn_is_polled())
     vtn.vtn_cancels("E1")
@@ -206,7 +206,7 @@ def test_rule_52_a_cancelled_event_that_wants_no_answer_is_sent_once(vtn: Pair) 
     assert given_out(fetched(vtn)) == ()
 
 
-def test_rule_52_a_cancellation_is_repeated_no_longer_than_the_event_would_have_run(vtn: Pair) -> None:
+def test_rule_52_at_the_vtn_a_cancellation_is_repeated_no_longer_than_the_event_would_have_run(vtn: Pair) -> None:
     vtn.vtn_publishes(shed())
     given_out(vtn.vtn_is_polled())
     vtn.vtn_cancels("E1")
@@ -227,7 +227,7 @@ def test_a_ven_never_hears_of_an_event_that_was_cancelled_before_it_asked(vtn: P
     assert vtn.party.events == {}
 
 
-def test_rules_16_17_both_opts_are_understood_and_a_later_one_replaces_the_earlier(vtn: Pair) -> None:
+def test_rules_16_17_at_the_vtn_both_opts_are_understood_and_a_later_one_replaces_the_earlier(vtn: Pair) -> None:
     """Each is kept in the journal."""
     vtn.vtn_publishes(shed())
     given_out(vtn.vtn_is_polled())
@@ -265,7 +265,7 @@ def test_a_refusal_by_code_is_kept_with_the_opt(vtn: Pair) -> None:
     ],
     ids=["unknown event", "other letter case", "modification of the future", "overtaken"],
 )
-def test_rules_21_48_an_answer_to_what_was_not_asked_is_refused_and_changes_nothing(
+def test_rules_21_48_at_the_vtn_an_answer_to_what_was_not_asked_is_refused_and_changes_nothing(
     vtn: Pair, said: EventResponse, code: str
 ) -> None:
     """An acknowledgement that a change overtook is normal; the newer version is delivered and answered."""
@@ -282,7 +282,7 @@ def test_rules_21_48_an_answer_to_what_was_not_asked_is_refused_and_changes_noth
     assert [item.modification for item in given_out(vtn.vtn_is_polled())] == [1]
 
 
-def test_rule_25_good_answers_are_kept_beside_bad_ones(vtn: Pair) -> None:
+def test_rule_25_at_the_vtn_good_answers_are_kept_beside_bad_ones(vtn: Pair) -> None:
     """The reply has the code of the first bad one."""
     vtn.vtn_publishes(shed("E1"))
     vtn.vtn_publishes(shed("E2", start=NOON + HOUR))
@@ -380,14 +380,14 @@ def test_what_the_operator_says_of_an_event_reaches_the_ven(
     assert getattr(sent, field[0]) == field[1]
 
 
-def test_x_ev_2_the_target_names_the_ven_and_no_other(vtn: Pair) -> None:
+def test_x_ev_2_at_the_vtn_the_target_names_the_ven_and_no_other(vtn: Pair) -> None:
     vtn.vtn_publishes(shed())
     (sent,) = given_out(vtn.vtn_is_polled())
 
     assert sent.target.vens == (VEN1,)
 
 
-def test_rules_1_2_8_x_ev_5_the_intervals_have_uids_and_lengths_and_no_start(vtn: Pair) -> None:
+def test_rules_1_2_8_x_ev_5_at_the_vtn_the_intervals_have_uids_and_lengths_and_no_start(vtn: Pair) -> None:
     vtn.vtn_publishes(shed(delta_kw=(-1.0, -2.0, 0.0)))
     (sent,) = given_out(vtn.vtn_is_polled())
     (signal,) = sent.signals

@@ -75,7 +75,7 @@ def test_an_eventid_is_used_once() -> None:
         instructions.publish(published(), TWO, NOW, "op")
 
 
-def test_rule_5_a_change_has_the_following_number_and_keeps_what_is_not_the_operators() -> None:
+def test_rule_5_at_the_vtn_a_change_has_the_following_number_and_keeps_what_is_not_the_operators() -> None:
     edit = replace(
         TWO, id=EventId("ignored"), modification=99, asks={VEN1: Ask(values=(5.0,)), VEN2: Ask(values=(6.0,))}
     )
@@ -168,7 +168,7 @@ def test_what_was_never_published_cannot_be_changed_or_cancelled() -> None:
          "negative startafter", "ramp-up fraction", "notification fraction", "NaN", "INF", "-INF", "signal", "type",
          "level 4", "level -1", "level 0.5"],
 )  # fmt: skip
-def test_rule_9_what_cannot_be_sent_cannot_be_published_or_become_of_a_change(bad: Instruction) -> None:
+def test_rule_9_at_the_vtn_what_cannot_be_sent_cannot_be_published_or_become_of_a_change(bad: Instruction) -> None:
     with pytest.raises(InvalidData):
         instructions.publish(None, bad, NOW, "op")
     with pytest.raises(InvalidData):
@@ -176,7 +176,7 @@ def test_rule_9_what_cannot_be_sent_cannot_be_published_or_become_of_a_change(ba
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 2.0, 3.0])
-def test_rule_9_every_level_can_be_published(value: float) -> None:
+def test_rule_9_at_the_vtn_every_level_can_be_published(value: float) -> None:
     order = replace(TWO, signal=SIMPLE, kind=LEVEL, asks={VEN1: Ask(values=(value,))})
 
     assert published(order).asks[VEN1].values == (value,)
@@ -192,7 +192,9 @@ def test_rule_9_every_level_can_be_published(value: float) -> None:
     ],
     ids=["delta", "set-point", "price", "level"],
 )
-def test_rules_2_8_the_event_is_one_that_a_ven_can_follow(order: Instruction, unit: PowerReal | None) -> None:
+def test_rules_2_8_at_the_vtn_the_event_is_one_that_a_ven_can_follow(
+    order: Instruction, unit: PowerReal | None
+) -> None:
     """Units as table 2.9 has them, uids from 0, lengths that add up."""
     made = instructions.event(order, VEN1, NOW)
 

@@ -75,7 +75,7 @@ def test_history_is_served_from_what_was_stored(pair: Pair) -> None:
     assert HISTORY.id not in pair.node.producer.requests
 
 
-def test_x_rep_7_a_history_can_be_as_coarse_as_asked_for(pair: Pair) -> None:
+def test_a_history_can_be_as_coarse_as_asked_for(pair: Pair) -> None:
     measures(pair)
     orders(pair, AskReports(requests=(replace(HISTORY, granularity=duration(15 * MINUTE)),)))
     pair.ven_polls()
@@ -109,7 +109,7 @@ def test_what_the_ven_does_not_offer_is_not_asked_for(pair: Pair) -> None:
     assert isinstance(pair.vtn_is_polled(), Response)
 
 
-def test_rule_306_capabilities_can_be_asked_for_and_asking_ends_nothing(pair: Pair) -> None:
+def test_rule_306_at_both_ends_capabilities_can_be_asked_for_and_asking_ends_nothing(pair: Pair) -> None:
     before = set(pair.party.reports.requests)
     count = len([each for each in pair.said if isinstance(each.request, RegisterReport)])
     orders(pair, AskReports(requests=(CAPABILITIES,)))
@@ -161,7 +161,7 @@ def test_a_report_that_is_stopped_is_sent_no_more(pair: Pair) -> None:
     assert [(each.report_request_ids, each.to_follow) for each in cancels] == [((live,), False)]
 
 
-def test_rule_345_with_report_to_follow_one_last_report_comes_and_is_taken(pair: Pair) -> None:
+def test_rule_345_at_both_ends_with_report_to_follow_one_last_report_comes_and_is_taken(pair: Pair) -> None:
     """About what was collected since the last update."""
     measures(pair)
     live = live_request(pair)

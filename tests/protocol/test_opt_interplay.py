@@ -184,7 +184,7 @@ def test_an_opt_that_is_declared_again_becomes_the_newest(pair: Pair) -> None:
     assert spoken(pair.party.opts, NOON, NOON + HOUR) == spoken(pair.node.opts, NOON, NOON + HOUR) == OPT_OUT
 
 
-def test_x_ev_3_an_opt_is_created_when_it_is_sent(pair: Pair) -> None:
+def test_x_ev_3_at_the_ven_an_opt_is_created_when_it_is_sent(pair: Pair) -> None:
     """The harness wants createdDateTime within a minute of its clock."""
     pair.fates = iter(["request lost"] * 5)
     pair.ven_receives(Declared(opt=AWAY))
@@ -238,7 +238,7 @@ def test_what_a_ven_declares_before_it_is_registered_is_told_after() -> None:
     assert told(pair) == [(CreateOpt, "o1")]
 
 
-def test_rule_206_an_opt_out_by_oadrcreateopt_releases_what_was_promised(running: Pair) -> None:
+def test_rule_206_at_the_ven_an_opt_out_by_oadrcreateopt_releases_what_was_promised(running: Pair) -> None:
     """What the VTN is told, the site does."""
     running.clock_reaches(NOON + MINUTE)
     running.ven_receives(Declared(opt=for_event(OPT_OUT)))
@@ -248,7 +248,9 @@ def test_rule_206_an_opt_out_by_oadrcreateopt_releases_what_was_promised(running
     assert running.site.applied == [(NOON, -2.0), (NOON + MINUTE, RELEASE)]
 
 
-def test_rule_206_an_opt_in_that_the_fleet_cannot_follow_is_declared_as_what_became_of_it(running: Pair) -> None:
+def test_rule_206_at_both_ends_an_opt_in_that_the_fleet_cannot_follow_is_declared_as_what_became_of_it(
+    running: Pair,
+) -> None:
     """Another oadrCreatedEvent would be ignored."""
     running.site.refused = {"E1": "no"}
     running.ven_receives(Declared(opt=for_event(OPT_IN)))
@@ -261,7 +263,7 @@ def test_rule_206_an_opt_in_that_the_fleet_cannot_follow_is_declared_as_what_bec
     assert running.party.events[E1].opt == OPT_IN
 
 
-def test_rule_206_the_operators_later_word_is_declared_under_the_same_optid(running: Pair) -> None:
+def test_rule_206_at_the_ven_the_operators_later_word_is_declared_under_the_same_optid(running: Pair) -> None:
     running.ven_receives(Declared(opt=for_event(OPT_IN)))
     running.settles()
     since = len(running.said)
@@ -274,7 +276,7 @@ def test_rule_206_the_operators_later_word_is_declared_under_the_same_optid(runn
 
 
 @pytest.mark.parametrize("fate", ["carried", "request lost", "reply lost", "late"])
-def test_rule_206_an_opt_that_is_taken_back_leaves_the_word_to_the_fleet_at_both_ends(
+def test_rule_206_at_both_ends_an_opt_that_is_taken_back_leaves_the_word_to_the_fleet_at_both_ends(
     running: Pair, fate: Fate
 ) -> None:
     """Whichever of oadrCancelOpt and oadrCreatedEvent comes first, the VTN asks anew."""
@@ -294,7 +296,7 @@ def answers(pair: Pair, opt: OptType, modification: int) -> None:
     pair.vtn_hears(CreatedEvent(result=Result(), responses=(EventResponse(event=event, opt=opt),), ven_id=VEN1))
 
 
-def test_rule_206_an_answer_that_does_not_count_is_no_opt_in_the_journal(running: Pair) -> None:
+def test_rule_206_at_the_vtn_an_answer_that_does_not_count_is_no_opt_in_the_journal(running: Pair) -> None:
     """Which is what tells the opts of an event that is over."""
     running.vtn_hears(create(for_event(OPT_OUT)))
     answers(running, OPT_IN, modification=0)
@@ -303,7 +305,7 @@ def test_rule_206_an_answer_that_does_not_count_is_no_opt_in_the_journal(running
     assert spoken_by_the_ven == ["sent", OPT_IN, OPT_OUT, "optIn not counted"]
 
 
-def test_rule_206_an_opt_for_one_version_does_not_bind_the_next(running: Pair) -> None:
+def test_rule_206_at_the_vtn_an_opt_for_one_version_does_not_bind_the_next(running: Pair) -> None:
     """It qualifies an eventID and a modificationNumber; a change is a new question."""
     running.vtn_hears(create(for_event(OPT_OUT)))
     running.vtn_changes(shed(delta_kw=-1.0))
@@ -316,7 +318,7 @@ def test_rule_206_an_opt_for_one_version_does_not_bind_the_next(running: Pair) -
     assert not running.party.events[E1].unanswered
 
 
-def test_rule_206_of_two_opts_for_a_version_the_one_that_is_left_counts(running: Pair) -> None:
+def test_rule_206_at_the_vtn_of_two_opts_for_a_version_the_one_that_is_left_counts(running: Pair) -> None:
     running.vtn_hears(create(for_event(OPT_IN, id="first")))
     running.vtn_hears(create(for_event(OPT_OUT, id="second")))
     assert running.party.events[E1].opt == OPT_OUT

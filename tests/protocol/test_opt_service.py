@@ -91,7 +91,7 @@ def test_a_schedule_of_a_known_optid_replaces_that_one(pair: Pair) -> None:
     assert pair.party.opts == {}
 
 
-def test_x_opt_4_an_unknown_optid_cannot_be_cancelled(pair: Pair) -> None:
+def test_x_opt_4_at_the_vtn_an_unknown_optid_cannot_be_cancelled(pair: Pair) -> None:
     assert code_of(pair.vtn_hears(cancel("none"))) == "452"
 
 
@@ -116,7 +116,9 @@ SPAN = opts.period(NOON, HOUR)
     ids=["no optID", "event and schedule", "event and market", "neither", "ramp-up", "tolerance", "negative", "a month",
          "another's resource", "unknown event", "other letter case"],
 )  # fmt: skip
-def test_x_opt_1_2_3_a_wrong_opt_is_refused_and_changes_nothing(pair: Pair, bad: CreateOpt, code: str) -> None:
+def test_x_opt_1_2_3_at_the_vtn_a_wrong_opt_is_refused_and_changes_nothing(
+    pair: Pair, bad: CreateOpt, code: str
+) -> None:
     before = pair.party
 
     reply = pair.vtn_hears(bad)
@@ -154,7 +156,7 @@ def test_schedules_that_are_over_are_forgotten() -> None:
     assert set(opts.forget(held, NOON + 2 * HOUR, {E1})) == {"o2", "o3"}
 
 
-def test_rule_206_an_opt_for_an_event_stands_against_later_answers(pair: Pair) -> None:
+def test_rule_206_at_the_vtn_an_opt_for_an_event_stands_against_later_answers(pair: Pair) -> None:
     """E0_6065: after oadrCreateOpt optIn, oadrCreatedEvent optOut, it is opted in still."""
     pair.vtn_publishes(shed())
     pair.ven_polls()
@@ -166,7 +168,7 @@ def test_rule_206_an_opt_for_an_event_stands_against_later_answers(pair: Pair) -
     assert pair.journal[-2].detail == "modification 0 by oadrCreateOpt, economic"
 
 
-def test_rule_206_once_the_opt_is_cancelled_answers_count_again(pair: Pair) -> None:
+def test_rule_206_at_the_vtn_once_the_opt_is_cancelled_answers_count_again(pair: Pair) -> None:
     pair.vtn_publishes(shed())
     pair.ven_polls()
     pair.vtn_hears(create(FOR_E1))
@@ -185,7 +187,7 @@ def test_an_opt_for_another_version_of_the_event_is_refused(pair: Pair) -> None:
     assert code_of(pair.vtn_hears(create(FOR_E1))) == "452"
 
 
-def test_rule_406_opts_die_with_the_registration(pair: Pair) -> None:
+def test_rule_406_at_the_vtn_opts_die_with_the_registration(pair: Pair) -> None:
     pair.vtn_hears(create())
     pair.vtn_hears(CreatePartyRegistration(request_id=RequestId("new"), pull=True))
 
@@ -314,7 +316,7 @@ def test_a_declaration_that_the_vtn_refuses_is_given_up(pair: Pair) -> None:
     assert (pair.node.opts, pair.node.debts) == ({}, ())
 
 
-def test_rule_406_schedules_are_declared_again_after_a_new_registration(pair: Pair) -> None:
+def test_rule_406_at_the_ven_schedules_are_declared_again_after_a_new_registration(pair: Pair) -> None:
     """Not those that are over, and none for events, which begin anew."""
     pair.vtn_publishes(shed())
     pair.ven_polls()

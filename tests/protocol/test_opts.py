@@ -71,7 +71,7 @@ def test_the_vtn_hears_nothing_before_the_fleet_has_decided(pair: Pair) -> None:
     assert opt(pair) == OPT_IN
 
 
-def test_rule_17_a_later_verdict_is_told_unasked(pair: Pair) -> None:
+def test_rule_17_at_the_ven_a_later_verdict_is_told_unasked(pair: Pair) -> None:
     """What was promised can be withdrawn while the event runs."""
     pair.vtn_publishes(shed())
     pair.clock_reaches(NOON + MINUTE)

@@ -64,7 +64,7 @@ def test_a_ven_polls_once_a_period_and_never_sooner(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("poll_s", [1, 30, 600])
-def test_x_reg_2_the_period_is_the_one_that_the_vtn_asked_for(poll_s: int) -> None:
+def test_x_reg_2_at_the_ven_the_period_is_the_one_that_the_vtn_asked_for(poll_s: int) -> None:
     pair = Pair(terms=Terms(vtn_id=VTN1, poll_s=poll_s), wire=in_memory)
     pair.ven_starts()
     pair.clock_reaches(pair.now + 20 * poll_s * SECOND)
@@ -85,14 +85,14 @@ def full() -> Pair:
     return pair
 
 
-def test_rule_500_each_poll_brings_one_payload_and_events_come_first(full: Pair) -> None:
+def test_rule_500_at_the_vtn_each_poll_brings_one_payload_and_events_come_first(full: Pair) -> None:
     """Nothing is repeated while the queue is drained."""
     brought = [type(full.vtn_is_polled()) for _ in range(4)]
 
     assert brought == [DistributeEvent, RegisterReport, CreateReport, Response]
 
 
-def test_rule_500_the_ven_drains_the_queue_without_delay_until_a_plain_answer(pair: Pair) -> None:
+def test_rule_500_at_the_ven_the_ven_drains_the_queue_without_delay_until_a_plain_answer(pair: Pair) -> None:
     pair.vtn_publishes(shed())
     pair.party = replace(pair.party, reports=Requester())
     pair.vtn_hears(METADATA)

@@ -74,7 +74,7 @@ def posted(pair: Duplex, since: int = 0) -> list[type[Message]]:
     return [type(each.request) for each in pair.pushes[since:]]
 
 
-def test_x_poll_1_a_push_ven_never_polls(pair: Duplex) -> None:
+def test_x_poll_1_at_the_ven_a_push_ven_never_polls(pair: Duplex) -> None:
     """Neither after its start, nor in a day, nor after a restart, nor while its VTN is away."""
     pair.vtn_publishes(shed())
     pair.clock_reaches(NOON + 2 * HOUR)
@@ -175,7 +175,9 @@ def test_a_ven_that_was_down_loses_nothing(pair: Duplex) -> None:
     assert pair.party.debts == ()
 
 
-def test_rule_52_a_cancellation_whose_post_was_lost_is_told_again_until_it_is_acknowledged(pair: Duplex) -> None:
+def test_rule_52_at_the_vtn_a_cancellation_whose_post_was_lost_is_told_again_until_it_is_acknowledged(
+    pair: Duplex,
+) -> None:
     """It is not merely left out: the VEN's word on it is still wanted."""
     pair.vtn_publishes(shed())
     pair.settles()
@@ -292,7 +294,7 @@ def test_a_refused_payload_is_answered_by_its_natural_reply(pair: Duplex) -> Non
     assert len(pair.said) == since
 
 
-def test_rule_21_events_of_another_vtn_are_refused_by_the_vens_own_post(pair: Duplex) -> None:
+def test_rule_21_at_the_ven_events_of_another_vtn_are_refused_by_the_vens_own_post(pair: Duplex) -> None:
     """The whole message is refused; an oadrDistributeEvent has no answer in the HTTP response."""
     since = len(pair.said)
 
@@ -306,7 +308,7 @@ def test_rule_21_events_of_another_vtn_are_refused_by_the_vens_own_post(pair: Du
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["new", "ended"])
-def test_x_act_1_a_ven_without_registration_answers_463_and_takes_nothing(pair: Duplex, ended: bool) -> None:
+def test_x_act_1_at_the_ven_a_ven_without_registration_answers_463_and_takes_nothing(pair: Duplex, ended: bool) -> None:
     """Nothing it may answer with is left out, and nothing of it is said later."""
     phase = "ended" if ended else "new"
     pair.node = replace(pair.node, member=replace(pair.node.member, phase=phase, ven_id=None), debts=())

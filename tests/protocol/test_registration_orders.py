@@ -153,7 +153,7 @@ def test_an_end_outlasts_a_re_registration() -> None:
     assert isinstance(pair.vtn_is_polled(), CancelPartyRegistration)
 
 
-def test_rule_21_an_order_for_another_ven_is_refused_and_not_followed() -> None:
+def test_rule_21_at_the_ven_an_order_for_another_ven_is_refused_and_not_followed() -> None:
     pair = registered(PUSHED)
     before = pair.node
 
@@ -212,7 +212,9 @@ def test_a_ven_whose_registration_data_are_as_they_were_does_not_register_again(
         (False, None, "454"), (False, "", "454"),
     ],
 )  # fmt: skip
-def test_x_reg_1_a_push_registration_needs_an_address(pull: bool | None, address: str | None, code: str) -> None:
+def test_x_reg_1_at_the_vtn_a_push_registration_needs_an_address(
+    pull: bool | None, address: str | None, code: str
+) -> None:
     """A VEN that does not say polls: it must be able to (rule 37)."""
     pair = Duplex()
     reply = pair.vtn_hears(CreatePartyRegistration(request_id=RequestId("c"), ven_id=VEN1, pull=pull, address=address))
@@ -223,7 +225,7 @@ def test_x_reg_1_a_push_registration_needs_an_address(pull: bool | None, address
     assert pair.party.pushed is (code == "200" and pull is False)
 
 
-def test_x_poll_1_a_vtn_that_takes_a_pull_ven_for_a_push_ven_is_told_what_it_is() -> None:
+def test_x_poll_1_at_the_ven_a_vtn_that_takes_a_pull_ven_for_a_push_ven_is_told_what_it_is() -> None:
     """Its record may come from before a change; polls that are refused for ever would help nobody."""
     pair = registered(IDENTITY)
     assert pair.party.registration is not None
@@ -237,7 +239,7 @@ def test_x_poll_1_a_vtn_that_takes_a_pull_ven_for_a_push_ven_is_told_what_it_is(
     assert [code_of(each.reply) for each in pair.said if isinstance(each.request, Poll)].count("451") == 1
 
 
-def test_x_poll_1_a_vtn_that_insists_is_asked_no_oftener_than_it_is_polled() -> None:
+def test_x_poll_1_at_the_ven_a_vtn_that_insists_is_asked_no_oftener_than_it_is_polled() -> None:
     pair = registered(IDENTITY)
     for _ in range(60):
         assert pair.party.registration is not None

@@ -50,7 +50,7 @@ def times(pair: Pair, kind: type[Message]) -> list[datetime]:
     return [each.at for each in pair.said if isinstance(each.request, kind)]
 
 
-def test_rules_301_405_500_a_new_registration_is_followed_by_metadata_events_and_polls(pair: Pair) -> None:
+def test_rules_301_405_500_at_the_ven_a_new_registration_is_followed_by_metadata_events_and_polls(pair: Pair) -> None:
     """In the order in which the test harness goes through it (N1_0020)."""
     said = [type(each.request) for each in pair.said]
 
@@ -232,7 +232,7 @@ def test_a_new_poll_frequency_is_adopted_when_registering_again(pair: Pair) -> N
     assert pair.node.poll_due >= pair.now + 30 * SECOND
 
 
-def test_rule_406_a_registrationid_that_has_changed_voids_events_and_reports(pair: Pair) -> None:
+def test_rule_406_at_the_ven_a_registrationid_that_has_changed_voids_events_and_reports(pair: Pair) -> None:
     """What was promised for them is released; METADATA and events are exchanged anew."""
     pair.vtn_publishes(shed(start=NOON - 30 * MINUTE))
     pair.clock_reaches(NOON)
@@ -300,7 +300,7 @@ def test_a_vtn_that_disowns_the_confirmation_of_its_cancellation_is_not_told_aga
 @pytest.mark.parametrize(
     "wrong", [{"registration_id": RegistrationId("reg-none")}, {"ven_id": VenId("ven1")}], ids=["id", "venID"]
 )
-def test_rule_21_a_cancellation_with_wrong_ids_is_answered_452(pair: Pair, wrong: dict[str, str]) -> None:
+def test_rule_21_at_the_ven_a_cancellation_with_wrong_ids_is_answered_452(pair: Pair, wrong: dict[str, str]) -> None:
     registration = pair.node.member.registration_id
     assert registration is not None
 

@@ -59,7 +59,7 @@ def test_a_query_of_a_registered_ven_names_its_ids(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("message", [QUERY, CREATE], ids=["query", "creation"])
-def test_x_reg_2_the_poll_frequency_is_always_given(message: Message) -> None:
+def test_x_reg_2_at_the_vtn_the_poll_frequency_is_always_given(message: Message) -> None:
     """A VEN of EPRI's cannot do without it."""
     pair = Pair(terms=Terms(vtn_id=VTN1, poll_s=30))
 
@@ -92,7 +92,7 @@ def test_registering_again_with_both_ids_changes_neither_them_nor_anything_else(
     assert pair.journal[-1].what == "registered again"
 
 
-def test_rule_406_a_forced_new_registration_drops_reports_and_hands_out_events_again(pair: Pair) -> None:
+def test_rule_406_at_the_vtn_a_forced_new_registration_drops_reports_and_hands_out_events_again(pair: Pair) -> None:
     """Without a registrationID the VEN has forgotten everything: a new id, METADATA of both ends anew (rule 301)."""
     old = held(pair)
     pair.vtn_publishes(shed())
@@ -155,7 +155,7 @@ def test_an_empty_requestid_repeats_nothing() -> None:
     ],
     ids=["registrationID", "venID in lower case", "2.0a", "xmpp", "push without an address"],
 )
-def test_rule_21_a_creation_with_wrong_ids_or_for_what_is_not_offered_is_refused(
+def test_rules_21_506_at_the_vtn_a_creation_with_wrong_ids_or_for_what_is_not_offered_is_refused(
     pair: Pair, wrong: dict[str, object], code: str
 ) -> None:
     """The answer is schema-valid: the profiles are there even in a refusal."""
@@ -205,11 +205,11 @@ def test_without_tls_a_ven_is_who_it_says_it_is() -> None:
     assert code_of(pair.vtn_is_polled()) == "200"
 
 
-def test_rule_21_a_venid_in_another_letter_case_is_unknown(pair: Pair) -> None:
+def test_rule_21_at_the_vtn_a_venid_in_another_letter_case_is_unknown(pair: Pair) -> None:
     assert code_of(pair.vtn_hears(Poll(ven_id=VenId("ven1")))) == "452"
 
 
-def test_a_cancelled_registration_leaves_nothing(pair: Pair) -> None:
+def test_x_act_1_at_the_vtn_a_cancelled_registration_leaves_nothing(pair: Pair) -> None:
     """Events, reports and debts are void, and nothing but a registration is heard (X-ACT-1)."""
     pair.vtn_publishes(shed())
     pair.ven_polls()

@@ -16,7 +16,6 @@ from openadr_ra.protocol.parts import (
     Result,
 )
 from openadr_ra.protocol.party import Debt, Metadata
-from openadr_ra.protocol.producer import BUFFER
 from openadr_ra.protocol.report import (
     DESCRIBED,
     TOTAL,
@@ -26,12 +25,12 @@ from openadr_ra.protocol.report import (
     usage_description,
 )
 from tests.protocol.reports import offered
-from tests.world import BAT, HOUR, NOON, SECOND, VEN1, Pair
+from tests.world import BAT, DAY, HOUR, NOON, SECOND, VEN1, Pair
 
 INSTANT = timedelta(microseconds=1)
 
 
-def test_x_rep_2_x_rep_4_metadata_has_usage_and_status_and_no_data(pair: Pair) -> None:
+def test_x_rep_2_x_rep_4_at_the_ven_metadata_has_usage_and_status_and_no_data(pair: Pair) -> None:
     reports = {report.specifier_id: report for report in offered(pair).reports}
 
     assert {name: report.name for name, report in reports.items()} == {
@@ -45,21 +44,21 @@ def test_x_rep_2_x_rep_4_metadata_has_usage_and_status_and_no_data(pair: Pair) -
         assert report.created == NOON - HOUR
 
 
-def test_rule_311_the_requestid_of_metadata_is_zero_and_that_of_the_message_absent(pair: Pair) -> None:
+def test_rule_311_at_the_ven_the_requestid_of_metadata_is_zero_and_that_of_the_message_absent(pair: Pair) -> None:
     assert {report.request_id for report in offered(pair).reports} == {"0"}
     assert offered(pair).report_request_id is None
 
 
-def test_rule_312_x_rep_3_no_sampling_period_is_longer_than_what_is_buffered(pair: Pair) -> None:
+def test_rule_312_x_rep_3_at_the_ven_no_sampling_period_is_longer_than_what_is_buffered(pair: Pair) -> None:
     for report in offered(pair).reports:
         assert report.duration is not None
-        assert report.duration.length == BUFFER
+        assert report.duration.length == DAY
         for point in report.descriptions:
             assert point.sampling is not None
-            assert point.sampling.minimum.length <= point.sampling.maximum.length <= BUFFER
+            assert point.sampling.minimum.length <= point.sampling.maximum.length <= DAY
 
 
-def test_rule_331_usage_and_status_are_described_exactly_so() -> None:
+def test_rule_331_at_the_ven_usage_and_status_are_described_exactly_so() -> None:
     power, energy = usage_description(BAT, "kw", "m1"), usage_description(BAT, "kwh", "")
     status = status_description(BAT, "m1")
 
@@ -73,7 +72,7 @@ def test_rule_331_usage_and_status_are_described_exactly_so() -> None:
     assert energy.source.meters == ()
 
 
-def test_x_rep_1_every_quantity_of_a_response_has_an_rid_and_a_description_of_its_own() -> None:
+def test_x_rep_1_at_the_ven_every_quantity_of_a_response_has_an_rid_and_a_description_of_its_own() -> None:
     made = response_descriptions(BAT, "m1", DESCRIBED)
 
     assert [point.rid for point in made] == [rid(BAT, quantity) for quantity in DESCRIBED]
@@ -88,7 +87,7 @@ def test_the_sum_of_all_resources_names_none() -> None:
     assert (point.source.resources, point.source.meters) == ((), ())
 
 
-def test_rule_301_a_ven_without_anything_to_report_registers_so() -> None:
+def test_rule_301_at_the_ven_a_ven_without_anything_to_report_registers_so() -> None:
     pair = Pair()
     pair.ven_starts(offered=None)
 
@@ -96,7 +95,7 @@ def test_rule_301_a_ven_without_anything_to_report_registers_so() -> None:
     assert pair.party.reports.requests == {}
 
 
-def test_rule_301_the_vtn_registers_its_metadata_too_once(pair: Pair) -> None:
+def test_rule_301_at_the_vtn_the_vtn_registers_its_metadata_too_once(pair: Pair) -> None:
     """It has no reports of its own, but it says so; the VEN acknowledges."""
     brought = [each.reply for each in pair.said if isinstance(each.reply, RegisterReport)]
     acknowledged = [each.request for each in pair.said if isinstance(each.request, RegisteredReport)]
@@ -107,7 +106,7 @@ def test_rule_301_the_vtn_registers_its_metadata_too_once(pair: Pair) -> None:
     assert len([each for each in pair.said if isinstance(each.reply, RegisterReport)]) == 1
 
 
-def test_rule_301_the_vtns_metadata_is_sent_again_until_it_is_acknowledged() -> None:
+def test_rule_301_at_the_vtn_the_vtns_metadata_is_sent_again_until_it_is_acknowledged() -> None:
     pair = Pair()
     pair.ven_starts()
     pair.party = replace(pair.party, debts=(Debt(id="md-1", work=Metadata()),))

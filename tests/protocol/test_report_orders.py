@@ -214,7 +214,7 @@ def test_a_ven_that_never_confirms_is_not_owed_ever_more_cancellations(pair: Pai
     assert len([debt for debt in pair.party.debts if isinstance(debt.work, Stop)]) == MAX_ENDING
 
 
-def test_rule_345_the_last_report_goes_no_further_back_than_any_other(pair: Pair) -> None:
+def test_rule_345_at_the_ven_the_last_report_goes_no_further_back_than_any_other(pair: Pair) -> None:
     """A VTN that was away for days is told the newest of it; older spans are history."""
     asks(pair, request())
     pair.ven_polls()

@@ -66,7 +66,7 @@ def test_the_half_hours_come_on_the_half_hour(pair: Pair) -> None:
     assert [(one.start, one.value) for one in slots] == [(START, 6.0), (START + 30 * MINUTE, 6.0)]
 
 
-def test_rule_510_status_tells_online_and_override(pair: Pair) -> None:
+def test_rule_510_at_the_ven_status_tells_online_and_override(pair: Pair) -> None:
     measures(pair, 2 * MINUTE)
     taken_over = START + 90 * SECOND
     pair.samples = [
@@ -94,7 +94,7 @@ def test_a_resource_that_is_not_heard_of_is_offline(pair: Pair, heard: bool) -> 
     assert payload.quality == COMM_FAILURE
 
 
-def test_x_rep_9_an_update_has_its_time_its_name_and_its_request_and_no_descriptions(pair: Pair) -> None:
+def test_x_rep_9_at_the_ven_an_update_has_its_time_its_name_and_its_request_and_no_descriptions(pair: Pair) -> None:
     measures(pair, MINUTE)
     pair.clock_reaches(START + MINUTE)
 
@@ -237,7 +237,7 @@ def test_a_gap_is_made_up_for_by_two_days_of_half_hours_at_most() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["request", "rid"])
-def test_rule_304_an_update_that_nobody_asked_for_is_answered_452(pair: Pair, wrong: str) -> None:
+def test_rule_304_at_the_vtn_an_update_that_nobody_asked_for_is_answered_452(pair: Pair, wrong: str) -> None:
     """Nothing of it is kept, whatever else is in it."""
     good = stranger(request_of(pair, "usage", 60), ReportPayload(rid=Rid("bat.kw"), value=1.0))
     bad = {
@@ -254,7 +254,7 @@ def test_rule_304_an_update_that_nobody_asked_for_is_answered_452(pair: Pair, wr
     assert pair.party == before
 
 
-def test_rule_314_values_without_a_time_of_their_own_have_that_of_the_report(pair: Pair) -> None:
+def test_rule_314_at_the_vtn_values_without_a_time_of_their_own_have_that_of_the_report(pair: Pair) -> None:
     """Several points in one interval, several reports in one message: what certified VENs send."""
     usage = stranger(
         request_of(pair, "usage", 60),

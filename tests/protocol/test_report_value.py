@@ -249,13 +249,13 @@ def piece(start: datetime | None = None, length: timedelta | None = None) -> Int
     ids=["its own", "the report's", "one after the other", "after its predecessor", "the report's length", "samples",
          "no start but its own", "none"],
 )  # fmt: skip
-def test_rules_314_342_an_interval_inherits_what_it_leaves_out(
+def test_rules_314_342_at_both_ends_an_interval_inherits_what_it_leaves_out(
     said: Report, expected: list[tuple[datetime, timedelta]]
 ) -> None:
     assert [(start, length) for start, length, _ in spans(said)] == expected
 
 
-def test_rule_314_an_interval_without_any_start_is_refused() -> None:
+def test_rule_314_at_both_ends_an_interval_without_any_start_is_refused() -> None:
     with pytest.raises(InvalidData, match="rule 314"):
         list(spans(report(piece(None, MINUTE), start=None)))
 

@@ -66,7 +66,7 @@ def test_three_kinds_of_standing_reports_are_asked_for_in_the_answer_to_metadata
     assert [point.rid for point in live.points] == ["bat.kw", "bat.kwh"]
 
 
-def test_rule_321_x_rep_8_a_request_leaves_out_what_the_rule_forbids(vtn: Pair) -> None:
+def test_rule_321_x_rep_8_at_the_vtn_a_request_leaves_out_what_the_rule_forbids(vtn: Pair) -> None:
     for request in asked(vtn.vtn_hears(METADATA)).values():
         assert {(point.unit, point.reading_type) for point in request.points} == {(None, "x-notApplicable")}
         interval = request.interval
@@ -75,7 +75,7 @@ def test_rule_321_x_rep_8_a_request_leaves_out_what_the_rule_forbids(vtn: Pair) 
         assert interval.duration == Duration()
 
 
-def test_x_rep_5_request_ids_are_unique_and_not_zero(vtn: Pair) -> None:
+def test_x_rep_5_at_the_vtn_request_ids_are_unique_and_not_zero(vtn: Pair) -> None:
     ids = [request.id for request in asked(vtn.vtn_hears(METADATA)).values()]
 
     assert len(set(ids)) == len(ids)
@@ -115,7 +115,7 @@ def test_standing_reports_begin_on_the_clock(vtn: Pair, now: datetime, live: dat
         (Wanted(), Duration(seconds=300), Duration(seconds=300), {300}),
     ],
 )
-def test_x_rep_6_what_is_asked_for_is_within_what_can_be_sampled(
+def test_x_rep_6_at_the_vtn_what_is_asked_for_is_within_what_can_be_sampled(
     vtn: Pair, wanted: Wanted, shortest: Duration, longest: Duration, expected: set[int]
 ) -> None:
     vtn.terms = Terms(vtn_id=VTN1, wanted=wanted)
@@ -341,7 +341,7 @@ def test_a_ven_takes_requests_that_come_with_a_poll(pair: Pair) -> None:
     assert set(created.pending) == {"rr-x", *pair.party.reports.requests}
 
 
-def test_rule_306_metadata_can_be_asked_for_and_quotes_the_request(pair: Pair) -> None:
+def test_rule_306_at_the_ven_metadata_can_be_asked_for_and_quotes_the_request(pair: Pair) -> None:
     """oadrCreatedReport, then an oadrRegisterReport with the request's id at the payload, and 0 in its reports."""
     request = ReportRequest(
         id=ReportRequestId("rr-m"), specifier_id=SpecifierId("METADATA"), points=(SpecifierPayload(rid=Rid("0")),)

@@ -85,7 +85,9 @@ def test_a_wish_that_was_refused_before_it_could_be_repeated_is_not_said_again(t
     assert tariff.node.debts == ()
 
 
-def test_rule_406_what_was_to_come_again_and_again_is_asked_for_anew_after_a_new_registration(tariff: Pair) -> None:
+def test_rule_406_at_the_ven_what_was_to_come_again_and_again_is_asked_for_anew_after_a_new_registration(
+    tariff: Pair,
+) -> None:
     """One-shot requests that were promised are not: they may have been served."""
     tariff.ven_receives(Wanted(requests=(request("a"), capabilities("m"))))
     tariff.clock_reaches(tariff.now + MINUTE)
@@ -98,7 +100,7 @@ def test_rule_406_what_was_to_come_again_and_again_is_asked_for_anew_after_a_new
     assert set(tariff.party.producer.requests) == {"a"}
 
 
-def test_a_report_that_the_ven_does_not_know_is_sent_no_more(tariff: Pair) -> None:
+def test_rule_304_at_the_ven_a_report_that_it_does_not_know_is_answered_452_and_sent_no_more(tariff: Pair) -> None:
     """452 to an update ends it, whichever end sends it."""
     tariff.ven_receives(Wanted(requests=(request("a"),)))
     tariff.settles()

@@ -46,7 +46,7 @@ def levels(event: Event) -> list[float]:
     return [value for _, value in events.laid(signal, event)]
 
 
-def test_rule_109_a_shedding_that_was_refused_for_its_signal_is_offered_as_levels(pair: Pair) -> None:
+def test_rule_109_at_the_vtn_a_shedding_that_was_refused_for_its_signal_is_offered_as_levels(pair: Pair) -> None:
     """Under the next number, and as one that the VEN can follow."""
     pair.vtn_publishes(shed(delta_kw=(-1.0, -3.0, 0.0)))
     delivered(pair.vtn_is_polled())
@@ -65,7 +65,7 @@ def test_rule_109_a_shedding_that_was_refused_for_its_signal_is_offered_as_level
     ("values", "expected"),
     [((-3.0,), [3.0]), ((-3.0, -1.5), [3.0, 2.0]), ((-3.0, -1.0), [3.0, 1.0]), ((-3.0, -0.01, 0.0), [3.0, 1.0, 0.0])],
 )
-def test_rule_9_the_deepest_shedding_is_level_3_and_every_shedding_is_one(
+def test_rule_9_at_the_vtn_the_deepest_shedding_is_level_3_and_every_shedding_is_one(
     values: tuple[float, ...], expected: list[float]
 ) -> None:
     pair = Pair()

@@ -98,7 +98,9 @@ def test_the_operator_sees_no_opt_until_the_levels_are_answered(refused: Pair) -
     assert (held.revision, held.event.modification, held.unanswered) == (1, 2, True)
 
 
-def test_rule_5_numbers_rise_by_one_from_version_to_version_whatever_was_offered_between(refused: Pair) -> None:
+def test_rule_5_at_the_vtn_numbers_rise_by_one_from_version_to_version_whatever_was_offered_between(
+    refused: Pair,
+) -> None:
     seen = [offered(refused.vtn_is_polled())["E1"][0]]
     for kw in (-5.0, -4.0, -3.0):
         refused.vtn_changes(shed(delta_kw=kw))

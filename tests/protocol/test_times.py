@@ -166,7 +166,7 @@ def test_a_span_goes_out_only_in_whole_seconds(span: timedelta) -> None:
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_rule_1_a_date_time_is_read_as_utc_in_every_form_of_the_pattern(text: str, when: datetime) -> None:
+def test_rule_1_at_both_ends_a_date_time_is_read_as_utc_in_every_form_of_the_pattern(text: str, when: datetime) -> None:
     """Fractions are cut to microseconds, 24:00 is the next day, a missing Z is no other time zone."""
     read = read_datetime(text)
 
@@ -198,14 +198,14 @@ def test_a_date_time_that_cannot_be_used_is_refused_with_454(text: str) -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_rule_1_a_date_time_is_written_in_utc_with_z_and_reads_back(when: datetime) -> None:
+def test_rule_1_at_both_ends_a_date_time_is_written_in_utc_with_z_and_reads_back(when: datetime) -> None:
     text = write_datetime(when)
 
     assert text.endswith("Z")
     assert read_datetime(text) == when
 
 
-def test_rule_1_a_local_time_is_written_in_utc() -> None:
+def test_rule_1_at_both_ends_a_local_time_is_written_in_utc() -> None:
     tokyo = timezone(timedelta(hours=9))
     assert write_datetime(datetime(2026, 6, 1, 21, tzinfo=tokyo)) == "2026-06-01T12:00:00Z"
 

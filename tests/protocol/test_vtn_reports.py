@@ -133,7 +133,7 @@ def test_a_report_that_the_ven_cancels_comes_no_more(offering: Pair) -> None:
     assert code_of(offering.vtn_hears(cancel)) == "452"
 
 
-def test_rule_345_with_report_to_follow_one_last_report_comes(offering: Pair) -> None:
+def test_rule_345_at_the_vtn_with_report_to_follow_one_last_report_comes(offering: Pair) -> None:
     asks(offering, LOAD)
     offering.now = START + 40 * SECOND
     cancel = CancelReport(request_id=RequestId("x"), report_request_ids=(LOAD.id,), to_follow=True, ven_id=VEN1)
@@ -145,7 +145,7 @@ def test_rule_345_with_report_to_follow_one_last_report_comes(offering: Pair) ->
     assert (last.reports[0].start, last.reports[0].duration) == (START, duration(40 * SECOND))
 
 
-def test_x_rep_10_the_ven_may_cancel_with_its_acknowledgement(offering: Pair) -> None:
+def test_x_rep_10_at_the_vtn_the_ven_may_cancel_with_its_acknowledgement(offering: Pair) -> None:
     asks(offering, LOAD)
     offering.now = START + MINUTE
     update = offering.vtn_is_polled()

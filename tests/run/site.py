@@ -153,6 +153,6 @@ def code(message: Message) -> str:
     return result.code
 
 
-def soon(seconds: float = 2.5) -> datetime:
-    """When an event begins that is to begin as soon as it can: a poll and an answer ahead."""
+def soon(seconds: float = 5) -> datetime:
+    """When an event begins that is to begin as soon as it can: a poll and an answer ahead, on a busy machine, too."""
     return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -128,7 +128,7 @@ async def answered(site: Site, *events: Event) -> CreatedEvent:
             return await asyncio.wait_for(vtn.answer, PATIENCE.total_seconds())
 
 
-async def test_each_bad_event_is_opted_out_with_its_own_code_and_the_good_one_is_taken(site: Site) -> None:
+async def test_rules_19_33_48_at_the_ven_each_bad_event_is_opted_out_with_its_own_code(site: Site) -> None:
     """Rule 19. The message as a whole is in order, so its own code is 200 (rule 25); its requestID is empty (rule 42)."""
     said = await answered(
         site,
@@ -149,7 +149,7 @@ async def test_each_bad_event_is_opted_out_with_its_own_code_and_the_good_one_is
     }
 
 
-async def test_every_answer_quotes_the_distribution_and_says_what_is_wrong(site: Site) -> None:
+async def test_rule_42_at_the_ven_every_answer_quotes_the_distribution_and_says_what_is_wrong(site: Site) -> None:
     said = await answered(site, a_month_long("month"), event("good"))
 
     assert [answer.request_id for answer in said.responses] == ["d1", "d1"]

@@ -96,14 +96,14 @@ async def test_bytes_that_are_no_openadr_message_get_400_with_a_bare_code(refusa
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/xml; charset=utf-16"])
-async def test_another_content_type_gets_415(refusals: Refusals, content_type: str) -> None:
+async def test_rule_53_at_the_vtn_another_content_type_gets_415(refusals: Refusals, content_type: str) -> None:
     """Reference 6.2: application/xml, and utf-8 if a charset is named."""
     answer = await refusals.post(refusals.hall.edge, "OadrPoll", POLL, "Content-Type", content_type)
 
     assert (answer.status, answer.body) == (415, b"")
 
 
-async def test_a_service_that_there_is_not_gets_404(refusals: Refusals) -> None:
+async def test_rule_511_at_the_vtn_a_service_that_there_is_not_gets_404(refusals: Refusals) -> None:
     answer = await refusals.post(refusals.hall.edge, "EiMarket", POLL, "no such service")
 
     assert (answer.status, answer.body) == (404, b"")
@@ -118,7 +118,7 @@ async def test_a_body_of_the_limit_is_read_and_one_byte_more_is_not(refusals: Re
     assert (answer.status, answer.body) == (413, b"")
 
 
-async def test_a_payload_at_the_wrong_service_gets_453_in_its_own_reply(refusals: Refusals) -> None:
+async def test_rule_507_at_the_vtn_a_payload_at_the_wrong_service_gets_453_in_its_own_reply(refusals: Refusals) -> None:
     said = await refusals.say(
         refusals.hall.edge, RequestEvent(request_id=R1, ven_id=EDGE), "post it to EiEvent", service="OadrPoll"
     )
@@ -128,7 +128,7 @@ async def test_a_payload_at_the_wrong_service_gets_453_in_its_own_reply(refusals
     assert said.events == ()
 
 
-async def test_an_unknown_ven_id_gets_452(refusals: Refusals) -> None:
+async def test_rule_21_at_the_vtn_an_unknown_ven_id_gets_452(refusals: Refusals) -> None:
     said = await refusals.say(refusals.hall.edge, Poll(ven_id=VenId("NOBODY")), "venID NOBODY is unknown")
 
     assert code(said) == "452"

@@ -162,7 +162,7 @@ async def test_opts_wait_for_those_who_have_not_answered_and_no_longer_than_told
 
     assert await vtn.opts(event, within=timedelta(seconds=0.3)) == {"NEVER": None}
 
-    assert 0.3 <= asyncio.get_running_loop().time() - begun < 2
+    assert 0.3 <= asyncio.get_running_loop().time() - begun < 4
 
 
 async def test_the_response_of_a_ven_that_is_not_there_ends_with_the_grace(site: Site, vtn: Vtn) -> None:
@@ -215,7 +215,8 @@ async def test_a_vtn_that_holds_polls_does_not_wait_for_them_when_it_ends(site: 
             await afterwards.enter_async_context(ven.running())
             await until(drained, watch.changed)
             begun = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - begun < 3
+        # It would hold them for 45 s.
+        assert asyncio.get_running_loop().time() - begun < 15
 
 
 async def test_a_port_that_is_taken_is_said_before_anything_runs(site: Site, vtn: Vtn) -> None:

@@ -53,8 +53,8 @@ from tests.wire.sealing import received
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-AT_ONCE_S = 2.0
-"""Far below the times that polls are held for here, and what a busy machine may take for a few milliseconds' work."""
+AT_ONCE_S = 8.0
+"""Below the times that polls are held for here, and what a very busy machine may take for a few milliseconds' work."""
 
 
 @pytest.fixture(scope="module")
@@ -386,4 +386,4 @@ async def test_a_ven_whose_held_poll_broke_off_does_not_wait_for_what_it_might_h
             async with Vtn(site.settings(again)).running() as vtn:
                 event = await vtn.publish(order("PATIENT"))
 
-                assert await vtn.opts(event, within=timedelta(seconds=15)) == {"PATIENT": OPT_IN}
+                assert await vtn.opts(event, within=timedelta(seconds=30)) == {"PATIENT": OPT_IN}

@@ -55,7 +55,7 @@ async def known(vtn: Vtn) -> dict[str, int]:
     return {order.id: order.modification for order in await vtn.events()}
 
 
-async def test_rule_18_an_overlap_is_refused_with_the_name_of_the_other_event() -> None:
+async def test_rule_18_at_the_vtn_an_overlap_is_refused_with_the_name_of_the_other_event() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         with pytest.raises(Overlap) as refused:
@@ -80,7 +80,7 @@ async def test_rule_18_an_overlap_is_refused_with_the_name_of_the_other_event() 
     ],
     ids=["just before", "a second too long", "a second too early", "just after", "round it", "inside it"],
 )
-async def test_rule_18_events_may_touch_and_no_more(start: datetime, length: timedelta, fits: bool) -> None:
+async def test_rule_18_at_the_vtn_events_may_touch_and_no_more(start: datetime, length: timedelta, fits: bool) -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         if fits:
@@ -90,7 +90,7 @@ async def test_rule_18_events_may_touch_and_no_more(start: datetime, length: tim
                 await vtn.publish(event("ev-2", start, length))
 
 
-async def test_rule_18_other_vens_and_other_market_contexts_have_their_own_time() -> None:
+async def test_rule_18_at_the_vtn_other_vens_and_other_market_contexts_have_their_own_time() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         await vtn.publish(event("ev-2", to=("VEN2",)))
@@ -100,7 +100,7 @@ async def test_rule_18_other_vens_and_other_market_contexts_have_their_own_time(
 
 
 @pytest.mark.parametrize(("later", "fits"), [(10 * MINUTE - SECOND, False), (10 * MINUTE, True)])
-async def test_rule_18_what_startafter_may_add_belongs_to_an_event(later: timedelta, fits: bool) -> None:
+async def test_rule_18_at_the_vtn_what_startafter_may_add_belongs_to_an_event(later: timedelta, fits: bool) -> None:
     """Of the one that is there and of the new one alike."""
     orders = event("ev-1", startafter=10 * MINUTE), event("ev-2", NOON + HOUR + later)
     for first, second in (orders, orders[::-1]):
@@ -113,7 +113,7 @@ async def test_rule_18_what_startafter_may_add_belongs_to_an_event(later: timede
                     await vtn.publish(second)
 
 
-async def test_rule_18_a_change_into_another_event_is_refused_and_changes_nothing() -> None:
+async def test_rule_18_at_the_vtn_a_change_into_another_event_is_refused_and_changes_nothing() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         await vtn.publish(event("ev-2", NOON + 2 * HOUR))
@@ -125,7 +125,7 @@ async def test_rule_18_a_change_into_another_event_is_refused_and_changes_nothin
         assert await known(vtn) == {"ev-1": 0, "ev-2": 1}
 
 
-async def test_rule_18_an_event_is_not_in_its_own_way() -> None:
+async def test_rule_18_at_the_vtn_an_event_is_not_in_its_own_way() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         await vtn.change("ev-1", event("", NOON + 30 * MINUTE, 2 * HOUR))
@@ -133,7 +133,7 @@ async def test_rule_18_an_event_is_not_in_its_own_way() -> None:
             await vtn.publish(event("ev-2", NOON + 2 * HOUR))
 
 
-async def test_rule_18_a_ven_that_was_left_out_is_free_and_one_that_was_taken_in_is_not() -> None:
+async def test_rule_18_at_the_vtn_a_ven_that_was_left_out_is_free_and_one_that_was_taken_in_is_not() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1"))
         await vtn.change("ev-1", event("", to=("VEN2",)))
@@ -142,7 +142,7 @@ async def test_rule_18_a_ven_that_was_left_out_is_free_and_one_that_was_taken_in
             await vtn.change("ev-1", event("", to=("VEN1", "VEN2")))
 
 
-async def test_rule_18_a_cancelled_event_frees_its_time() -> None:
+async def test_rule_18_at_the_vtn_a_cancelled_event_frees_its_time() -> None:
     async with running() as vtn:
         await vtn.publish(event("ev-1", startafter=10 * MINUTE))
         await vtn.cancel("ev-1")
@@ -157,7 +157,7 @@ async def test_rule_18_a_cancelled_event_frees_its_time() -> None:
         (10 * MINUTE, NOON + 30 * MINUTE, True),
     ],
 )
-async def test_rule_65_a_running_event_that_is_cancelled_ends_within_startafter(
+async def test_rule_65_at_the_vtn_a_running_event_that_is_cancelled_ends_within_startafter(
     startafter: timedelta, start: datetime, fits: bool
 ) -> None:
     """Twenty minutes after its start it is cancelled; until it has ended for certain the time is not free."""
@@ -187,7 +187,7 @@ async def test_events_that_are_over_are_in_nobodys_way() -> None:
         await vtn.publish(event("ev-2", NOON, 2 * HOUR))
 
 
-async def test_rule_18_of_two_orders_at_once_one_is_too_late() -> None:
+async def test_rule_18_at_the_vtn_of_two_orders_at_once_one_is_too_late() -> None:
     async with running() as vtn:
         orders = [vtn.publish(event(f"ev-{number}", to=("VEN1", "VEN2"))) for number in range(5)]
         said = await asyncio.gather(*orders, return_exceptions=True)
@@ -196,7 +196,7 @@ async def test_rule_18_of_two_orders_at_once_one_is_too_late() -> None:
         assert await known(vtn) == {"ev-0": 0}
 
 
-async def test_rule_18_what_no_ven_has_fetched_counts_after_a_restart(tmp_path: Path) -> None:
+async def test_rule_18_at_the_vtn_what_no_ven_has_fetched_counts_after_a_restart(tmp_path: Path) -> None:
     """The events are still in the mail of their VENs."""
     url = f"sqlite:{tmp_path / 'vtn.db'}"
     for expected in ("published", "refused"):

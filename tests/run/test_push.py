@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from openadr_ra import OPT_IN, Ven, Vtn, dispatch
-from openadr_ra.errors import OK
+from openadr_ra.errors import OK, SettingsError
 from openadr_ra.net.tls import client_context
 from openadr_ra.programs import certs
 from openadr_ra.protocol.messages import (
@@ -44,7 +44,7 @@ from openadr_ra.wire.codec import decode, encode
 from tests.net.peers import exchange, post
 from tests.run.peer import Peer, peer
 from tests.run.push_peer import free_port
-from tests.run.site import BATTERY, Site, Table, Watch, code, new_site, soon, until
+from tests.run.site import BATTERY, PATIENCE, Site, Table, Watch, code, new_site, soon, until
 from tests.wire.sealing import received
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,10 +80,8 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def pushed(
-    site: Site, vtn: Vtn, name: str, *, prints: tuple[str, ...] = (), signs: bool = False
-) -> AsyncIterator[Pushed]:
-    url = f"https://127.0.0.1:{free_port()}"
+async def pushed(site: Site, vtn: Vtn, name: str, *, signs: bool = False) -> AsyncIterator[Pushed]:
+    url, prints = f"https://127.0.0.1:{free_port()}", [one.fingerprint for one in site.own]
     table = site.ven(name, vtn.url, BATTERY, push_url=url, vtn_fingerprints=prints, xml_signature=signs)
     watch = Watch()
     async with Ven(site.settings(table), tap=watch).running() as ven:
@@ -144,7 +142,7 @@ async def story(site: Site, vtn: Vtn, watch: Watch) -> Story:
         opts.append(await opt(vtn, event))
         second = timedelta(seconds=1)
         ids = await vtn.ask(name, [WantedReport(granularity=second, back=second)])
-        assert await vtn.came(name, ids[0], within=timedelta(seconds=10))
+        assert await vtn.came(name, ids[0], within=PATIENCE)
         await vtn.stop(name, ids)
         await happens(CancelReport)
         await vtn.reregister(name)
@@ -155,7 +153,7 @@ async def story(site: Site, vtn: Vtn, watch: Watch) -> Story:
 
 
 async def opt(vtn: Vtn, event: str) -> object:
-    (found,) = (await vtn.opts(event, within=timedelta(seconds=10))).values()
+    (found,) = (await vtn.opts(event, within=PATIENCE)).values()
     return found
 
 
@@ -218,7 +216,7 @@ async def test_push_and_pull_vens_live_side_by_side_on_one_vtn(site: Site, vtn: 
         order = dispatch(start=soon(600), every=HOUR, delta_kw=(-1,), to=("BOTH-1", "BOTH-2"))
         event = await vtn.publish(order)
 
-        assert await vtn.opts(event, within=timedelta(seconds=10)) == {"BOTH-1": OPT_IN, "BOTH-2": OPT_IN}
+        assert await vtn.opts(event, within=PATIENCE) == {"BOTH-1": OPT_IN, "BOTH-2": OPT_IN}
         assert {one.ven_id: one.transport for one in await vtn.vens() if one.ven_id in order.asks} == {
             "BOTH-1": "push",
             "BOTH-2": "pull",
@@ -229,7 +227,9 @@ async def test_a_ven_may_go_over_to_the_other_transport_and_back(site: Site, vtn
     """Its settings alone change: it registers again with unchanged ids, and is told as it wants to be from then on."""
     name, shown = "CHANGES", site.issue("CHANGES")
     for number, to in enumerate(("push", "pull", "push")):
-        address: Table = {"push_url": f"https://127.0.0.1:{free_port()}"} if to == "push" else {}
+        prints = [one.fingerprint for one in site.own]
+        url = f"https://127.0.0.1:{free_port()}"
+        address: Table = {"push_url": url, "vtn_fingerprints": prints} if to == "push" else {}
         table = site.ven(name, vtn.url, BATTERY, certificate=shown, **address)
         async with Ven(site.settings(table)).running():
 
@@ -245,7 +245,7 @@ async def test_a_ven_may_go_over_to_the_other_transport_and_back(site: Site, vtn
     assert len({each.registration_id for each in told}) == 1
 
 
-async def test_x_poll_1_a_push_ven_that_polls_is_answered_451(site: Site, vtn: Vtn) -> None:
+async def test_x_poll_1_at_the_vtn_a_push_ven_that_polls_is_answered_451(site: Site, vtn: Vtn) -> None:
     async with pushed(site, vtn, "ASKS") as it:
         shown = peer_of(site, it)
 
@@ -287,19 +287,26 @@ async def heard_by(it: Pushed, context: ssl.SSLContext | None, body: bytes) -> b
         return b""
 
 
-async def test_another_ven_of_the_same_ca_is_refused_where_the_vtn_s_fingerprints_are_known(
-    site: Site, vtn: Vtn
-) -> None:
+async def test_another_ven_of_the_same_ca_is_refused_by_a_push_ven(site: Site, vtn: Vtn) -> None:
     """A VEN knows of its VTN by `ca` alone that it is one of the same house; by `vtn_fingerprints` who it is."""
-    prints = tuple(one.fingerprint for one in site.own)
     fellow = site.issue("FELLOW")
-    async with pushed(site, vtn, "KNOWS", prints=prints) as it:
+    async with pushed(site, vtn, "KNOWS") as it:
         refused = await peer(site, it.url + PATH, fellow).say(RequestReregistration(ven_id=VenId("KNOWS")))
         known = await peer(site, it.url + PATH, site.own[0]).say(RequestReregistration(ven_id=VenId("KNOWS")))
 
         order = dispatch(start=soon(600), every=HOUR, delta_kw=(-1,), to=("KNOWS",))
         assert (code(refused), code(known)) == ("463", OK)
         assert await opt(vtn, await vtn.publish(order)) == OPT_IN
+
+
+async def test_a_push_ven_that_does_not_know_its_vtn_by_name_does_not_start(site: Site, vtn: Vtn) -> None:
+    table = site.ven("NAIVE", vtn.url, BATTERY, push_url=f"https://127.0.0.1:{free_port()}")
+
+    with pytest.raises(SettingsError, match="push_url needs vtn_fingerprints") as refused:
+        async with Ven(site.settings(table)).running():
+            pass
+
+    assert "certs fingerprint" in str(refused.value)
 
 
 PATH = "/OpenADR2/Simple/2.0b"
@@ -312,6 +319,7 @@ BAD: dict[str, tuple[str, bytes, int]] = {
     "too much": ("EiReport", b"<" * (4 * 1024 * 1024 + 1), 413),
     "a service that no VEN has": ("OadrPoll", encode(Poll(ven_id=VenId("BAD"))), 404),
     "another such service": ("EiOpt", encode(Poll(ven_id=VenId("BAD"))), 404),
+    "a message at another service": ("EiEvent", encode(RequestReregistration(ven_id=VenId("BAD"))), 200),
 }
 
 
@@ -320,7 +328,9 @@ async def test_bad_bytes_get_4xx_and_the_push_ven_lives(site: Site, vtn: Vtn) ->
     async with pushed(site, vtn, "BAD") as it:
         poster = peer(site, it.url + PATH, site.own[0])
         for name, (service, body, status) in BAD.items():
-            assert (await poster.post(service, body)).status == status, name
+            answer = await poster.post(service, body)
+            assert answer.status == status, name
+            assert status != 200 or code(answer.message) == "453"
         assert (
             await poster.post("EiEvent", encode(Poll(ven_id=VenId("BAD"))), content_type="text/plain")
         ).status == 415
@@ -334,7 +344,7 @@ async def test_bad_bytes_get_4xx_and_the_push_ven_lives(site: Site, vtn: Vtn) ->
 async def test_messages_are_signed_both_ways_where_the_ven_registered_so(site: Site, vtn: Vtn, watch: Watch) -> None:
     """Those that are posted and their answers as well; an empty 200 has nothing to sign."""
     prints = tuple(one.fingerprint for one in site.own)
-    async with pushed(site, vtn, "SIGNS", prints=prints, signs=True) as it:
+    async with pushed(site, vtn, "SIGNS", signs=True) as it:
         order = dispatch(start=soon(600), every=HOUR, delta_kw=(-1,), to=("SIGNS",))
         assert await opt(vtn, await vtn.publish(order)) == OPT_IN
         # What is not signed is not its VTN's word, whoever brings it.

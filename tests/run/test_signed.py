@@ -70,7 +70,9 @@ def without_reason(answer: Answer) -> str:
 
 @pytest.mark.parametrize("key", KEY_KINDS)
 @pytest.mark.parametrize("style", ["id", "enveloped"])
-async def test_what_is_signed_is_answered_signed(site: Site, vtn: Vtn, key: KeyKind, style: str) -> None:
+async def test_rule_514_at_the_vtn_what_is_signed_is_answered_signed(
+    site: Site, vtn: Vtn, key: KeyKind, style: str
+) -> None:
     """Whichever key and whichever of the two shapes (interop 4); ours are by id."""
     made = signed_peer(site, vtn.url, f"{key}-{style}", key=key)
     creation = made.creation()
@@ -89,7 +91,9 @@ async def test_what_is_not_signed_is_answered_unsigned(site: Site, vtn: Vtn) -> 
     assert code(await plain.register("PLAIN")) == OK
 
 
-async def test_a_ven_that_registered_for_signatures_is_refused_459_without_one(vtn: Vtn, ven: SignedPeer) -> None:
+async def test_rule_514_at_the_vtn_a_ven_that_registered_for_signatures_is_refused_459_without_one(
+    vtn: Vtn, ven: SignedPeer
+) -> None:
     """In the reply that belongs to the message; and nothing comes of it."""
     before = await vtn.store.load(party(ven.ven_id), Party)
 
@@ -164,7 +168,7 @@ async def test_what_was_changed_on_the_way_is_refused_without_detail(ven: Signed
     assert without_reason(await ven.post(ven.poll, changed)) == "459"
 
 
-async def test_the_same_bytes_are_taken_once(ven: SignedPeer) -> None:
+async def test_rule_514_at_the_vtn_the_same_bytes_are_taken_once(ven: SignedPeer) -> None:
     """Whether they change anything or not; the same words under another nonce are another message."""
     for message in (offer(ven), ven.poll):
         body = ven.sealed(message)
@@ -212,9 +216,10 @@ async def test_a_message_is_good_for_the_window_on_both_sides_of_our_clock(site:
         async def stamped(off: timedelta) -> Message:
             return (await made.say(offer(made), made.sealed(offer(made), at=clock.now() + off))).message
 
-        assert code(await stamped(-WINDOW + SECOND)) == OK
+        # A message grows older on its way, on a busy machine by some seconds; to the second, see tests/wire.
+        assert code(await stamped(-WINDOW + 10 * SECOND)) == OK
         assert code(await stamped(WINDOW)) == OK
-        for off, words in ((-WINDOW - SECOND, "s ago"), (WINDOW + SECOND, "in the future")):
+        for off, words in ((-WINDOW - SECOND, "s ago"), (WINDOW + 10 * SECOND, "in the future")):
             refused = await stamped(off)
             assert (code(refused), reason(refused)) == ("459", words)
 

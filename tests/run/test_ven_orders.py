@@ -177,7 +177,10 @@ async def test_a_report_that_is_wanted_once_comes_once(site: Site, vtn: Vtn) -> 
 
     assert (states[usage], states[status], reports) == ("served", "served", [1, 1])
     assert not {usage, status} & {*shown.reports_running, *shown.reports_unanswered}
-    assert set(readings) == {"bat-1.online", "bat-1.override"}
+    assert set(readings) == {
+        "bat-1.online", "bat-1.override",
+        "bat-1.setpoint.minimum", "bat-1.setpoint.maximum", "bat-1.setpoint.current", "bat-1.setpoint.normal",
+    }  # fmt: skip
 
 
 async def test_metadata_can_be_asked_for(site: Site, vtn: Vtn) -> None:
@@ -255,7 +258,7 @@ REFUSED: list[tuple[WantedReport, type[OadrRaError], str]] = [
     (WantedReport(duration=-SECOND), InvalidData, "duration: cannot be less than nothing"),
     (WantedReport(start=datetime(2026, 11, 21)), InvalidData, "start has no time zone"),  # noqa: DTZ001 - hence
     (WantedReport(name=HISTORY_USAGE, back=HOUR), InvalidData, "HISTORY_USAGE comes once and as it was kept"),
-    (WantedReport(name=HISTORY_USAGE, granularity=MINUTE), InvalidData, "leave granularity and back out"),
+    (WantedReport(name=HISTORY_USAGE, granularity=MINUTE), InvalidData, "leave granularity, back and on_change out"),
 ]
 
 

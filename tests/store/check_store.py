@@ -329,6 +329,21 @@ class RecordsContract:
         kept = reading(4, revision=2, quality=COMM_FAILURE), reading(1, span=HALF_HOUR)
         assert await store.readings(["ven-1/power"], NOON, NOON + MINUTE) == kept
 
+    async def test_old_readings_are_forgotten_but_for_the_newest_of_each_series(self, store: Store) -> None:
+        """Those that ended before then; of a series with no more than the least that is to stay, none."""
+        many = [reading(float(number), start=NOON + number * MINUTE) for number in range(6)]
+        other, foreign = reading(series="ven-1/energy"), reading(series="ven-2/power")
+        reaching = reading(9.0, start=NOON, span=10 * MINUTE)
+        await store.record([*many, reaching, other, foreign])
+        names = ("ven-1/power", "ven-1/energy", "ven-2/power")
+
+        await store.forget("ven-1/", NOON + 4 * MINUTE, 1)
+        assert await store.readings(names, NOON, NOON + HALF_HOUR) == (reaching, *many[4:], other, foreign)
+        await store.forget("ven-1/", NOON + HALF_HOUR, 2)
+        assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
+        await store.forget("ven-1/", NOON + HALF_HOUR, 3)
+        assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
+
     @pytest.mark.parametrize("bad", [reading(float("inf")), reading(float("nan")), reading(span=-MICROSECOND)])
     async def test_readings_that_make_no_sense_are_refused(self, store: Store, bad: Reading) -> None:
         """With all that was recorded beside them."""

@@ -135,6 +135,10 @@ class SameStore(RuleBasedStateMachine):
     def record(self, found: tuple[Reading, ...], lines: tuple[Entry, ...]) -> None:
         self.both(lambda store: store.record(found, lines))
 
+    @rule(prefix=series, before=minutes, least=st.integers(1, 3))
+    def forget(self, prefix: str, before: datetime, least: int) -> None:
+        self.both(lambda store: store.forget(prefix, before, least))
+
     @rule(nonce=st.sampled_from("abc"), passed=st.integers(0, 2), wait=st.integers(0, 3))
     def remember(self, nonce: str, passed: int, wait: int) -> None:
         self.now += passed * MINUTE

@@ -65,7 +65,7 @@ def test_every_recorded_message_that_is_schema_valid_means_the_same_after_we_sai
     assert valid > len(ACCEPTED)
 
 
-def test_the_bytes_we_send_carry_no_schema_location_and_declare_every_prefix_on_the_root() -> None:
+def test_rule_45_at_both_ends_the_bytes_we_send_carry_no_schema_location() -> None:
     """Rule 45; and a signature's canonical form depends on where prefixes are declared."""
     for file in ACCEPTED:
         body = encode(decode(file.read_bytes()))

@@ -71,7 +71,7 @@ def transform(*algorithms: str) -> str:
         pytest.param('URI="#oadrSignedObject"', 'URI=""', "transforms", id="the document with the signature in it"),
     ],
 )
-def test_the_references_are_one_to_the_message_and_one_to_replay_protect(
+def test_rule_514_at_both_ends_the_references_are_one_to_the_message_and_one_to_replay_protect(
     pattern: str, by: str, reason: str, by_id: bytes, signers: dict[KeyKind, Signer]
 ) -> None:
     assert reason in refusal(sealed(changed(by_id, pattern, by), signers["ec"].key))

@@ -50,7 +50,7 @@ STYLES: tuple[Style, ...] = ("id", "enveloped")
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
-def test_any_message_is_signed_so_that_it_is_verified_schema_valid_and_the_same(
+def test_rule_514_at_both_ends_any_message_is_signed_so_that_it_is_verified_and_the_same(
     signers: dict[KeyKind, Signer], data: st.DataObject
 ) -> None:
     message = data.draw(values(data.draw(st.sampled_from(PAYLOADS))))

@@ -118,7 +118,7 @@ def test_what_the_schema_does_not_take_is_refused_by_the_checked_encoder(message
         encode_checked(message)
 
 
-def test_every_payload_says_its_version() -> None:
+def test_rule_509_at_both_ends_a_payload_says_its_version() -> None:
     """Rule 509, though the schema has it optional."""
     assert b'<oadr:oadrPoll ei:schemaVersion="2.0b">' in encode(Poll(ven_id=VenId("v")))
 

@@ -20,6 +20,7 @@ from openadr_ra.drivers.simulated.physics import (
 )
 from openadr_ra.drivers.simulated.shell import NotNegative, Simulated, SimulatedSettings
 from openadr_ra.protocol.model import ResourceId
+from openadr_ra.protocol.parts import LoadControlLevel, LoadControlState
 from openadr_ra.seams import Clock, Descriptor
 
 
@@ -85,6 +86,16 @@ class LinePhysics(Device, frozen=True, kw_only=True, gc=False):
             min_on_s=self.min_on_s,
             min_off_s=self.min_off_s,
         )
+
+    def load_control(self, setpoint: LoadControlLevel) -> LoadControlState:
+        """By levels, too: so many above or below the one that it runs on by itself."""
+        steps = [self._step(kw) for kw in (setpoint.minimum, setpoint.maximum, setpoint.current, setpoint.normal)]
+        minimum, maximum, current, normal = (step - steps[-1] for step in steps)
+        offset = LoadControlLevel(minimum=minimum, maximum=maximum, current=current, normal=normal)
+        return msgspec.structs.replace(super().load_control(setpoint), level_offset=offset)
+
+    def _step(self, kw: float | None) -> float:
+        return float(self.levels_kw.index(nearest(self.levels_kw, kw or 0.0)))
 
     def _locked_s(self, state: State) -> float:
         """How long it may neither go on nor off."""

@@ -11,6 +11,7 @@ import math
 import msgspec
 
 from openadr_ra.protocol.model import ResourceId
+from openadr_ra.protocol.parts import LoadControlLevel, LoadControlState
 from openadr_ra.protocol.shape import Value
 from openadr_ra.seams import Descriptor
 
@@ -107,6 +108,12 @@ class Device(Value, frozen=True, kw_only=True, gc=False):
         """How long nothing of its own happens while power goes on with this slope."""
         return math.inf
 
+    def load_control(self, setpoint: LoadControlLevel) -> LoadControlState:
+        """How it is controlled: by a power, and where it only consumes by the part of the largest one, too."""
+        if self.min_kw < 0 or not self.max_kw:
+            return LoadControlState(setpoint=setpoint)
+        return LoadControlState(setpoint=setpoint, capacity=scaled(setpoint, 1 / self.max_kw))
+
     def left(self, state: State) -> Left:
         raise NotImplementedError
 
@@ -180,6 +187,15 @@ def within(low_kw: float, high_kw: float, kw: float) -> Aim:
 def snapped(stored_kwh: float, limit_kwh: float, capacity_kwh: float) -> float:
     """`stored_kwh`; the limit itself where only rounding lies between."""
     return limit_kwh if abs(stored_kwh - limit_kwh) <= capacity_kwh * 1e-8 else stored_kwh
+
+
+def scaled(level: LoadControlLevel, factor: float) -> LoadControlLevel:
+    """`level` in another unit."""
+    minimum, maximum, current, normal = (
+        None if value is None else value * factor
+        for value in (level.minimum, level.maximum, level.current, level.normal)
+    )
+    return LoadControlLevel(minimum=minimum, maximum=maximum, current=current or 0.0, normal=normal)
 
 
 def nearest(choices: tuple[float, ...], kw: float) -> float:

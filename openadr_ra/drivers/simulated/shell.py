@@ -27,7 +27,14 @@ from openadr_ra.drivers.simulated.physics import (
     wish_kw,
 )
 from openadr_ra.protocol.model import ResourceId
-from openadr_ra.protocol.parts import COMM_FAILURE, GOOD, LOCAL_OVERRIDE, NO_VALUE
+from openadr_ra.protocol.parts import (
+    COMM_FAILURE,
+    GOOD,
+    LOCAL_OVERRIDE,
+    NO_VALUE,
+    LoadControlLevel,
+    LoadControlState,
+)
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.times import FOREVER, shift
 from openadr_ra.seams import Ack, Clock, Descriptor, DriverSettings, Measurement, Setpoint
@@ -153,6 +160,15 @@ class Simulated:
             can_raise_kwh=0.0 if overridden else _limited(left.raise_kwh / speed),
             local_override=overridden,
             quality=LOCAL_OVERRIDE if overridden else GOOD,
+            load_control=self._load_control(state, low_kw, high_kw),
+        )
+
+    def _load_control(self, state: State, low_kw: float, high_kw: float) -> LoadControlState:
+        """The power it is asked for now, where it can be asked to go, and what it would do by itself."""
+        asked_kw = self._device.aim(state, wish_kw(self._device, state)).kw
+        own_kw = self._device.own_kw(state)
+        return self._device.load_control(
+            LoadControlLevel(minimum=low_kw, maximum=high_kw, current=asked_kw, normal=own_kw)
         )
 
     def _out_of_reach(self) -> Measurement:

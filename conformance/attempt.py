@@ -1,0 +1,40 @@
+"""One case against one subject: whatever happens becomes a result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from conformance.case import Case, Failed, NeedsOperator, NotSupported, Verdict
+from conformance.record import Record
+from conformance.tested import Ven, Vtn
+from conformance.verdict import Result, evidence, result
+
+Opened = contextlib.AbstractAsyncContextManager[Vtn | Ven]
+
+
+async def attempt(case: Case, opened: Callable[[Record], Opened], record: Record, *, slower: float = 1.0) -> Result:
+    """Run the case in its time, `slower` times it, against the subject that `opened` gives."""
+    try:
+        async with opened(record) as subject, asyncio.timeout(case.within_s * slower):
+            await case.run(subject)
+    except Failed as failed:
+        verdict: Verdict = "fail" if case.level == "MUST" else "non-strict"
+        return result(
+            case,
+            verdict,
+            expected=failed.expected,
+            actual=failed.actual,
+            evidence=evidence(failed.message, failed.path),
+        )
+    except NotSupported as missing:
+        return result(case, "not implemented", why=str(missing))
+    except NeedsOperator as wanted:
+        return result(case, "needs operator", why=str(wanted))
+    except TimeoutError:
+        limit = case.within_s * slower
+        return result(case, "fail", expected=f"an end within {limit:g} s", actual="the case's time was over")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return result(case, "fail", expected="a subject that can be tested", actual=f"{type(error).__name__}: {error}")
+    return result(case, "pass")

@@ -1,0 +1,127 @@
+"""What is asked, shared out among members over time: piece by piece, with what is owed elsewhere left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from math import fsum
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from openadr_ra.fleet.allocate import Allocation, Headroom, allocate, by_level
+from openadr_ra.fleet.member import Member, Share, available, headroom
+from openadr_ra.protocol.model import ResourceId
+from openadr_ra.protocol.schedule import Mode, Schedule, Slot, mean
+from openadr_ra.protocol.step import Away
+from openadr_ra.protocol.times import FOREVER
+
+OPEN_ENDED = timedelta(hours=1)
+"""How long an open-ended slot is taken to last when its energy is planned; nobody knows better."""
+
+Members = dict[ResourceId, Member]
+Taken = dict[ResourceId, tuple[Share, ...]]
+Plans = dict[ResourceId, tuple[Slot, ...]]
+"""Declared baselines."""
+
+
+class Lot(NamedTuple):
+    """A piece of time shared out. `wanted` is what is asked in it, in the schedule's own sense; `asked` the same as kW
+    against the baseline; `cover` the part of it that somebody takes."""
+
+    wanted: Slot
+    asked: Slot
+    shares: dict[ResourceId, Share]
+    short_kw: float
+    cover: float
+
+
+def pieces(schedule: Schedule, taken: Taken, away: tuple[Away, ...], now: datetime) -> tuple[Slot, ...]:
+    """The slots not yet over, cut wherever what members owe elsewhere, or who is away, changes."""
+    edges = {edge for shares in taken.values() for share in shares for edge in (share.start, share.end)}
+    edges |= {edge for each in away for edge in (each.start, each.end)}
+    found: list[Slot] = []
+    for slot in schedule.slots:
+        start = max(slot.start, now)
+        for edge in sorted(edge for edge in edges if start < edge < slot.end):
+            found.append(replace(slot, start=start, end=edge))
+            start = edge
+        if start < slot.end:
+            found.append(replace(slot, start=start))
+    return tuple(found)
+
+
+def planned(
+    mode: Mode,
+    slots: tuple[Slot, ...],
+    plans: Plans,
+    members: Members,
+    taken: Taken,
+    away: tuple[Away, ...],
+    now: datetime,
+) -> tuple[Lot, ...]:
+    """The pieces shared out, one after the other: what one uses of a member's energy the next no longer has."""
+    targets = tuple(replace(slot, kw=_target(mode, slot, plans)) for slot in slots)
+    lots: list[Lot] = []
+    for index, (wanted, slot) in enumerate(zip(slots, targets, strict=True)):
+        hours = _hours(targets[index:])
+        offers = tuple(
+            headroom(member, plans[id], taken.get(id, ()), slot, hours=hours, now=now)
+            for id, member in members.items()
+            if id in plans and available(member) and not is_away(id, slot, away)
+        )
+        lot = _lot(mode, wanted, slot, offers, plans)
+        lots.append(lot)
+        taken = taken | {id: (*taken.get(id, ()), share) for id, share in lot.shares.items()}
+    return tuple(lots)
+
+
+def is_away(resource: ResourceId, span: Slot, away: Iterable[Away]) -> bool:
+    """Was the member declared not available in any part of that time?"""
+    return any(each.resource == resource and each.start < span.end and each.end > span.start for each in away)
+
+
+def _target(mode: Mode, slot: Slot, plans: Plans) -> float:
+    """The slot's kW against the baselines; a level stays a level. Members that are away count with their plan."""
+    if mode != "setpoint":
+        return slot.kw
+    return slot.kw - fsum(mean(plan, slot.start, slot.end) for plan in plans.values())
+
+
+def _hours(slots: tuple[Slot, ...]) -> float:
+    """How long the first slot's power would last on all that these still ask in its direction.
+
+    With constant power that is the length of the rest; a smaller slot ahead leaves more energy to this one.
+    """
+    first = slots[0]
+    if first.kw == 0:
+        return length_h(first)
+    return fsum(slot.kw / first.kw * length_h(slot) for slot in slots if slot.kw * first.kw > 0)
+
+
+def length_h(slot: Slot) -> float:
+    """Hours that the slot's energy is planned for."""
+    length = slot.end - slot.start if slot.end < FOREVER else OPEN_ENDED
+    return length / timedelta(hours=1)
+
+
+def _lot(mode: Mode, wanted: Slot, slot: Slot, offers: tuple[Headroom, ...], plans: Plans) -> Lot:
+    if mode == "level" and slot.kw == 0:
+        # Level 0 is normal operation: nobody is told anything.
+        return Lot(wanted, slot, {}, 0.0, 1.0)
+    if mode == "level":
+        allocation = by_level(slot.kw, offers)
+        asked = replace(slot, kw=fsum(allocation.shares.values()))
+        cover = 1.0 if any(offer.reduce_kw > 0 for offer in offers) else 0.0
+    else:
+        allocation = allocate(slot.kw, offers)
+        asked = slot
+        cover = 1.0 - abs(allocation.uncovered_kw / slot.kw) if slot.kw else 1.0
+    return Lot(wanted, asked, _shares(asked, allocation, plans), abs(allocation.uncovered_kw), cover)
+
+
+def _shares(slot: Slot, allocation: Allocation, plans: Plans) -> dict[ResourceId, Share]:
+    return {
+        id: Share(start=slot.start, end=slot.end, base_kw=mean(plans[id], slot.start, slot.end), delta_kw=delta_kw)
+        for id, delta_kw in allocation.shares.items()
+    }

@@ -1,0 +1,67 @@
+"""What a VEN's operator sees of a VTN above: the registration, what it said of itself, and what stands between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from openadr_ra.protocol.model import RegistrationId, VenId, VtnId
+from openadr_ra.protocol.node import EndNode, GivenUp
+from openadr_ra.protocol.parts import Info
+from openadr_ra.protocol.registration import Phase
+
+Infos = dict[str, dict[str, str]]
+"""By service or extension: its keys and values."""
+
+
+class UpstreamSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How this VEN stands with one VTN. `phase` "new": it registers still; `refusal` is why the VTN would not have it.
+
+    `owed` has the kinds of messages that are not acknowledged yet, `unanswered` how often the most patient of them, or the
+    poll, was sent in vain: 0 where all is well. `given_up` are messages that the VTN turned away for good (9.1.5), the last
+    of a kind since the start. `service_info` and `extensions` are what it said of itself when it registered us.
+    """
+
+    upstream: str
+    phase: Phase
+    transport: Literal["pull", "push"]
+    ven_id: VenId | None
+    vtn_id: VtnId | None
+    registration_id: RegistrationId | None
+    poll_s: int
+    hold_s: int
+    refusal: str
+    owed: tuple[str, ...]
+    unanswered: int
+    given_up: tuple[GivenUp, ...]
+    service_info: Infos
+    extensions: Infos
+
+
+def upstream_summary(state: EndNode, name: str) -> UpstreamSummary:
+    """The VEN as it stands towards the VTN of that name."""
+    member = state.member
+    # The first attempt at anything may be under way.
+    tries = [debt.tries for debt in state.debts] + [state.poll_tries]
+    return UpstreamSummary(
+        upstream=name,
+        phase=member.phase,
+        transport="push" if state.identity.push_address else "pull",
+        ven_id=member.ven_id,
+        vtn_id=member.vtn_id,
+        registration_id=member.registration_id,
+        poll_s=member.poll_s,
+        hold_s=member.hold_s,
+        refusal=member.refusal,
+        owed=tuple(dict.fromkeys(type(debt.work).__name__ for debt in state.debts)),
+        unanswered=max(0, *(number - 1 for number in tries)),
+        given_up=state.given_up,
+        service_info={item.service: _by_key(item.infos) for item in member.service_info},
+        extensions={item.name: _by_key(item.infos) for item in member.extensions},
+    )
+
+
+def _by_key(infos: Iterable[Info]) -> dict[str, str]:
+    return {info.key: info.value for info in infos}
