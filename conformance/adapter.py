@@ -30,7 +30,7 @@ import msgspec
 
 from conformance import http
 from conformance.case import NotSupported
-from conformance.operator import EventWish, ReportWish
+from conformance.operator import EventWish, Refused, ReportWish
 from conformance.subject import Places
 
 WITHIN_S = 10.0
@@ -116,7 +116,8 @@ class Adapter:
         sent = http.request_bytes(path, headers, raw, method=method)
         answer = await http.exchange(url, (sent,), tls=tls, within_s=WITHIN_S)
         if answer.status >= 300:
-            raise ValueError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+            said = f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}"
+            raise Refused(said) if answer.status < 500 else ValueError(said)
         return answer.body.decode()
 
     async def _command(self, text: str, values: dict[str, Value]) -> str:
@@ -128,7 +129,7 @@ class Adapter:
         )
         out, error = await asyncio.wait_for(process.communicate(), WITHIN_S)
         if process.returncode:
-            raise ValueError(f"{text}: status {process.returncode}: {error.decode(errors='replace')[:300]}")
+            raise Refused(f"{text}: status {process.returncode}: {error.decode(errors='replace')[:300]}")
         return out.decode()
 
     def _filled(self, text: str, values: dict[str, Value]) -> str:

@@ -6,11 +6,12 @@ import asyncio
 import sys
 
 from conformance.case import NeedsOperator
-from conformance.operator import EventWish, ReportWish
+from conformance.operator import EventWish, Refused, ReportWish
 
 
 class Prompt:
-    """Each wish is a sentence to somebody at the keyboard; an empty answer means that it cannot be done."""
+    """Each wish is a sentence to somebody at the keyboard; an empty answer means that it cannot be done, and
+    `no` that the VTN refuses it."""
 
     async def create_event(self, wish: EventWish) -> str:
         return await asked(f"create an event for VEN {wish.ven_id}: {_said(wish)}; its eventID?")
@@ -64,10 +65,12 @@ def _said(wish: EventWish) -> str:
 
 
 async def asked(question: str) -> str:
-    """What the person answered. Raises NeedsOperator without one, and for an empty answer."""
+    """What the person answered. Raises NeedsOperator without one, and for an empty answer; Refused for `no`."""
     if not sys.stdin.isatty():
         raise NeedsOperator(f"nobody is at the terminal to {question}")
     answer = await asyncio.to_thread(input, f"\n  please {question} ")
     if not answer.strip():
         raise NeedsOperator(f"not done: {question}")
+    if answer.strip().lower() == "no":
+        raise Refused("the VTN would not")
     return answer.strip()

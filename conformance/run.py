@@ -273,6 +273,10 @@ class _VenLane:
                 sign=_sign(own) if settings.signed else None,
                 client_tls=own.client(ca, check_hostname=settings.check_hostname) if ca else None,
                 before=self.before,
+                identity=own,
+                authority=authority,
+                ca=ca,
+                check_hostname=settings.check_hostname,
             )
             listen = int(settings.url.rsplit(":", 1)[-1]) if settings.url and not settings.start else 0
             port = await stack.enter_async_context(served(ven, port=listen, tls=server))

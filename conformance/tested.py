@@ -152,10 +152,16 @@ class Ven(PlayVtn):
         sign: Sign | None = None,
         client_tls: ssl.SSLContext | None = None,
         before: Ven | None = None,
+        identity: Identity,
+        authority: Authority | None = None,
+        ca: str = "",
+        check_hostname: bool = True,
     ) -> None:
         values: Parameters = parameters or {}
         super().__init__(record, poll_s=int(values.get("poll_s", 1)), sign=sign, client_tls=client_tls)
         self._launch, self._halt = launch, halt
+        self.identity, self.authority, self.ca, self.check_hostname = identity, authority, ca, check_hostname
+        self._serving = contextlib.AsyncExitStack()
         self.operator: VenOperator = operator or MuteVen()
         self.parameters = values
         self.launched = False
@@ -199,6 +205,14 @@ class Ven(PlayVtn):
         if self.registered is None or self.registered.text("./oadr:oadrReportOnly") != "true":
             await self.hears("oadrRequestEvent", within_s=within_s)
         return self
+
+    async def listen(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
+        """Take connections; the port."""
+        return await self._serving.enter_async_context(listening(self.handle, port=port, tls=tls))
+
+    async def vanish(self) -> None:
+        """Take no connections any more, and end those that there are."""
+        await self._serving.aclose()
 
     async def _awake(self) -> None:
         """A VEN that somebody started registers with this VTN: of itself, or because we ask it to.

@@ -124,6 +124,7 @@ class Descriptor(Value, frozen=True, kw_only=True, gc=False):
 
     Reachable powers are [min_kw, max_kw], less the open `gap_kw` (a generator's minimum output), or exactly `levels_kw`
     where those are given (an on/off line). `plan` is the declared baseline: what it does without an instruction.
+    `device_class` is OpenADR's, like Thermostat; where there is none it follows from `subtype` and `kind`.
     """
 
     id: ResourceId
@@ -142,6 +143,7 @@ class Descriptor(Value, frozen=True, kw_only=True, gc=False):
     energy: Energy | None = None
     plan: tuple[Slot, ...] = ()
     failsafe: Literal["release", "hold"] = "release"
+    device_class: str = ""
 
 
 class Measurement(Value, frozen=True, kw_only=True, gc=False):

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from openadr_ra.errors import SettingsError
+from openadr_ra.errors import InvalidData, SettingsError
+from openadr_ra.protocol.signals_table import USUAL, pair
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 """A period of this node's own; a day at most."""
@@ -37,7 +38,8 @@ class Upstream(Table, frozen=True, kw_only=True):
     With a `push_url` the VEN does not poll: the VTN posts to that address, and the VEN listens on `push_listen`
     (host:port; else where the address says). Its certificate is then also a server's. With `xml_signature` everything is
     signed both ways, in the style that the VTN understands, and by a certificate of `vtn_fingerprints`; a push VEN hears
-    nobody else. `lenient` repairs what the VTN gets wrong where its meaning is certain.
+    nobody else. `lenient` repairs what the VTN gets wrong where its meaning is certain. Events with other `signals` than
+    these are refused. `nodes` are nodes of the grid that stand for this VEN in the target of an event.
     """
 
     url: str
@@ -51,6 +53,8 @@ class Upstream(Table, frozen=True, kw_only=True):
     market_contexts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     parties: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    signals: tuple[str, ...] = USUAL
     shortest_report_s: WholeSeconds = 1
     report_only: bool = False
     hold_polls: bool = True
@@ -233,6 +237,8 @@ def _faults(found: NodeSettings) -> Iterator[str]:
     for name in names:
         if names.count(name) > 1:
             yield f"upstream.name: two upstreams are called {name!r}; give each its own name"
+    for upstream in found.upstream:
+        yield from _unknown(upstream.signals)
     fleet = found.fleet
     if fleet.lease_s <= fleet.track_every_s:
         yield f"fleet.lease_s: must be longer than track_every_s, {fleet.track_every_s:g}, at which set-points are renewed"
@@ -241,6 +247,15 @@ def _faults(found: NodeSettings) -> Iterator[str]:
     if found.downstream is not None:
         yield from _narrow(found.downstream)
         yield from _unclear(found.downstream.announce)
+
+
+def _unknown(signals: tuple[str, ...]) -> Iterator[str]:
+    """Signals that there are not."""
+    for name in signals:
+        try:
+            pair(name)
+        except InvalidData as error:
+            yield f"upstream.signals: {error}"
 
 
 def _narrow(down: Downstream) -> Iterator[str]:

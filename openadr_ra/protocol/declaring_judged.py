@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -37,7 +38,7 @@ def away(state: EndNode, event: Event) -> tuple[Away, ...]:
         for resource in state.identity.resources
         for first, last in _joined(
             (first, last)
-            for first, last in zip(edges, edges[1:], strict=False)
+            for first, last in pairwise(edges)
             if opt.spoken(
                 state.opts,
                 first,

@@ -174,10 +174,10 @@ def _concerns(
 ) -> bool:
     if item.market_context is not None and market_context not in (None, item.market_context):
         return False
-    if item.device_class is not None and item.device_class != Target():
-        # It says something of some devices; only their own VEN knows which these are.
-        if resource is None or not classes & set(item.device_class.device_classes):
-            return False
+    # One for a device class says something of some devices; only their own VEN knows which these are.
+    named = item.device_class.device_classes if item.device_class is not None else ()
+    if item.device_class not in (None, Target()) and (resource is None or not classes & set(named)):
+        return False
     if replace(item.target, vens=()) == Target():
         return True
     return resource is not None and resource in item.target.resources

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -20,11 +20,13 @@ from openadr_ra.net.tls import Contexts, client_contexts
 from openadr_ra.net.url import base_url
 from openadr_ra.protocol import ven
 from openadr_ra.protocol.agenda import Known
+from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import OPT_OUT, MarketContext, OptType, ResourceId, VenId
 from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
+from openadr_ra.protocol.signals_table import full, pair
 from openadr_ra.protocol.step import Effect, Key, Mail, Read, Send
 from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion, Rejected
 from openadr_ra.run.feeds import fetched
@@ -80,7 +82,7 @@ class UpstreamLink:
     def __init__(
         self,
         settings: Upstream,
-        resources: Iterable[ResourceId],
+        assets: Mapping[ResourceId, Asset],
         *,
         name: str,
         store: Store,
@@ -105,9 +107,12 @@ class UpstreamLink:
         self.identity = Identity(
             ven_name=settings.ven_name or name,
             preassigned=VenId(settings.ven_id) if settings.ven_id else None,
-            resources=tuple(resources),
+            resources=tuple(assets),
+            assets=dict(assets),
             groups=settings.groups,
             parties=settings.parties,
+            nodes=settings.nodes,
+            signals=tuple(full(*pair(name)) for name in settings.signals),
             market_contexts=tuple(msgspec.convert(text, MarketContext) for text in settings.market_contexts),
             rates=msgspec.structs.replace(rates, shortest_s=settings.shortest_report_s),
             consult=on_event is not None,

@@ -15,8 +15,10 @@ from openadr_ra.drivers import build
 from openadr_ra.drivers.guard import Guard
 from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
 from openadr_ra.fleet import fleet as fleets
+from openadr_ra.fleet.classes import asset
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
 from openadr_ra.protocol.agenda import FLEET
+from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ResourceId
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED
@@ -100,10 +102,11 @@ class Ven(ReportDesk):
                 stack.push_async_callback(self._store.close)
             descriptors = await self._open_devices(stack)
             fleet = self._make_fleet()
+            assets = dict.fromkeys(self._guards, Asset()) | {each.id: asset(each) for each in descriptors}
             for settings in self._settings.upstream:
                 link = UpstreamLink(
                     settings,
-                    self._guards,
+                    assets,
                     name=self._settings.name,
                     store=self.store,
                     clock=self._clock,
@@ -192,8 +195,8 @@ class Ven(ReportDesk):
         """Say when this VEN is available (OPT_IN) or not (OPT_OUT), or only some resources of it; the name by which that
         can be taken back, or be replaced by saying it anew.
 
-        Events that overlap a time when the whole VEN is not available are opted out when they are heard of; those that
-        are known stand. Said to every upstream, or to the one of that name. Raises InvalidData for spans that cannot be,
+        Events that overlap a time when the whole VEN is not available are opted out, known ones too, and decided again once
+        that time is over or was taken back; resources that are not available have no part in events. Said to every upstream, or to the one of that name. Raises InvalidData for spans that cannot be,
         InvalidId for a resource that is not ours, NotAllowed for a report-only VEN.
         """
         named = tuple(resources)
