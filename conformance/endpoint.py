@@ -36,9 +36,9 @@ class Endpoint:
         """It answers a good message well."""
         good(await self.caller.try_(self.write(), self.service))
 
-    async def with_headers(self, change: Callable[[dict[str, str]], None], body: bytes | None = None) -> Exchange:
+    async def with_headers(self, change: Callable[[dict[str, str]], object]) -> Exchange:
         """A good message with other headers."""
-        raw = self.write() if body is None else body
+        raw = self.write()
         headers = dict(http.usual_headers(self.caller.host, raw))
         change(headers)
         return await self.caller.try_(raw, self.service, headers=tuple(headers.items()), signed=False)

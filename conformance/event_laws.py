@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from conformance.case import Failed
 from conformance.events_seen import EventSeen, SignalSeen, events_of
 from conformance.message import Message, Path
+
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong in a message, and where."""
@@ -187,3 +188,16 @@ def _all_signals(message: Message) -> Iterator[SignalSeen]:
         yield from event.signals
         if event.baseline is not None:
             yield event.baseline
+
+
+FRESH_S = 300
+"""So far may createdDateTime be from the clock."""
+
+
+def fresh(message: Message) -> Iterator[Fault]:
+    """X-EV-3, of a message that has just come."""
+    now = datetime.now(UTC)
+    for event in events_of(message):
+        if abs((now - event.created).total_seconds()) > FRESH_S:
+            path = f"{event.path}/ei:eventDescriptor/ei:createdDateTime"
+            yield Fault(expected=f"createdDateTime about {now:%H:%M:%S}Z", actual=event.created.isoformat(), path=path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -58,23 +59,34 @@ async def exchange(url: str, sent: Sequence[bytes], *, tls: ssl.SSLContext | Non
 
 
 async def _exchange(url: str, sent: Sequence[bytes], tls: ssl.SSLContext | None) -> Answer:
+    async with connected(url, tls=tls) as (reader, writer):
+        try:
+            for piece in sent:
+                writer.write(piece)
+                await writer.drain()
+            return await read(reader)
+        except ConnectionError:
+            # A server may answer before it has read everything, and close: its answer may still be there.
+            return await read(reader)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    url: str, *, tls: ssl.SSLContext | None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of one's own to `url`, until the block is left. Raises OSError."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     name = parts.hostname if tls is not None else None
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls, server_hostname=name)
     try:
-        for piece in sent:
-            writer.write(piece)
-            await writer.drain()
-        return await _read(reader)
-    except ConnectionError:
-        # A server may answer before it has read everything, and close: its answer may still be there.
-        return await _read(reader)
+        yield reader, writer
     finally:
         writer.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> Answer:
+async def read(reader: asyncio.StreamReader) -> Answer:
+    """The next answer of a connection. Raises what `exchange` makes a NoAnswer of."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     version, status, *_ = first.split(" ", 2)
@@ -82,7 +94,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
         raise ValueError(f"the answer begins with {first[:40]!r}")
     headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line))
     if status == "100":
-        return await _read(reader)
+        return await read(reader)
     answer = Answer(status=int(status), headers=headers, body=b"", version=version)
     return msgspec.structs.replace(answer, body=await _body(reader, answer))
 

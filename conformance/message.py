@@ -54,7 +54,10 @@ Sender = Literal["subject", "harness"]
 
 Element = etree._Element  # noqa: SLF001 - lxml gives it no public name
 
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+_PARSER = etree.XMLParser(
+    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+)
+"""Comments are no part of a text that they stand in."""
 
 
 class Message:

@@ -88,14 +88,17 @@ SERVICES: Final[dict[str, Rule]] = {
     "331": Rule(BOTH, "The standard reports have their own type, unit and reading type."),
     "342": Rule(BOTH, "Times stand in all intervals of a report or in none; what is left out can be told."),
     "345": Rule(BOTH, "With reportToFollow one last report comes after the cancellation."),
-    "401": Rule(BOTH, "A VEN begins by oadrCreatePartyRegistration, and is registered by the answer."),
-    "402": Rule(BOTH, "What a registration brings is exchanged before anything else, in any order of the two ends."),
+    "401": Rule(BOTH, "With 402: the sequence in which a VEN registers and begins. Which part is whose is not known."),
+    "402": Rule(BOTH, "See 401."),
     "405": Rule(BOTH, "After a new registration the VEN asks for its events."),
     "406": Rule(BOTH, "A new registrationID ends reports and opts; whoever wants one sends none."),
     "500": Rule(BOTH, "A VEN polls again at once until it hears a plain oadrResponse."),
-    "501": Rule(BOTH, "All five services are there; a report-only VEN has no EiEvent and no EiOpt."),
+    "501": Rule(
+        BOTH,
+        "With 507: the services of the role are there, each with its payloads; report-only has no EiEvent, no EiOpt.",
+    ),
     "506": Rule(BOTH, "The profile is 2.0b. 2.0a, which the rule wants of a VTN besides, is none of ours."),
-    "507": Rule(BOTH, "A payload is taken at its own service, and sent to it."),
+    "507": Rule(BOTH, "See 501."),
     "509": Rule(BOTH, "Every payload has schemaVersion 2.0b."),
     "510": Rule(
         BOTH, "The least that is supported: three signals, METADATA; of a VEN usage, status, 100 values of history."

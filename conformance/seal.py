@@ -38,7 +38,8 @@ def sealed(
     nonce: str | None = "",
     references: tuple[str, ...] = ("#signed", "#prop"),
 ) -> bytes:
-    """`raw` with a signature as the first child. `nonce` "": a fresh one, None: left out. `timestamp` None: now."""
+    """`raw` with a signature as the first child. `nonce` "": a fresh one, None: left out. `timestamp` None: now. A reference
+    "" is to the whole document less its signature."""
     key = serialization.load_pem_private_key(Path(identity.key).read_bytes(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise TypeError(f"{identity.key} is neither an RSA nor an EC key")
@@ -47,7 +48,7 @@ def sealed(
     text = template.fill(
         "signature",
         method=_MORE + ("ecdsa-sha256" if isinstance(key, ec.EllipticCurvePrivateKey) else "rsa-sha256"),
-        references="".join(template.fill("reference", uri=uri) for uri in references),
+        references="".join(template.fill("reference", uri=uri, enveloped=None if uri else "") for uri in references),
         certificate=b64encode(leaf.public_bytes(serialization.Encoding.DER)).decode(),
         replay_protect=template.fill("replay_protect", timestamp=timestamp or utc(), nonce=chosen),
     )
@@ -71,6 +72,10 @@ def fault(message: Message) -> str:
         return "KeyInfo carries no X509Certificate"
     if signature.find(".//dsp:ReplayProtect/dsp:nonce", NAMESPACES) is None:
         return "there is no ReplayProtect with a nonce"
+    if not signature.findtext(".//dsp:ReplayProtect/dsp:timestamp", namespaces=NAMESPACES):
+        return "there is no ReplayProtect with a timestamp"
+    if bare := _uncovered(root, signature):
+        return f"no reference covers {bare}"
     for reference in signature.findall("ds:SignedInfo/ds:Reference", NAMESPACES):
         said = reference.findtext("ds:DigestValue", namespaces=NAMESPACES) or ""
         if b64decode(said) != _digest(root, reference):
@@ -82,6 +87,16 @@ def fault(message: Message) -> str:
     except InvalidSignature:
         return "the signature value is not that of the SignedInfo"
     return ""
+
+
+def _uncovered(root: Element, signature: Element) -> str:
+    """What of the two that rule 514 wants signed no reference names; "" if both are."""
+    uris = {one.get("URI") for one in signature.findall("ds:SignedInfo/ds:Reference", NAMESPACES)}
+    said = _child(root, "oadr:oadrSignedObject")
+    if "" not in uris and f"#{said.get(_OADR_ID)}" not in uris:
+        return "oadrSignedObject"
+    proof = _child(signature, ".//dsp:ReplayProtect")
+    return "" if any(f"#{one.get('Id')}" in uris for one in (proof, *proof.iterancestors())) else "ReplayProtect"
 
 
 def _child(element: Element, path: str) -> Element:

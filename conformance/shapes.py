@@ -84,9 +84,12 @@ def quoted(raw: bytes) -> bytes:
 
 def referenced(raw: bytes) -> bytes:
     """The first character of each text as a character reference."""
-    return DECLARATION + re.sub(
-        r">([^<>&\s])([^<>]*)</", lambda match: f">&#x{ord(match[1]):x};{match[2]}</", bare(raw).decode()
-    ).encode()
+    return (
+        DECLARATION
+        + re.sub(
+            r">([^<>&\s])([^<>]*)</", lambda match: f">&#x{ord(match[1]):x};{match[2]}</", bare(raw).decode()
+        ).encode()
+    )
 
 
 def indented(raw: bytes) -> bytes:
@@ -230,7 +233,7 @@ WRONG: tuple[tuple[str, str, Shape], ...] = (
 
 def located(raw: bytes) -> bytes:
     """With a schemaLocation."""
-    where = f'{NAMESPACES["oadr"]} oadr_20b.xsd'
+    where = f"{NAMESPACES['oadr']} oadr_20b.xsd"
     more = f' xmlns:xsi="{NAMESPACES["xsi"]}" xsi:schemaLocation="{where}" xmlns:oadr='
     return raw.replace(b" xmlns:oadr=", more.encode(), 1)
 

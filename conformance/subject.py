@@ -34,7 +34,8 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A subject to test. `start` is a command; "": it runs already. `files` are written into `{dir}` first.
     `holes` are more names that their texts may hold, and `variants` give some of them other values: `report-only`,
-    `assigned-id` (with `parameters.assigned_id`). `certificates`: whether the harness makes a throw-away CA and everybody's certificates there. `judged`: whether its
+    `assigned-id` (with `parameters.assigned_id`). `certificates`: whether the harness makes a throw-away CA and
+    everybody's certificates there. `judged`: whether its
     failures fail a suite."""
 
     name: str

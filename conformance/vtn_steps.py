@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from conformance.case import Failed, expect, expect_code, expect_kind
+from conformance.case import Failed, NotSupported, expect, expect_code, expect_kind
 from conformance.events_seen import EventSeen, event_of, events_of
 from conformance.message import SERVICES, Message
-from conformance.operator import Refused
+from conformance.operator import Refused, SignalWish
 from conformance.play_ven import PlayVen
 from conformance.record import Exchange
+from conformance.template import Hole
 from conformance.tested import Vtn
 
 Settled = Callable[[Message], bool]
@@ -47,9 +48,16 @@ async def until_status(ven: PlayVen, event_id: str, status: str, *, within_s: fl
     )
 
 
-async def given(ven: PlayVen, event_id: str, *, modification: int | None = None) -> EventSeen:
-    """The event as it is brought to the VEN, by poll or push."""
-    return event_of(await ven.event(event_id, modification=modification), event_id)
+async def given(ven: PlayVen, event_id: str, *, modification: int | None = None) -> tuple[Message, EventSeen]:
+    """The event as it is brought to the VEN by poll or push, and the message that it came in."""
+    message = await ven.event(event_id, modification=modification)
+    return message, event_of(message, event_id)
+
+
+async def created(vtn: Vtn, *signals: SignalWish, in_s: float = 600, **wish: object) -> tuple[Message, EventSeen]:
+    """A new event of a new VEN as it is brought to it."""
+    ven = await vtn.registered()
+    return await given(ven, await vtn.create(ven, *signals, in_s=in_s, **wish))
 
 
 def refused(exchange: Exchange, *codes: str) -> None:
@@ -69,10 +77,9 @@ def refused(exchange: Exchange, *codes: str) -> None:
     expect(not answer.has("./oadr:oadrEvent"), "no event in a refusal", "there is one", answer, "./oadr:oadrEvent")
 
 
-async def asked(ven: PlayVen, kind: str, /, *, service: str = "", **holes: str | bool | int | None) -> Exchange:
+async def asked(ven: PlayVen, kind: str, /, **holes: Hole) -> Exchange:
     """Post a message that the VTN may well refuse."""
-    raw = ven.write(kind, **holes)
-    return await ven.try_(raw, service or SERVICES[kind])
+    return await ven.try_(ven.write(kind, **holes), SERVICES[kind])
 
 
 async def says_no(doing: Awaitable[object]) -> bool:
@@ -112,3 +119,14 @@ async def opted(vtn: Vtn, opt: str = "optIn") -> tuple[PlayVen, str, Message]:
     message = await ven.event(event_id)
     expect_code(await ven.opt(message, event_id, opt), "200")
     return ven, event_id, message
+
+
+def contexts(vtn: Vtn, count: int) -> tuple[str, ...]:
+    """So many market contexts: those of the subject's `market_contexts`, parted by commas, or any."""
+    known = str(vtn.parameters.get("market_contexts", ""))
+    if not known:
+        return tuple(f"http://example.com/programme-{number}" for number in range(1, count + 1))
+    names = tuple(name.strip() for name in known.split(","))
+    if len(names) < count:
+        raise NotSupported(f"{count} market contexts are needed, and the subject names {len(names)}")
+    return names[:count]

@@ -65,6 +65,13 @@ def wish_options(command: C) -> C:
         click.option("--market-context", metavar="URI"),
         click.option("--priority", type=click.IntRange(min=0), help="1 is the highest, 0 the lowest.  [default: 0]"),
         click.option("--currency", metavar="CODE", help="Of --price.  [default: JPY]"),
+        click.option("--device-class", metavar="CLASS", multiple=True, help="For such devices alone; repeat it."),
+        click.option("--baseline", metavar="KW,KW", help="What a VEN has without the event, where that is known."),
+        click.option("--unit", metavar="UNIT", help="Of --signal: energyReal, temperature …  [default: its usual one]"),
+        click.option("--values", metavar="VALUES", help="Of --signal, for each interval."),
+        click.option(
+            "--signal", metavar="NAME/TYPE", help="Any of OpenADR's, like CHARGE_STATE/setpoint, or x-NAME/TYPE."
+        ),
         click.option("--level", metavar="LEVELS", help="SIMPLE levels 0 to 3, for VENs that know nothing else."),
         click.option("--price", metavar="PRICES", help="Per kWh, for each interval."),
         click.option("--setpoint", "power", flag_value="setpoint", help="kW are absolute at the measuring point."),
@@ -72,8 +79,10 @@ def wish_options(command: C) -> C:
             "--delta", "power", flag_value="delta", default=None, help="kW are against the baseline (default)."
         ),
         click.option("--ask", metavar="VEN=KW,KW", multiple=True, help="kW for this VEN alone; repeat it."),
-        click.option("--each", is_flag=True, help="--kw is for each of several VENs, not for all together."),
-        click.option("--to", metavar="VEN", multiple=True, help="Whom --kw, --price or --level concern; repeat it."),
+        click.option("--each", is_flag=True, help="--kw and --baseline are for each of several VENs."),
+        click.option(
+            "--to", metavar="VEN", multiple=True, help="Whom --kw, --price, --level or --values concern; repeat it."
+        ),
         click.option("--kw", metavar="KW,KW", help="kW for each interval, like -5,-8,-6: import +, export -."),
         click.option("--every", metavar="SPAN", help="Length of an interval: 90s, 30m, 1h30m or PT30M."),
         click.option("--start", metavar="TIME", help="2026-11-21T12:00+09:00, 2026-11-21T03:00Z, +15m or now."),

@@ -12,7 +12,16 @@ import pytest
 
 from openadr_ra.protocol.step import Entry
 from openadr_ra.run.orders import EventView
-from openadr_ra.run.ven_orders import Declared, History, Ordered, OwnAvailability, Reports, VenSummary
+from openadr_ra.run.ven_orders import (
+    Declared,
+    History,
+    Leaving,
+    Ordered,
+    OwnAvailability,
+    Reports,
+    UpstreamSummary,
+    VenSummary,
+)
 from tests.programs.nodes import CONSOLE, VTN, Done, RunningNode, command, edge, node, vens, written
 
 CONSOLE_OF_EDGE = '[console]\nlisten = "127.0.0.1:0"\ntoken_file = "edge.token"'
@@ -167,6 +176,40 @@ def test_a_ven_declares_when_it_is_away_and_its_vtn_knows(desks: Desks) -> None:
     assert read(desks.edge("availability", "--json"), tuple[OwnAvailability, ...]) == ()
 
 
+def test_a_vens_operator_sees_how_it_stands_with_its_vtn(desks: Desks) -> None:
+    found = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
+    shown = desks.edge("upstreams").out.splitlines()
+
+    (one,) = found
+    assert (one.upstream, one.phase, one.transport, one.ven_id, one.given_up) == (
+        "upstream",
+        "registered",
+        "pull",
+        "EDGE",
+        (),
+    )
+    assert shown[0].split()[:4] == ["upstream", "state", "transport", "venID"]
+    assert shown[1].split()[:4] == ["upstream", "registered", "pull", "EDGE"]
+    assert any(line.startswith("upstream has x-openadr-ra-held-polls: seconds = ") for line in shown[2:])
+
+
+def test_a_vens_operator_says_why_it_opts_out_of_an_event(desks: Desks) -> None:
+    """By oadrCreateOpt, once the event was answered; the VTN keeps the reason."""
+    assert desks.vtn.started.console is not None
+    where = ("--console", desks.vtn.started.console, "--token-file", desks.folder / "console.token", "--json")
+    order = ("--start", "+72h", "--every", "30m", "--kw", "-1", "--to", "EDGE")
+    event = read(command("event", "create", *order, *where, cwd=desks.folder), EventView)
+    while desks.list().opts.get(event.id) != "optIn":
+        pass
+    done = desks.edge("opt", event.id, "optOut", "--reason", "economic")
+    while desks.list().opts.get(event.id) != "optOut":
+        pass
+    qualified = [one for one in desks.list().availability if one.event_id == event.id]
+
+    assert done.out == f"event {event.id}: optOut\n"
+    assert [(one.opt, one.reason) for one in qualified] == [("optOut", "economic")]
+
+
 AT_THE_VTN: list[tuple[tuple[str, ...], str]] = [
     (("reregister", "NOBODY"), "VEN NOBODY is unknown here; `openadr-ra ven list` shows those there are"),
     (("cancel", "SILENT"), "VEN SILENT is not registered, so it can be told nothing; it registers by itself"),
@@ -186,6 +229,9 @@ AT_THE_VEN: list[tuple[tuple[str, ...], str]] = [
     (("available", *TOMORROW, "--upstream", "below"), "there is no upstream 'below'; there is upstream"),
     (("available", "--from", "+2h", "--to", "+1h"), "--to +1h is not after --from; "),
     (("retract", "opt-1"), "nothing is declared as opt-1; "),
+    (("leave", "below"), "there is no upstream 'below'; there is upstream"),
+    (("opt", "ev-0", "optOut", "--reason", "economic"), "event ev-0 is unknown here: no upstream has sent it"),
+    (("opt", "ev-0", "optOut", "--upstream", "below"), "there is no upstream 'below'; there is upstream"),
     (("reregister", "EDGE"), "this node is no VTN: its settings have no [downstream]"),
 ]
 
@@ -204,6 +250,27 @@ def test_a_mistake_at_the_ven_is_answered_in_one_line(desks: Desks, words: tuple
 
     assert (done.status, done.out) == (2, "")
     assert done.line.startswith(f"openadr-ra: {sentence}")
+
+
+def test_a_ven_leaves_its_vtn(tmp_path: Path) -> None:
+    """It stays away until its next start."""
+    with node(written(tmp_path / "node.toml", VTN, vens("GOES"), CONSOLE), "--json") as vtn:
+        assert vtn.started.vtn is not None
+        settings = written(tmp_path / "edge.toml", edge(vtn.started.vtn, ven_id="GOES"), CONSOLE_OF_EDGE)
+        with node(settings, "--json", side="ven") as ven:
+            desks = Desks(folder=tmp_path, vtn=vtn, ven=ven)
+            states: tuple[UpstreamSummary, ...] = ()
+            while [one.phase for one in states] != ["registered"]:
+                states = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
+            done = desks.edge("leave")
+            left = read(desks.edge("leave", "upstream", "--json"), Leaving)
+            while [one.phase for one in states] != ["ended"]:
+                states = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
+            (known,) = read(desks.does("list", "--json"), tuple[VenSummary, ...])
+
+    assert done.out == "upstream is told that the registration ends; the next start registers again\n"
+    assert left == Leaving(upstream="upstream")
+    assert not known.registered
 
 
 def test_operator_ends_a_registration(desks: Desks) -> None:

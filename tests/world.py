@@ -37,7 +37,7 @@ from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import DistributedEvent, Event, Result
 from openadr_ra.protocol.producer import Producer, Rates, metadata, offer
 from openadr_ra.protocol.report import response_descriptions, status_description, usage_description
-from openadr_ra.protocol.schedule import Reading
+from openadr_ra.protocol.schedule import Feed, Reading
 from openadr_ra.protocol.step import (
     AnyLetter,
     Effect,
@@ -222,6 +222,8 @@ class Pair:
         self.journal: list[Entry] = []
         self.of_the_vtn: list[Reading] = []
         self.to_others: list[Mail] = []
+        self.feeds: dict[Key, Feed] = {}
+        self.shelved: list[Mail] = []
         self.wakes = 0
         self._wire = wire
         self._moments = Moments()
@@ -274,6 +276,7 @@ class Pair:
     def _kept(self, outcome: Outcome[Party]) -> bool:
         """Is the outcome's reply still to be read from somewhere?"""
         self.party = stored(outcome.state)
+        self.shelved.extend(outcome.mail)
         for effect in outcome.effects:
             if isinstance(effect, Record):
                 self.journal.extend(effect.entries)
@@ -354,7 +357,9 @@ class Pair:
                 case Send(message=message):
                     self._exchange(message)
                 case Read() as read:
-                    self._stepped(ven.receive(self.node, found(self.samples, read), self._moments.at(self.now)))
+                    given = found(self.samples, read)
+                    shelved = tuple(self.feeds[key] for key in read.shelves if key in self.feeds)
+                    self._stepped(ven.receive(self.node, replace(given, feeds=shelved), self._moments.at(self.now)))
                 case Record(entries=entries, readings=readings):
                     self.journal.extend(entries)
                     self.of_the_vtn.extend(readings)

@@ -169,6 +169,8 @@ def _unit(order: Order) -> str:
             return f"{order.currency}/kWh"
         case "level":
             return "(SIMPLE level)"
+        case "signal":
+            return f"{order.unit} ({order.signal})".strip()
 
 
 def event_text(detail: EventDetail) -> str:
@@ -181,6 +183,8 @@ def event_text(detail: EventDetail) -> str:
         f"from {moment(order.start)} to {moment(detail.end)} {here}, {count} intervals of {_span(order.every_s)}",
         f"{_unit(order)}{'; import +, export -' if _is_power(order) else ''}",
     ]
+    if order.device_classes:
+        lines.append(f"for devices of class {', '.join(order.device_classes)}")
     if order.priority:
         lines.append(f"priority {order.priority}")
     if order.market_context:

@@ -22,6 +22,11 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     kw: str | None = None
     price: str | None = None
     level: str | None = None
+    signal: str | None = None
+    values: str | None = None
+    unit: str | None = None
+    baseline: str | None = None
+    device_class: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
     each: bool = False
@@ -41,9 +46,16 @@ def ordered(wish: Wish, now: datetime) -> Order:
     kind, asks = _asked(wish, ())
     if not asks:
         raise SettingsError(
-            "say what is asked: --kw, --price or --level with --to VEN, or --ask VEN=-5,-8 for each VEN"
+            "say what is asked: --kw, --price, --level, or --signal with --values, and --to VEN; or --ask VEN=-5,-8 for each"
         )
-    order = Order(start=start(wish.start, now), every_s=_seconds(wish.every), kind=kind or "delta", asks=asks)
+    order = Order(
+        start=start(wish.start, now),
+        every_s=_seconds(wish.every),
+        kind=kind or "delta",
+        signal=wish.signal or "",
+        unit=wish.unit or "",
+        asks=asks,
+    )
     return _with_the_rest(order, wish)
 
 
@@ -61,13 +73,25 @@ def amended(held: Order, wish: Wish, now: datetime) -> Order:
         every_s=held.every_s if wish.every is None else _seconds(wish.every),
         kind=kind or (held.kind if powers or not asks else "delta"),
         asks=asks or held.asks,
+        baselines={ven: held.baselines[ven] for ven in asks or held.asks if ven in held.baselines},
     )
+    if order.kind != "signal":
+        order = replace(order, signal="", unit="")
+    elif wish.signal is not None:
+        order = replace(order, signal=wish.signal, unit=wish.unit or "")
     return _with_the_rest(order, wish)
 
 
 def _with_the_rest(order: Order, wish: Wish) -> Order:
+    if wish.unit is not None and wish.signal is None:
+        raise SettingsError("--unit belongs to --signal")
+    base = figures(wish.baseline) if wish.baseline is not None else ()
+    if base and len(order.asks) > 1 and not wish.each:
+        raise SettingsError(f"is --baseline that of each of the {len(order.asks)} VENs? Then add --each")
     return replace(
         order,
+        baselines=dict.fromkeys(order.asks, base) if base else order.baselines,
+        device_classes=wish.device_class or order.device_classes,
         currency=order.currency if wish.currency is None else wish.currency,
         market_context=order.market_context if wish.market_context is None else wish.market_context,
         priority=order.priority if wish.priority is None else wish.priority,
@@ -82,11 +106,13 @@ def _seconds(text: str) -> int:
 
 def _asked(wish: Wish, known: tuple[str, ...]) -> tuple[Kind | None, Asks]:
     """What is asked of whom; `known` VENs if none are named. The kind is None where only kW was said."""
-    figured = {"--kw": wish.kw, "--price": wish.price, "--level": wish.level}
+    if (wish.signal is None) != (wish.values is None):
+        raise SettingsError("--signal NAME/TYPE and --values belong together")
+    figured = {"--kw": wish.kw, "--price": wish.price, "--level": wish.level, "--values": wish.values}
     given = [(option, text) for option, text in figured.items() if text is not None]
     if len(given) + bool(wish.ask) > 1:
-        raise SettingsError("--kw, --price, --level and --ask exclude one another; give one of them")
-    if wish.power is not None and (wish.price is not None or wish.level is not None):
+        raise SettingsError("--kw, --price, --level, --signal and --ask exclude one another; give one of them")
+    if wish.power is not None and given and given[0][0] != "--kw":
         raise SettingsError(f"--{wish.power} belongs to --kw and --ask")
     if wish.ask:
         return wish.power, _by_ven(wish)
@@ -101,7 +127,7 @@ def _asked(wish: Wish, known: tuple[str, ...]) -> tuple[Kind | None, Asks]:
         raise SettingsError(
             f"is --kw for each of the {len(vens)} VENs? Then add --each; else give every VEN its own by --ask VEN=KW,KW"
         )
-    kinds: dict[str, Kind | None] = {"--kw": wish.power, "--price": "price", "--level": "level"}
+    kinds: dict[str, Kind | None] = {"--kw": wish.power, "--price": "price", "--level": "level", "--values": "signal"}
     return kinds[option], dict.fromkeys(vens, figures(text))
 
 

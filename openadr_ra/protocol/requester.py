@@ -202,7 +202,7 @@ def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
 def ended(requester: Requester, ids: tuple[ReportRequestId, ...]) -> tuple[Requester, tuple[ReportRequestId, ...]]:
     """After an operator's order to end those requests: the other side is to be told of those that it was asked for."""
     known = {name: requester.requests[name] for name in ids if name in requester.requests}
-    told = tuple(name for name, item in known.items() if item.may_be_known and not item.served)
+    told = tuple(name for name, item in known.items() if (item.may_be_known or item.running) and not item.served)
     rest = {name: item for name, item in requester.requests.items() if name in told or name not in known}
     return replace(requester, requests=rest | {name: replace(known[name], ending=True) for name in told}), told
 

@@ -22,10 +22,23 @@ from openadr_ra.errors import (
 from openadr_ra.fleet.aggregate import ResponseRow
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol import signals_table as table
 from openadr_ra.protocol.event_overlap import Overlap
-from openadr_ra.protocol.instruction import Ask, Instruction
-from openadr_ra.protocol.makers import dispatch, level, price
-from openadr_ra.protocol.model import DELTA, LEVEL, PRICE, SETPOINT, EventId, EventStatus, OptType, SignalType, VenId
+from openadr_ra.protocol.instruction import Instruction
+from openadr_ra.protocol.makers import dispatch, level, price, signal
+from openadr_ra.protocol.model import (
+    DELTA,
+    ELECTRICITY_PRICE,
+    LEVEL,
+    LOAD_DISPATCH,
+    PRICE,
+    SETPOINT,
+    SIMPLE,
+    EventId,
+    EventStatus,
+    OptType,
+    VenId,
+)
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
 
@@ -71,14 +84,17 @@ MAX_ID_CHARACTERS = 50
 
 MAX_COMMENT_CHARACTERS = 500
 MAX_CONTEXT_CHARACTERS = 255
+MAX_WORD_CHARACTERS = 150
+"""A signal's name and type, or a unit; the longest name that all peers take has 100."""
+
 MAX_FINGERPRINTS = 16
 """Two are enough while a certificate is renewed; the rest is air."""
 
 LEVELS = (0.0, 1.0, 2.0, 3.0)
 
-Kind = Literal["delta", "setpoint", "price", "level"]
+Kind = Literal["delta", "setpoint", "price", "level", "signal"]
 """`delta`: kW against the baseline. `setpoint`: kW at the measuring point. Load convention both. `price`: per kWh.
-`level`: SIMPLE, 0 to 3."""
+`level`: SIMPLE, 0 to 3. `signal`: whatever `Order.signal` says."""
 
 VenName = Annotated[
     str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS, pattern="^[^\\s\\x00-\\x1f\\x7f\ufffe\uffff]+\\Z")
@@ -88,14 +104,24 @@ Values = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_INTERVAL
 Comment = Annotated[
     str, Meta(max_length=MAX_COMMENT_CHARACTERS, pattern="^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\ufffe\uffff]*\\Z")
 ]
+Word = Annotated[str, Meta(max_length=MAX_WORD_CHARACTERS, pattern="^[!-~]*\\Z")]
 Context = Annotated[str, Meta(max_length=MAX_CONTEXT_CHARACTERS, pattern="^[!-~]*\\Z")]
 
-_SIGNAL_TYPES: dict[SignalType, Kind] = {DELTA: "delta", SETPOINT: "setpoint", PRICE: "price", LEVEL: "level"}
+_KINDS: dict[str, Kind] = {
+    table.full(LOAD_DISPATCH, DELTA): "delta",
+    table.full(LOAD_DISPATCH, SETPOINT): "setpoint",
+    table.full(ELECTRICITY_PRICE, PRICE): "price",
+    table.full(SIMPLE, LEVEL): "level",
+}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked of whom. `asks` has a value per interval for each venID; the intervals follow one another from
-    `start`, each `every_s` long. An empty `market_context` is ours; `priority` 1 is the highest, 0 or None the lowest."""
+    `start`, each `every_s` long. An empty `market_context` is ours; `priority` 1 is the highest, 0 or None the lowest.
+
+    Of kind `signal`, `signal` is OpenADR's NAME/TYPE, or x-NAME/TYPE, and `unit` like `energyReal` or `currencyPerKW:EUR`,
+    empty for the usual one. `baselines` are the kW that VENs have without the event, where that is known.
+    `device_classes`: for devices of these classes alone."""
 
     start: Annotated[datetime, Meta(tz=True)]
     every_s: Annotated[int, Meta(ge=1, le=MAX_EVERY_S)]
@@ -106,6 +132,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     priority: Annotated[int, Meta(ge=0, le=events.LOWEST_PRIORITY)] | None = None
     comment: Comment = ""
     test: bool = False
+    signal: Word = ""
+    unit: Word = ""
+    baselines: dict[VenName, Values] = {}
+    device_classes: tuple[Word, ...] = ()
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,14 +200,22 @@ def instruction(order: Order) -> Instruction:
         made = _made(order, order.start.astimezone(UTC), timedelta(seconds=order.every_s))
     except OverflowError as error:
         raise InvalidData(f"start: {order.start.isoformat()} is outside the calendar") from error
-    return replace(made, priority=order.priority, comment=order.comment, test=order.test, currency=order.currency)
+    return replace(
+        made,
+        asks={ven: replace(ask, baseline_kw=tuple(order.baselines.get(ven, ()))) for ven, ask in made.asks.items()},
+        priority=order.priority,
+        comment=order.comment,
+        test=order.test,
+        currency=order.currency,
+        device_classes=order.device_classes,
+    )
 
 
 def changed(held: Instruction, order: Order) -> Instruction:
     """`held` with what `order` says; what an order cannot say stays as it was. Raises as `instruction` does."""
     new = instruction(order)
     asks = {
-        ven: Ask(values=ask.values, resources=held.asks[ven].resources if ven in held.asks else ())
+        ven: replace(ask, resources=held.asks[ven].resources if ven in held.asks else ())
         for ven, ask in new.asks.items()
     }
     return replace(
@@ -192,6 +230,8 @@ def changed(held: Instruction, order: Order) -> Instruction:
         comment=new.comment,
         test=new.test,
         currency=new.currency,
+        unit=new.unit,
+        device_classes=new.device_classes,
     )
 
 
@@ -242,6 +282,16 @@ def _made(order: Order, start: datetime, every: timedelta) -> Instruction:
         case "level":
             _check_levels(order)
             return level(start=start, every=every, levels=order.asks, market_context=context)
+        case "signal":
+            return signal(
+                order.signal,
+                start=start,
+                every=every,
+                values=order.asks,
+                unit=order.unit,
+                currency=order.currency,
+                market_context=context,
+            )
 
 
 def _check_levels(order: Order) -> None:
@@ -258,11 +308,18 @@ def _status(held: Instruction, now: datetime) -> EventStatus:
 
 def _order(held: Instruction) -> Order:
     context = "" if held.market_context == instructions.DEFAULT_CONTEXT else held.market_context
+    name = table.full(held.signal, held.kind)
+    # In another unit than the usual one it is no dispatch that people know by its short name.
+    kind = _KINDS.get(name, "signal") if held.unit is None else "signal"
     return Order(
         start=held.start,
         every_s=int(held.every.total_seconds()),
         asks={ven: ask.values for ven, ask in held.asks.items()},
-        kind=_SIGNAL_TYPES[held.kind],
+        kind=kind,
+        signal=name if kind == "signal" else "",
+        unit=table.spelled(held.unit),
+        baselines={ven: ask.baseline_kw for ven, ask in held.asks.items() if ask.baseline_kw},
+        device_classes=held.device_classes,
         currency=held.currency,
         market_context=context,
         priority=held.priority,

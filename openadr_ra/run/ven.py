@@ -196,8 +196,9 @@ class Ven(ReportDesk):
         can be taken back, or be replaced by saying it anew.
 
         Events that overlap a time when the whole VEN is not available are opted out, known ones too, and decided again once
-        that time is over or was taken back; resources that are not available have no part in events. Said to every upstream, or to the one of that name. Raises InvalidData for spans that cannot be,
-        InvalidId for a resource that is not ours, NotAllowed for a report-only VEN.
+        that time is over or was taken back; resources that are not available have no part in events. Said to every
+        upstream, or to the one of that name. Raises InvalidData for spans that cannot be, InvalidId for a resource that is
+        not ours, NotAllowed for a report-only VEN.
         """
         named = tuple(resources)
         available.check_resources(self._guards, named)

@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -13,14 +14,18 @@ from openadr_ra.errors import InvalidData, InvalidId, NotRegistered
 from openadr_ra.net.tls import normal_fingerprint
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.instruction import party
-from openadr_ra.protocol.model import ReportRequestId, VenId
+from openadr_ra.protocol.model import ReportRequestId, ResourceId, VenId
 from openadr_ra.protocol.parts import HISTORY_GREENBUTTON, HISTORY_USAGE, TELEMETRY_USAGE, Event
+from openadr_ra.protocol.report import Quantity, live_series, usage_description
+from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import (
     AnyLetter,
     AskReports,
     EndRegistration,
     Entry,
     Key,
+    Mail,
+    Offer,
     Outcome,
     Record,
     Reregister,
@@ -39,6 +44,9 @@ from openadr_ra.run.summary import VenSummary, summary
 from openadr_ra.run.wanted import Readings, Reports, WantedReport
 from openadr_ra.run.warned import WARNED
 from openadr_ra.seams import Clock, Store
+
+USAGE: tuple[Literal["kw", "kwh"], ...] = ("kw", "kwh")
+"""What a resource of ours is reported by (rule 331)."""
 
 SOON = timedelta(seconds=1)
 """How often something is looked at again while its change is waited for."""
@@ -202,6 +210,35 @@ class VenDesk(ABC):
         """What TELEMETRY_STATUS said last of each resource of the VEN, as long as it was said within a day."""
         await self._party(ven_id)
         return await resources_now(self.store, ven_id, self._clock.now())
+
+    async def offer(self, ven_id: str, resources: Iterable[str], *, meter: str = "") -> None:
+        """Offer the VEN reports of our own: power and energy of these resources, as TELEMETRY_USAGE and HISTORY_USAGE.
+
+        In place of what it was offered before; its values are what `measured` says. Raises InvalidId for an unknown VEN.
+        """
+        await self._party(ven_id)
+        named = [ResourceId(name) for name in resources]
+        points = tuple(usage_description(name, quantity, meter) for name in named for quantity in USAGE)
+        key = party(VenId(ven_id))
+        await self.store.post((Mail(to=key, body=Offer(usage=points, status=(), response=())),))
+        self._posted((key,))
+
+    async def measured(
+        self, resource: str, *, kw: float | None = None, kwh: float | None = None, at: datetime | None = None
+    ) -> None:
+        """What a resource of ours does: its power, and what its energy register (net import) reads; now, unless `at`.
+
+        Raises InvalidData for what is no number.
+        """
+        when = self._clock.now() if at is None else at
+        values: tuple[tuple[Quantity, float | None], ...] = (("kw", kw), ("kwh", kwh))
+        await self.store.record(
+            [
+                Reading(series=live_series(ResourceId(resource), quantity), start=when, value=value)
+                for quantity, value in values
+                if value is not None
+            ]
+        )
 
     async def came(self, ven_id: str, request_id: str, *, within: timedelta = timedelta(0)) -> bool:
         """Has a report of that request come? Waits for it up to `within`. Raises InvalidId where the VEN refused it."""

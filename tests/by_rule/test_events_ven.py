@@ -26,8 +26,10 @@ from openadr_ra.protocol.model import (
     OPT_OUT,
     SIMPLE,
     Currency,
+    CurrencyPerKwh,
     EventId,
     MarketContext,
+    PowerReal,
     RequestId,
     ResourceId,
     ResponseRequired,
@@ -293,6 +295,20 @@ def test_rule_109_at_the_ven_an_unsupported_signal_is_460_and_opt_out(ven: Pair,
         ("E1", 0, "200", "optIn"),
     ]
     assert ven.site.applied == [(NOON, -2.0), (NOON + HOUR, RELEASE)]
+
+
+@pytest.mark.parametrize(
+    ("signal", "code"),
+    [
+        (named("SIMPLE", "level"), "200"),
+        (replace(named("ELECTRICITY_PRICE", "price"), unit=CurrencyPerKwh()), "200"),
+        (replace(named("LOAD_DISPATCH", "setpoint"), unit=PowerReal()), "200"),
+        (named("LOAD_DISPATCH", "x-loadControlCapacity"), "460"),
+    ],
+    ids=["SIMPLE", "ELECTRICITY_PRICE", "LOAD_DISPATCH", "none of them"],
+)
+def test_rule_510_at_the_ven_the_three_mandatory_signals_are_taken(ven: Pair, signal: Signal, code: str) -> None:
+    assert hears(ven, replace(event(), signals=(signal,))) == [("E1", 0, code, "optIn" if code == "200" else "optOut")]
 
 
 SIMPLE_SIGNAL = replace(named("SIMPLE", "level"), name=SIMPLE)

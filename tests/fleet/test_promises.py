@@ -194,7 +194,7 @@ def test_a_line_that_is_promised_is_not_offered_twice() -> None:
     plant = Plant(line("press", 150))
     plant.instructs(schedule(-150))
 
-    assert plant.instructs(schedule(-150, start=after(15), event="E2")).opt == OPT_OUT
+    assert plant.instructs(schedule(-150, event="E2")).opt == OPT_OUT
     assert plant.instructs(schedule(-150, start=after(30), event="E3")).opt == OPT_IN
 
 

@@ -75,7 +75,9 @@ def test_nonsense_is_no_fingerprint(text: str) -> None:
 
 @pytest.mark.parametrize("suite", SUITES_OF_2_0B)
 @pytest.mark.parametrize("key", KEY_KINDS)
-async def test_rules_67_68_at_both_ends_server_shakes_hands_by_each_suite_with_each_kind_of_client(pki: Pki, suite: str, key: KeyKind) -> None:
+async def test_rules_67_68_at_both_ends_server_shakes_hands_by_each_suite_with_each_kind_of_client(
+    pki: Pki, suite: str, key: KeyKind
+) -> None:
     """Rule 67, with TLS 1.2 as the client's maximum: TLS 1.3 would hide the trouble. Both chains on one port."""
     context = client_context(pki.ven[key], pki.trust, ciphers=suite)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -100,7 +102,9 @@ async def test_rules_67_68_at_both_ends_server_shakes_hands_by_each_suite_with_e
         ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
     ],
 )
-async def test_rule_67_at_the_vtn_server_picks_a_suite_of_2_0b_whatever_else_is_offered(pki: Pki, offered: str, picked: str) -> None:
+async def test_rule_67_at_the_vtn_server_picks_a_suite_of_2_0b_whatever_else_is_offered(
+    pki: Pki, offered: str, picked: str
+) -> None:
     """Rule 67; other suites serve those who offer nothing else."""
     context = client_context(pki.ven["rsa"], pki.trust, ciphers=offered)
     context.maximum_version = ssl.TLSVersion.TLSv1_2

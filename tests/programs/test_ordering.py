@@ -57,6 +57,38 @@ def test_prices_and_levels_are_for_each_ven_by_their_nature(kind: str) -> None:
     assert (order.kind, order.asks) == (kind, {"VEN1": (1.0, 2.0), "VEN2": (1.0, 2.0)})
 
 
+def test_operator_orders_any_signal_with_its_unit_for_devices_of_a_class() -> None:
+    said = wish(
+        signal="CHARGE_STATE/setpoint",
+        values="30,50",
+        unit="energyReal",
+        to=("VEN1", "VEN2"),
+        device_class=("EVSE", "Storage"),
+    )
+
+    order = ordered(said, NOW)
+
+    assert (order.kind, order.signal, order.unit) == ("signal", "CHARGE_STATE/setpoint", "energyReal")
+    assert order.asks == {"VEN1": (30.0, 50.0), "VEN2": (30.0, 50.0)}
+    assert order.device_classes == ("EVSE", "Storage")
+    back = amended(order, wish(start=None, every=None, kw="1", to=("VEN1",)), NOW)
+    assert (back.kind, back.signal, back.unit) == ("delta", "", "")
+    other = amended(order, wish(start=None, every=None, signal="LOAD_DISPATCH/multiplier", values="0.5,1"), NOW)
+    assert (other.kind, other.signal, other.unit) == ("signal", "LOAD_DISPATCH/multiplier", "")
+    assert amended(order, wish(start=None, every=None, comment="x"), NOW) == replace(order, comment="x")
+
+
+def test_operator_says_what_a_ven_does_without_the_event() -> None:
+    """For each VEN the same, where there are several."""
+    order = ordered(wish(kw="-5", to=("VEN1",), baseline="12"), NOW)
+    assert order.baselines == {"VEN1": (12.0,)}
+
+    both = ordered(wish(kw="-5", to=("VEN1", "VEN2"), each=True, baseline="12"), NOW)
+
+    assert both.baselines == {"VEN1": (12.0,), "VEN2": (12.0,)}
+    assert amended(both, wish(start=None, every=None, kw="-1", to=("VEN2",)), NOW).baselines == {"VEN2": (12.0,)}
+
+
 def test_an_order_carries_all_that_was_said() -> None:
     said = wish(
         kw="1",
@@ -76,15 +108,27 @@ def test_an_order_carries_all_that_was_said() -> None:
 DOUBTS: list[tuple[dict[str, object], str]] = [
     ({"start": None}, "--start and --every are needed"),
     ({"every": None}, "--start and --every are needed"),
-    ({"kw": None}, "say what is asked: --kw, --price or --level with --to VEN, or --ask"),
+    ({"kw": None}, "say what is asked: --kw, --price, --level, or --signal with --values, and --to VEN; or --ask"),
     ({"to": ()}, "name at least one VEN: --to VEN; `openadr-ra ven list` shows those there are"),
     ({"to": ("VEN1", "VEN2")}, "is --kw for each of the 2 VENs? Then add --each; else give every VEN its own by --ask"),
-    ({"price": "1"}, "--kw, --price, --level and --ask exclude one another"),
-    ({"ask": ("VEN1=1",)}, "--kw, --price, --level and --ask exclude one another"),
+    ({"price": "1"}, "--kw, --price, --level, --signal and --ask exclude one another"),
+    ({"ask": ("VEN1=1",)}, "--kw, --price, --level, --signal and --ask exclude one another"),
     ({"kw": None, "ask": ("VEN1=1",)}, "--ask names its VEN itself; leave --to out"),
     ({"kw": None, "to": (), "ask": ("VEN1=1", "VEN1=2")}, "--ask VEN1=… is there twice"),
     ({"kw": None, "price": "1", "power": "delta"}, "--delta belongs to --kw and --ask"),
     ({"kw": None, "level": "1", "power": "setpoint"}, "--setpoint belongs to --kw and --ask"),
+    (
+        {"kw": None, "signal": "CHARGE_STATE/delta", "values": "1", "power": "delta"},
+        "--delta belongs to --kw and --ask",
+    ),
+    ({"kw": None, "signal": "CHARGE_STATE/delta"}, "--signal NAME/TYPE and --values belong together"),
+    ({"kw": None, "values": "1"}, "--signal NAME/TYPE and --values belong together"),
+    ({"signal": "CHARGE_STATE/delta", "values": "1"}, "--kw, --price, --level, --signal and --ask exclude"),
+    ({"unit": "energyReal"}, "--unit belongs to --signal"),
+    (
+        {"kw": None, "to": (), "ask": ("VEN1=1", "VEN2=1"), "baseline": "1"},
+        "is --baseline that of each of the 2 VENs? Then add --each",
+    ),
 ]
 
 

@@ -197,7 +197,13 @@ NOWHERE = Client("http://127.0.0.1:9", "x" * 43)
     ("ask", "stop", "wish", "last", "sentence"),
     [
         ("METADATA", ("rr-1",), {}, False, "--ask and --stop exclude one another"),
-        (None, (), {"point": ("a",)}, False, "--point, --granularity, --back, --on-change, --start and --duration belong to --ask"),
+        (
+            None,
+            (),
+            {"point": ("a",)},
+            False,
+            "--point, --granularity, --back, --on-change, --start and --duration belong to --ask",
+        ),
         (None, ("rr-1",), {"back": "1m"}, False, "belong to --ask"),
         (None, (), {}, True, "--last belongs to --stop"),
         ("METADATA", (), {}, True, "--last belongs to --stop"),

@@ -36,7 +36,12 @@ def of(unit: ItemBase | None = None, reading_type: ReadingType = NOT_APPLICABLE,
 
 
 WRONG = [of(Voltage()), of(EnergyReal()), of(WATTS), of(reading_type=MEAN), request(specifier="greenbutton")]
-RIGHT = [of(PowerReal()), of(PowerReal(attributes=PowerAttributes(hertz=Decimal(60.0))), DIRECT_READ), of(EnergyReal(), rid="bat.kwh"), request()]
+RIGHT = [
+    of(PowerReal()),
+    of(PowerReal(attributes=PowerAttributes(hertz=Decimal(60.0))), DIRECT_READ),
+    of(EnergyReal(), rid="bat.kwh"),
+    request(),
+]
 
 
 def ven_answers(pair: Pair, *requests: ReportRequest) -> CreatedReport:
@@ -61,12 +66,19 @@ def test_a_ven_answers_461_to_what_it_does_not_report(pair: Pair, bad: ReportReq
 @pytest.mark.parametrize(
     "good", RIGHT, ids=["power", "of another supply, as it is read", "energy", "as rule 321 has it"]
 )
-def test_rule_321_whoever_names_the_unit_that_is_offered_gets_it(pair: Pair, good: ReportRequest) -> None:
+def test_rule_321_at_the_ven_whoever_names_the_unit_that_is_offered_gets_it(pair: Pair, good: ReportRequest) -> None:
     assert ven_answers(pair, good).result.code == "200"
 
 
-@pytest.mark.parametrize(("specifier", "rid", "code"), [("none", "area.kw", "452"), ("usage", "bat", "452"),
-                                                        ("status", "area", "461"), ("greenbutton", "area", "461")])  # fmt: skip
+UNSERVED = [
+    ("none", "area.kw", "452"),
+    ("usage", "bat", "452"),
+    ("status", "area", "461"),
+    ("greenbutton", "area", "461"),
+]
+
+
+@pytest.mark.parametrize(("specifier", "rid", "code"), UNSERVED)
 def test_a_vtn_answers_461_to_a_report_that_it_has_no_points_of(specifier: str, rid: str, code: str) -> None:
     """Ids that nobody knows stay 452 (R1_3190)."""
     pair = Pair()

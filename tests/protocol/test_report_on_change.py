@@ -15,7 +15,7 @@ from openadr_ra.protocol.step import Changed
 from openadr_ra.protocol.times import duration
 from tests.protocol.reports import offered, series, updates
 from tests.protocol.wishes import NONE, asks, request
-from tests.world import HOUR, IDENTITY, MINUTE, NOON, OFFER, SECOND, Pair, reading
+from tests.world import HOUR, IDENTITY, MINUTE, NOON, OFFER, SECOND, Fate, Pair, reading
 
 START = NOON - HOUR
 RATES = Rates(shortest_s=10, status_on_change=True, power_on_change=True)
@@ -97,7 +97,7 @@ def test_changes_are_told_no_faster_than_the_shortest_period_and_then_together()
     for kw in (1.0, 2.0, 3.0):
         changes(pair, kw)
         pair.clock_reaches(pair.now + 2 * SECOND)
-    pair.clock_reaches(first + 10 * SECOND - timedelta(microseconds=1))
+    pair.clock_reaches(first + 10 * SECOND - timedelta(milliseconds=1))
     before = len(told(pair))
     pair.clock_reaches(first + 10 * SECOND)
 
@@ -143,8 +143,8 @@ def test_changes_while_the_vtn_is_away_are_told_as_one_when_it_is_back() -> None
     pair = telling()
     on_change(pair)
     pair.clock_reaches(pair.now + MINUTE)
-    lost = ["request lost"] * 4
-    pair.fates = iter(lost)  # type: ignore[arg-type]  # the list's words are fates
+    lost: list[Fate] = ["request lost"] * 4
+    pair.fates = iter(lost)
     first = pair.now
     for kw in (1.0, 2.0, 3.0):
         changes(pair, kw)

@@ -103,7 +103,7 @@ def interval(*payloads: tuple[str, LoadControlState | None]) -> Interval:
     )
 
 
-def test_x_rep_9_a_kind_of_load_control_is_in_every_interval_of_a_point_or_in_none() -> None:
+def test_x_rep_9_at_the_ven_a_kind_of_load_control_is_in_every_interval_of_a_point_or_in_none() -> None:
     """And each point by itself: a battery has no levels."""
     whole = state(setpoint=SETPOINT, capacity=CAPACITY)
     part = state(setpoint=SETPOINT)
@@ -128,7 +128,7 @@ def samples(seconds: int, current: float, quality: Quality | None = None) -> lis
     return [reading(f"live/bat.{name}", start=when, value=value) for name, value in found.items()]
 
 
-def test_rule_510_status_tells_how_the_resource_is_controlled(pair: Pair) -> None:
+def test_rule_510_at_the_ven_status_tells_how_the_resource_is_controlled(pair: Pair) -> None:
     """What stands at the end of each interval goes out and is kept, by kind and figure."""
     pair.samples = [one for seconds, kw in ((0, 0.0), (50, -3.0), (100, -4.0)) for one in samples(seconds, kw)]
     pair.clock_reaches(START + 2 * MINUTE + SECOND)

@@ -98,7 +98,9 @@ def test_the_table_has_every_payload_at_either_end_and_every_cell_says_something
 
 
 @pytest.mark.parametrize(("situation", "message", "cell"), list(cells(AT_THE_VTN)))
-def test_rules_33_48_at_the_vtn_what_it_answers(situation: str, message: Message, cell: tuple[type[Message], str]) -> None:
+def test_rules_33_48_at_the_vtn_what_it_answers(
+    situation: str, message: Message, cell: tuple[type[Message], str]
+) -> None:
     """With HTTP 200, schema-valid, quoting the requestID and, in the venID, the VEN that it speaks to."""
     pair = at_the_vtn()
     if situation == "not registered":
@@ -130,7 +132,9 @@ def quoted(reply: Message) -> str:
 
 
 @pytest.mark.parametrize(("situation", "message", "cell"), list(cells(AT_THE_VEN)))
-def test_rules_33_48_at_the_ven_what_it_answers(situation: str, message: Message, cell: tuple[type[Message] | None, str | None]) -> None:
+def test_rules_33_48_at_the_ven_what_it_answers(
+    situation: str, message: Message, cell: tuple[type[Message] | None, str | None]
+) -> None:
     """An empty 200 where there is nothing to say, or where it is said later."""
     pair = at_the_ven()
     if situation == "not registered":

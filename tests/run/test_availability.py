@@ -143,21 +143,46 @@ async def test_a_declaration_is_replaced_under_its_id_and_taken_back(site: Site,
     assert [one.opt_id for one in made.watch.asked(CancelOpt)] == [name]
 
 
-async def test_a_part_of_a_ven_or_another_market_stops_no_event(site: Site, vtn: Vtn) -> None:
-    async with line(site, vtn, "PART") as made:
+async def test_another_market_stops_no_event(site: Site, vtn: Vtn) -> None:
+    async with line(site, vtn, "MARKET") as made:
         span = (TOMORROW, TOMORROW + HOUR)
-        await made.ven.declare(OPT_OUT, [span], resources=["bat-1"])
         await made.ven.declare(OPT_OUT, [span], market_context="http://market.example/a")
-        shown = await made.told()
+        (shown,) = await made.told()
         other = await made.event(TOMORROW, "http://market.example/b")
         same = await made.event(TOMORROW, "http://market.example/a")
         opts = [await made.opt(event) for event in (other, same)]
 
     assert opts == [OPT_IN, OPT_OUT]
-    assert [(one.resources, one.market_context) for one in shown] == [
-        (("bat-1",), ""),
-        ((), "http://market.example/a"),
-    ]
+    assert shown.market_context == "http://market.example/a"
+
+
+async def test_a_resource_that_is_away_has_no_part_in_events(site: Site, vtn: Vtn) -> None:
+    """It is the only one, so the fleet can promise nothing; after it was taken back, it can again."""
+    async with line(site, vtn, "PART") as made:
+        name = await made.ven.declare(OPT_OUT, [(TOMORROW, TOMORROW + HOUR)], resources=["bat-1"])
+        (shown,) = await made.told()
+        event = await made.event(TOMORROW)
+        away = await made.opt(event)
+        await made.ven.retract(name)
+        back = await made.opt(event, OPT_IN)
+
+    assert (shown.resources, away, back) == (("bat-1",), OPT_OUT, OPT_IN)
+
+
+async def test_an_absence_that_is_declared_later_opts_out_of_what_was_accepted(site: Site, vtn: Vtn) -> None:
+    """And its end opts in again: nobody has to know which of the two came first."""
+    async with line(site, vtn, "LATER") as made:
+        event = await made.event(TOMORROW)
+        before = await made.opt(event, OPT_IN)
+        name = await made.ven.declare(OPT_OUT, [(TOMORROW - HOUR, TOMORROW + HOUR)])
+        during = await made.opt(event, OPT_OUT)
+        await made.ven.retract(name)
+        after = await made.opt(event, OPT_IN)
+        journal = await vtn.journal(f"event/{event}")
+
+    assert (before, during, after) == (OPT_IN, OPT_OUT, OPT_IN)
+    assert [entry.what for entry in journal if entry.by == "LATER"] == [OPT_IN, OPT_OUT, OPT_IN]
+    assert journal[-2].detail == "modification 0: not available then, as declared by oadrCreateOpt"
 
 
 async def test_spans_are_in_whole_seconds_and_no_shorter_than_said(site: Site, vtn: Vtn) -> None:
