@@ -194,6 +194,14 @@ FRESH_S = 300
 """So far may createdDateTime be from the clock."""
 
 
+def age_s(text: str, now: datetime) -> float:
+    """How far a createdDateTime is from the clock; 0 for what is no date-time, which the schema tells of."""
+    try:
+        return abs((now - datetime.fromisoformat(text)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
 def fresh(message: Message) -> Iterator[Fault]:
     """X-EV-3, of a message that has just come."""
     now = datetime.now(UTC)

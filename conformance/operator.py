@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
 from conformance.case import NotSupported
+from conformance.clock import now
 
 
 class SignalWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,4 +128,4 @@ class Mute:
 
 def in_(seconds: float) -> datetime:
     """So many seconds from now, on a whole second."""
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
+    return (now() + timedelta(seconds=seconds)).replace(microsecond=0)

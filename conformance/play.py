@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from conformance import http
 from conformance.case import Failed
+from conformance.clock import now
 from conformance.message import SERVICES, Message
 from conformance.record import Exchange, Record
 
@@ -26,7 +27,7 @@ def fresh(word: str) -> str:
 
 def utc(moment: datetime | None = None, *, plus_s: float = 0.0) -> str:
     """As rule 1 wants it: seconds, Z. None: now."""
-    when = (moment or datetime.now(UTC)) + timedelta(seconds=plus_s)
+    when = (moment or now()) + timedelta(seconds=plus_s)
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

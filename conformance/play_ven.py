@@ -37,9 +37,12 @@ class PlayVen(Caller):
         sign: Sign | None = None,
         address: str = "",
         pause_s: float = 0.25,
+        patience: float = 1.0,
     ) -> None:
-        super().__init__(url, record, tls=tls, within_s=within_s, sign=sign)
+        """`patience` stretches every wait for something of the VTN's, or shortens it."""
+        super().__init__(url, record, tls=tls, within_s=within_s * patience, sign=sign)
         self.identity, self.mode, self.address, self.pause_s = identity, mode, address, pause_s
+        self.patience = patience
         self.ven_id = ""
         self.registration_id = ""
         self.vtn_id = ""
@@ -134,6 +137,7 @@ class PlayVen(Caller):
 
     async def receive(self, kind: str, *, where: Where = lambda message: True, within_s: float = 8.0) -> Message:
         """The next payload of that kind from the VTN, by poll or push; what else comes is answered. Failed in time."""
+        within_s *= self.patience
         try:
             async with asyncio.timeout(within_s):
                 return await (self._polled(kind, where) if self.mode == "pull" else self._pushed(kind, where))
@@ -236,17 +240,7 @@ class PlayVen(Caller):
 
     async def opt(self, message: Message, event_id: str, opt: str = "optIn", **holes: Hole) -> Message:
         """Answer one event of an oadrDistributeEvent; the VTN's oadrResponse."""
-        response = template.fill(
-            "event_response",
-            **{
-                "code": "200",
-                "request_id": message.text("./pyld:requestID") or "",
-                "event_id": event_id,
-                "modification": number_of(message, event_id) or 0,
-                "opt": opt,
-                **holes,
-            },
-        )
+        response = event_response(message, event_id, opt, **holes)
         return await self.say("oadrCreatedEvent", request_id="", responses=response)
 
 
@@ -256,6 +250,18 @@ NAMESPACE_EI = "http://docs.oasis-open.org/ns/energyinterop/201110"
 def event_path(event_id: str) -> str:
     """The eiEvent of that eventID, from an oadrDistributeEvent."""
     return f"./oadr:oadrEvent/ei:eiEvent[ei:eventDescriptor/ei:eventID[normalize-space()='{event_id}']]"
+
+
+def event_response(message: Message, event_id: str, opt: str = "optIn", **holes: Hole) -> str:
+    """One eventResponse of an oadrCreatedEvent, to that event of an oadrDistributeEvent."""
+    usual: dict[str, Hole] = {
+        "code": "200",
+        "request_id": message.text("./pyld:requestID") or "",
+        "event_id": event_id,
+        "modification": number_of(message, event_id) or 0,
+        "opt": opt,
+    }
+    return template.fill("event_response", **{**usual, **holes})
 
 
 def number_of(message: Message, event_id: str) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from conformance.clock import now
 from conformance.message import Message, Sender
 
 
@@ -17,17 +18,17 @@ class Exchange:
         self.sender: Sender = sender
         self.service = service
         self.request = request
-        self.at = datetime.now(UTC)
+        self.at = now()
         self.answer: Message | None = None
         self.answered_at: datetime | None = None
         self.status = 0
         self.fault = ""
 
     def ended(self, status: int, answer: Message) -> None:
-        self.status, self.answer, self.answered_at = status, answer, datetime.now(UTC)
+        self.status, self.answer, self.answered_at = status, answer, now()
 
     def failed(self, why: str) -> None:
-        self.fault, self.answered_at = why, datetime.now(UTC)
+        self.fault, self.answered_at = why, now()
 
     @property
     def messages(self) -> tuple[Message, ...]:

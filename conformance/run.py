@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -255,7 +256,9 @@ class _VenLane:
 
             def settle() -> Places:
                 folder = next(folders)
-                folder.mkdir(parents=True, exist_ok=True)
+                # What an earlier run left there would be the memory of this VEN.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
                 certificates = str(self.folder / "certificates")
                 return places(folder, {"url": url, "certs": certificates, "ca": ca, "fingerprint": own.fingerprint})
 

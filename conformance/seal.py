@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lxml import etree
 from conformance import template
 from conformance.identity import Identity
 from conformance.message import NAMESPACES, Element, Message
-from conformance.play import Sign, utc
+from conformance.play import Sign
 
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _OADR_ID = f"{{{NAMESPACES['oadr']}}}Id"
@@ -50,7 +51,7 @@ def sealed(
         method=_MORE + ("ecdsa-sha256" if isinstance(key, ec.EllipticCurvePrivateKey) else "rsa-sha256"),
         references="".join(template.fill("reference", uri=uri, enveloped=None if uri else "") for uri in references),
         certificate=b64encode(leaf.public_bytes(serialization.Encoding.DER)).decode(),
-        replay_protect=template.fill("replay_protect", timestamp=timestamp or utc(), nonce=chosen),
+        replay_protect=template.fill("replay_protect", timestamp=timestamp or _now(), nonce=chosen),
     )
     root = etree.fromstring(raw.replace(b"<oadr:oadrSignedObject", text.encode() + b"<oadr:oadrSignedObject", 1))
     signature = _child(root, "ds:Signature")
@@ -59,6 +60,11 @@ def sealed(
     value = _signed(key, _canonical(_child(signature, "ds:SignedInfo")))
     _child(signature, "ds:SignatureValue").text = b64encode(value).decode()
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def _now() -> str:
+    """To the millisecond: a subject that was started in this very second knows that this is later."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def fault(message: Message) -> str:

@@ -91,6 +91,7 @@ class Vtn:
             tls=self.tls(who),
             sign=self.sealer(who) if seals and self.sealer is not None else None,
             pause_s=float(self.parameters.get("poll_pause_s", 0.25)),
+            patience=float(self.parameters.get("patience", 1.0)),
         )
         if ven.mode == "push":
             tls = who.server(self.ca) if self.ca else None

@@ -10,7 +10,7 @@ import msgspec
 from conformance.case import Failed, NotSupported, expect
 from conformance.message import NAMESPACES, Element, Message
 from conformance.operator import SIMPLE, EventWish, SignalWish, in_
-from conformance.play_vtn import MARKET, event, response_path
+from conformance.play_vtn import MARKET, event, report_request, response_path
 from conformance.tested import Ven
 
 QUIET_S = 2.5
@@ -237,3 +237,51 @@ def _point(description: Element) -> Point:
 
 def _local(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
+
+
+# -- asking for reports ---------------------------------------------------------------------------------------------
+
+
+def wanted(request_id: str, offer: Offer, *, granularity_s: int = 0, back_s: int = 0, duration_s: int = 0) -> str:
+    """An oadrReportRequest for all points of the offer. `back_s` 0: once; else from now on, for ever without a duration."""
+    return report_request(
+        request_id, offer.specifier, offer.rids, granularity_s=granularity_s, back_s=back_s, duration_s=duration_s
+    )
+
+
+async def ordered(ven: Ven, *requests: str) -> Message:
+    """Ask for reports; the VEN's oadrCreatedReport."""
+    return await ven.ask(ven.write("oadrCreateReport", requests="".join(requests)), "oadrCreatedReport")
+
+
+async def cancelled(ven: Ven, *request_ids: str, to_follow: bool = False) -> Message:
+    """Cancel reports; the VEN's oadrCanceledReport."""
+    body = ven.write("oadrCancelReport", report_request_ids=request_ids, to_follow=to_follow)
+    return await ven.ask(body, "oadrCanceledReport")
+
+
+async def updated(ven: Ven, request_id: str, *, after: int = 0, within_s: float = 12.0) -> Message:
+    """The next oadrUpdateReport for that request."""
+    where = report_path(request_id)
+    return await ven.hears("oadrUpdateReport", where=lambda one: one.has(where), after=after, within_s=within_s)
+
+
+async def silent(ven: Ven, request_id: str, *, after: int, for_s: float = QUIET_S) -> None:
+    """No oadrUpdateReport for that request comes for a while."""
+    where = report_path(request_id)
+    await ven.hears_no("oadrUpdateReport", where=lambda one: one.has(where), after=after, for_s=for_s)
+
+
+def report_path(request_id: str) -> str:
+    """The oadrReport for that request, from an oadrUpdateReport."""
+    return f"./oadr:oadrReport[ei:reportRequestID[normalize-space()='{request_id}']]"
+
+
+def expect_pending(message: Message, *request_ids: str) -> None:
+    """oadrPendingReports names these, and no others."""
+    actual = sorted(message.texts("./oadr:oadrPendingReports/ei:reportRequestID"))
+    good = actual == sorted(request_ids)
+    expect(good, f"pending: {', '.join(request_ids) or 'none'}", ", ".join(actual) or "none", message, PENDING)
+
+
+PENDING = "./oadr:oadrPendingReports"

@@ -17,6 +17,9 @@ from conformance.tested import Vtn
 
 Settled = Callable[[Message], bool]
 
+CLOCK_PATIENCE = 0.6
+"""Waits for what the clock brings about are shortened to this share of them at most: the clock does not hurry."""
+
 
 async def listed(ven: PlayVen, **holes: int | str) -> Message:
     """The oadrDistributeEvent that answers an oadrRequestEvent."""
@@ -28,6 +31,7 @@ async def listed(ven: PlayVen, **holes: int | str) -> Message:
 
 async def listed_when(ven: PlayVen, settled: Settled, expected: str, *, within_s: float = 12.0) -> Message:
     """Ask for the events again and again until they are as `settled` wants them. Failed in time, with the last answer."""
+    within_s *= max(ven.patience, CLOCK_PATIENCE)
     until = time.monotonic() + within_s
     while True:
         message = await listed(ven)
@@ -104,7 +108,7 @@ async def opt_is_not(vtn: Vtn, event_id: str, ven: PlayVen, unwanted: str) -> No
 
 
 async def _opt_when(vtn: Vtn, event_id: str, ven: PlayVen, good: Callable[[str], bool], within_s: float) -> str:
-    until = time.monotonic() + within_s
+    until = time.monotonic() + within_s * ven.patience
     while True:
         actual = await vtn.operator.opt_of(event_id, ven.ven_id)
         if good(actual) or time.monotonic() > until:

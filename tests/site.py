@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId
 from openadr_ra.protocol.schedule import Schedule
-from openadr_ra.protocol.step import AnyLetter, Instruct, Release, Verdict
+from openadr_ra.protocol.step import AnyLetter, Away, Instruct, Release, Verdict
 
 RELEASE: Final = "release"
 
@@ -25,6 +25,8 @@ class Site:
         self.silent = False
         self.refused: dict[str, str] = {}
         self.promised: dict[EventId, Schedule] = {}
+        self.priorities: dict[EventId, int] = {}
+        self.away: dict[EventId, tuple[Away, ...]] = {}
 
     def hears(self, letter: AnyLetter) -> Verdict | None:
         match letter:
@@ -32,14 +34,20 @@ class Site:
                 self.promised.pop(schedule.id, None)
                 reason = self.refused[schedule.id]
                 return Verdict(event_id=schedule.id, modification=number, opt=OPT_OUT, reason=reason)
-            case Instruct(schedule=schedule, modification=number):
+            case Instruct(schedule=schedule, modification=number, priority=priority, away=away):
                 self.promised[schedule.id] = schedule
+                self.priorities[schedule.id] = priority
+                self.away[schedule.id] = away
                 return Verdict(event_id=schedule.id, modification=number, opt=OPT_IN)
             case Release(event_id=name, at=at) if name in self.promised:
                 held = self.promised[name]
                 slots = tuple(replace(slot, end=min(slot.end, at)) for slot in held.slots if slot.start < at)
                 self.promised[name] = replace(held, slots=slots)
         return None
+
+    def verdict(self, name: EventId) -> Verdict:
+        """That it follows this event, said late."""
+        return Verdict(event_id=name, modification=0, opt=OPT_IN)
 
     @property
     def applied(self) -> list[tuple[datetime, float | str]]:

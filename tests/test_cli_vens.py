@@ -12,6 +12,7 @@ import pytest
 
 from openadr_ra.protocol.step import Entry
 from openadr_ra.run.orders import EventView
+from openadr_ra.run.report_orders import OwnOrdered, ResourceNow
 from openadr_ra.run.ven_orders import (
     Declared,
     History,
@@ -127,6 +128,39 @@ def test_operator_reads_the_history_of_a_ven(desks: Desks) -> None:
     assert {sample.duration_s for sample in samples} == {3.0}
 
 
+def test_operator_sees_how_the_resources_of_a_ven_stand(desks: Desks) -> None:
+    found: tuple[ResourceNow, ...] = ()
+    while not found:
+        found = read(desks.does("status", "EDGE", "--json"), tuple[ResourceNow, ...])
+    shown = desks.does("status", "EDGE").out.splitlines()
+
+    assert [(one.resource, one.online) for one in found] == [("battery", True)]
+    assert found[0].load_control is not None
+    assert shown[1].startswith("battery ")
+    assert " of -5.00…+5.00 " in shown[1]
+
+
+def test_operator_asks_for_changes(desks: Desks) -> None:
+    (request,) = read(desks.does("reports", "EDGE", "--ask", "TELEMETRY_STATUS", "--on-change", "--json"), Ordered).ids
+    known = read(desks.does("reports", "EDGE", "--json"), Reports)
+    shown = desks.does("reports", "EDGE").out
+
+    assert [(one.granularity, one.back) for one in known.asked if one.id == request] == [("PT0S", "PT30M")]
+    assert "PT1S to PT30M, on change" in shown
+
+
+def test_a_vens_operator_asks_its_vtn_what_it_reports_and_stops_that(desks: Desks) -> None:
+    """It reports nothing of its own, but what it offers can be asked for."""
+    (request,) = read(desks.edge("vtn-reports", "--ask", "METADATA", "--back", "1h", "--json"), OwnOrdered).ids
+    shown = read(desks.edge("vtn-reports", "--json"), Reports)
+    nothing = desks.edge("vtn-readings", "TELEMETRY_USAGE", "--from", "-1h")
+    stopped = desks.edge("vtn-reports", "--stop", request)
+
+    assert (shown.offered, [one.id for one in shown.asked]) == ((), [request])
+    assert nothing.out == "nothing of TELEMETRY_USAGE came of that time\n"
+    assert stopped.out == f"the VTN is told: report requests {request}\n"
+
+
 def test_a_history_that_does_not_come_in_time_is_a_failure(desks: Desks) -> None:
     """It is of a time to come."""
     done = desks.does("history", "EDGE", "--from", "+1h", "--to", "+2h", "--within", "0s")
@@ -217,6 +251,10 @@ AT_THE_VTN: list[tuple[tuple[str, ...], str]] = [
     (("reports", "EDGE", "--ask", "x-GAS"), "x-GAS is not on offer there; what is: TELEMETRY_USAGE, "),
     (("reports", "EDGE", "--stop", "rr-1"), "report request rr-1 is unknown; "),
     (("reports", "EDGE", "--stop", "rr-1", "--back", "1m"), "--point, --granularity, --back, --on-change, --start and"),
+    (("greenbutton", "EDGE"), "HISTORY_GREENBUTTON is not on offer there; what is: TELEMETRY_USAGE, "),
+    (("greenbutton", "EDGE", "--duration", "1h"), "--duration belongs to --start"),
+    (("status", "NOBODY"), "VEN NOBODY is unknown here; "),
+    (("reports", "EDGE", "--on-change"), "--point, --granularity, --back, --on-change, --start and --duration "),
     (("history", "EDGE", "--from", "now", "--to", "-1h"), "end: must be after start"),
     (("history", "EDGE", "--from", "sometime"), "'sometime' is no time; "),
     (("history", "EDGE", "--from", "-1h", "--within", "1h"), "within_s: '3600' is no whole number from 0 to 600"),
@@ -228,6 +266,9 @@ AT_THE_VEN: list[tuple[tuple[str, ...], str]] = [
     (("unavailable", *TOMORROW, "--reason", "lazy"), "reason: 'lazy' is none that OpenADR knows; "),
     (("available", *TOMORROW, "--upstream", "below"), "there is no upstream 'below'; there is upstream"),
     (("available", "--from", "+2h", "--to", "+1h"), "--to +1h is not after --from; "),
+    (("vtn-reports", "--stop", "rr-1"), "report request rr-1 is unknown here; "),
+    (("vtn-reports", "--ask", "TELEMETRY_USAGE"), "TELEMETRY_USAGE is not on offer there; what is: nothing yet"),
+    (("vtn-readings", "TELEMETRY_USAGE", "--from", "-1h", "--upstream", "below"), "there is no upstream 'below'; "),
     (("retract", "opt-1"), "nothing is declared as opt-1; "),
     (("leave", "below"), "there is no upstream 'below'; there is upstream"),
     (("opt", "ev-0", "optOut", "--reason", "economic"), "event ev-0 is unknown here: no upstream has sent it"),

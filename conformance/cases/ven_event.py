@@ -384,6 +384,19 @@ async def completed_on_arrival(ven: Ven) -> None:
 
 
 @case(
+    "ven.event.over-long-ago",
+    rules=("12",),
+    says="However long an event has been over, it is answered if a response is required.",
+    sends="an event that ended two hours ago, status completed, always",
+    expects="an oadrCreatedEvent that names it",
+)
+async def over_long_ago(ven: Ven) -> None:
+    await ven.bootstrapped()
+    name = fresh("event")
+    await offered(ven, name, made(ven, name, start=in_(-10_800), every_s=3600, status="completed"))
+
+
+@case(
     "ven.event.open-ended",
     rules=("47",),
     says="A duration of zero is an event without an end, and is taken.",

@@ -117,12 +117,12 @@ async def priority_changed(vtn: Vtn) -> None:
 async def changed_twice(vtn: Vtn) -> None:
     ven = await vtn.registered()
     event_id = await vtn.create(ven)
-    numbers = [(await given(ven, event_id))[1].number]
+    told = [await given(ven, event_id)]
     for level in (2.0, 3.0):
         await vtn.change(event_id, ven, replace(SIMPLE, values=(level,)))
-        message, event = await given(ven, event_id, modification=len(numbers))
-        numbers.append(event.number)
-    expect(numbers == [0, 1, 2], "numbers 0, 1, 2", str(numbers), message, event.path)
+        told.append(await given(ven, event_id, modification=len(told)))
+    numbers = [event.number for _, event in told]
+    expect(numbers == [0, 1, 2], "numbers 0, 1, 2", str(numbers), told[-1][0], "./oadr:oadrEvent")
 
 
 @case(
@@ -174,6 +174,7 @@ async def new_tells_all(vtn: Vtn) -> None:
 async def _three(vtn: Vtn) -> tuple[PlayVen, tuple[str, ...]]:
     ven = await vtn.registered()
     ids = tuple([await vtn.create(ven, in_s=hours * HOUR_S) for hours in (1, 2, 3)])
+    await given(ven, ids[-1])
     message = await listed(ven)
     for event_id in ids:
         await ven.opt(message, event_id)
@@ -187,10 +188,10 @@ def _has_all(message: Message, ids: tuple[str, ...]) -> None:
     expect(not missing, f"all of {', '.join(ids)}", f"{missing} missing", message, "./oadr:oadrEvent")
 
 
-async def _cancelled(vtn: Vtn, **wish: object) -> tuple[PlayVen, Message, EventSeen]:
+async def _cancelled(vtn: Vtn) -> tuple[PlayVen, Message, EventSeen]:
     """An event that was received and answered, then cancelled; as it is brought to the VEN after that."""
     ven = await vtn.registered()
-    event_id = await vtn.create(ven, **wish)
+    event_id = await vtn.create(ven)
     message, _ = await given(ven, event_id)
     await ven.opt(message, event_id)
     await vtn.operator.cancel_event(event_id)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from conformance import event_laws as laws
-from conformance.case import SHOULD, NotSupported, case, expect, expect_code
+from conformance.case import MUST, SHOULD, NotSupported, case, expect, expect_code
 from conformance.events_seen import EventSeen, event_of, events_of
 from conformance.message import Message
-from conformance.operator import DISPATCH, SIMPLE
+from conformance.operator import DISPATCH, SIMPLE, in_
 from conformance.play_ven import PlayVen
 from conformance.tested import Vtn
 from conformance.vtn_steps import contexts, given, listed, listed_when, until_status
@@ -302,11 +302,10 @@ async def order_by_start(vtn: Vtn) -> None:
 async def order_by_priority(vtn: Vtn) -> None:
     ven = await vtn.registered()
     a, b, c = contexts(vtn, 3)
-    start = datetime.now(UTC).replace(microsecond=0, second=0, minute=0)
-    wish = {"start": start.replace(year=start.year + 1, day=min(start.day, 28))}
-    none = await vtn.create(ven, market_context=a, **wish)
-    second = await vtn.create(ven, market_context=b, priority=2, **wish)
-    first = await vtn.create(ven, market_context=c, priority=1, **wish)
+    start = in_(3600)
+    none = await vtn.create(ven, market_context=a, start=start)
+    second = await vtn.create(ven, market_context=b, priority=2, start=start)
+    first = await vtn.create(ven, market_context=c, priority=1, start=start)
     await given(ven, first)
     _in_order(await listed(ven), [first, second, none])
 
@@ -359,7 +358,7 @@ def _declare_limit(limit: int) -> None:
         says=f"With a replyLimit of {limit} the first {limit} events are told and no more.",
         sends=f"three events are created; oadrRequestEvent with replyLimit {limit}",
         expects=f"the first {min(limit, 3)} of them",
-        level=SHOULD if limit == 0 else "MUST",
+        level=SHOULD if limit == 0 else MUST,
     )
     async def reply_limit(vtn: Vtn) -> None:
         message, ids = await _limited(vtn, limit)

@@ -23,7 +23,7 @@ from openadr_ra.protocol.step import Away
 from openadr_ra.protocol.times import FOREVER
 
 WORTH = 0.01
-"""A loss of less than this part of a share is the measurement's, not another event's."""
+"""A loss of energy of less than this part of a share is the measurement's, not another event's."""
 
 
 def rank(priority: int, began: datetime) -> tuple[int, datetime]:
@@ -119,13 +119,14 @@ def _is_squeezed(promise: Promise, id: ResourceId, members: Members, taken: Take
     ahead = tuple(share for share in promise.shares.get(id, ()) if share.end > now and share.delta_kw)
     for number, share in enumerate(ahead):
         span = Slot(start=max(share.start, now), end=share.end, kw=share.delta_kw)
-        hours = _hours(span, ahead[number + 1 :])
-        able = [
-            _able(headroom(member, promise.baselines[id], owes, span, hours=hours, now=now), share.delta_kw)
-            for owes in (taken[id], ())
-        ]
-        if able[0] < able[1] - max(EXACT_KW, WORTH * abs(share.delta_kw)):
-            return True
+        # Power must be exact, or the sum is none that the device can hold; of energy only so much is known.
+        for hours, slack in ((0.0, EXACT_KW), (_hours(span, ahead[number + 1 :]), WORTH * abs(share.delta_kw))):
+            beside, alone = (
+                _able(headroom(member, promise.baselines[id], owes, span, hours=hours, now=now), share.delta_kw)
+                for owes in (taken[id], ())
+            )
+            if beside < alone - slack:
+                return True
     return False
 
 

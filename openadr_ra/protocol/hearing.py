@@ -7,7 +7,16 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, InvalidId, NotAllowed, NotRegistered, OadrError
-from openadr_ra.protocol import agenda, declaring, declaring_judged, producer, registration, requester, ven_wanting
+from openadr_ra.protocol import (
+    agenda,
+    declaring,
+    declaring_judged,
+    producer,
+    registration,
+    requester,
+    ven_wanting,
+    ven_words,
+)
 from openadr_ra.protocol.debts import Announce, Answer, Debt, Declare, Fetch, Leave, Register, Retract, Say, Update
 from openadr_ra.protocol.messages import (
     CanceledPartyRegistration,
@@ -67,7 +76,8 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
         case UpdateReport():
             return _updated(paid(state, request), request, answer)
         case CreateOpt():
-            return Outcome(state=declaring.answered(paid(state, request), request, _code(answer)))
+            kept = declaring.answered(paid(state, request), request, _code(answer))
+            return ven_words.rejudged(kept, moment, anew=kept.opts is not state.opts)
         case CreateReport():
             return Outcome(state=asked(paid(state, request), request, answer, moment))
         case CancelReport():

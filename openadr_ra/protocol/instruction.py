@@ -33,7 +33,7 @@ from openadr_ra.protocol.parts import Baseline, Event, Interval, Signal, SignalP
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, Publish, Record, State
-from openadr_ra.protocol.times import duration, shift
+from openadr_ra.protocol.times import FOREVER, duration, shift
 
 DEFAULT_CONTEXT = MarketContext(Token("http://openadr-ra.invalid/dispatch"))
 """Where an operator names no market context; 2.0b wants one in every event."""
@@ -64,7 +64,8 @@ class Beside(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Instruction(State, frozen=True, kw_only=True, gc=False):
-    """An event as its operator sees it. Intervals follow one another from `start`, each `every` long.
+    """An event as its operator sees it. Intervals follow one another from `start`, each `every` long; where that is
+    zero, the one interval lasts until it is cancelled (rule 47).
 
     `signal` and `kind` are OpenADR's signalName and signalType, `unit` and `device_classes` as in `Beside`. Power in kW,
     load convention. With a `baseline`, which is its name, each VEN is told the baseline that its `Ask` has.
@@ -101,10 +102,14 @@ class Instruction(State, frozen=True, kw_only=True, gc=False):
 
     @property
     def end(self) -> datetime:
-        return shift(self.start, self.every * self.count)
+        """FOREVER for an open-ended one."""
+        return shift(self.start, self.every * self.count) if self.every else FOREVER
 
     def spans(self) -> Iterator[tuple[datetime, datetime]]:
         """Start and end of each interval."""
+        if not self.every:
+            yield self.start, FOREVER
+            return
         for number in range(self.count):
             yield shift(self.start, self.every * number), shift(self.start, self.every * (number + 1))
 
@@ -134,8 +139,8 @@ def check(instruction: Instruction) -> None:
         raise InvalidData(f"{named} addresses no VEN; name at least one")
     if instruction.count == 0 or any(len(ask.values) != instruction.count for ask in instruction.asks.values()):
         raise InvalidData(f"{named}: every VEN needs the same number of intervals, at least one")
-    if instruction.every <= timedelta(0):
-        raise InvalidData(f"{named}: an interval must be longer than zero")
+    if instruction.every < timedelta(0) or (not instruction.every and instruction.count > 1):
+        raise InvalidData(f"{named}: an interval must be longer than zero, unless it is the only one and has no end")
     if instruction.startafter < timedelta(0):
         raise InvalidData(f"{named}: startafter must not be negative")
     duration(instruction.every), duration(instruction.startafter)

@@ -16,7 +16,7 @@ from openadr_ra.protocol.messages import (
     RequestReregistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId
-from openadr_ra.protocol.pacing import backoff, dice
+from openadr_ra.protocol.pacing import LAST_TRY, backoff, dice
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, Data, Debt, End, Metadata, Party, Stop, Terms, Told
 from openadr_ra.protocol.step import Moment, Outcome, Record, Send
@@ -137,9 +137,13 @@ def pushed(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     return Outcome(state=held, effects=(*outcome.effects, *sends))
 
 
-def push_failed(state: Party, message: Message, moment: Moment) -> Party:
-    """The post did not reach the VEN: nothing of it counts as told, and the next attempt waits (reference 6.2)."""
-    tries = state.push_tries + 1
+def push_failed(state: Party, message: Message, moment: Moment, *, rejected: bool = False) -> Party:
+    """The post did not reach the VEN: nothing of it counts as told, and the next attempt waits (reference 6.2).
+
+    A VEN that turns it away at its HTTP end is tried as slowly as the back-off gets: its operator may mend that, and an
+    event must not be lost to it.
+    """
+    tries = max(state.push_tries + 1, LAST_TRY if rejected else 0)
     debts = tuple(
         replace(debt, sent_at=None) if debt.sent_at is not None and _is_about(debt, message) else debt
         for debt in state.debts

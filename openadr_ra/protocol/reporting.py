@@ -94,7 +94,11 @@ def offer(state: Party, letter: Offer, moment: Moment) -> Party:
     if made == state.producer:
         return state
     state = replace(state, producer=made)
-    return owe(state, Metadata(), moment) if state.registration is not None else state
+    if state.registration is None:
+        return state
+    # What was told before is out of date: its acknowledgement must not pay for this.
+    rest = tuple(debt for debt in state.debts if debt.work != Metadata())
+    return owe(replace(state, debts=rest), Metadata(), moment)
 
 
 def create_report(state: Party, message: CreateReport, moment: Moment) -> Outcome[Party]:

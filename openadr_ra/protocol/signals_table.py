@@ -183,9 +183,9 @@ def unit(text: str) -> ItemBase:
     word, _, of = text.partition(":")
     if word == "customUnit" and of:
         return CustomUnit(description=of, units=of)
-    plain = _PLAIN.get(word)
+    plain = UNITS.get(word)
     if plain is None:
-        raise InvalidData(f"unit {text!r} is none of {', '.join(_PLAIN)}, customUnit:NAME")
+        raise InvalidData(f"unit {text!r} is none of {', '.join(UNITS)}, customUnit:NAME")
     match plain:
         case _ if not of:
             return plain
@@ -208,7 +208,7 @@ def usual_unit(name: str, kind: str, *, currency: str, attributes: PowerAttribut
         raise InvalidData(f"signal {name}/{kind} cannot be published: it is none of OpenADR's (X-EV-9)")
     if units == _ANY:
         raise InvalidData(f"signal {name}/{kind} needs the unit of what it controls, like temperature")
-    match _PLAIN.get(_called(units[0])):
+    match UNITS.get(_called(units[0])):
         case PowerReal() as power:
             return replace(power, attributes=attributes)
         case (CurrencyPerKw() | CurrencyPerKwh()) as money:
@@ -231,7 +231,7 @@ def _called(kind: type[ItemBase] | None) -> str:
     return kind.xml.partition(":")[2] if kind is not None else "no unit"
 
 
-_PLAIN: dict[str, ItemBase] = {
+UNITS: dict[str, ItemBase] = {
     _called(type(each)): each
     for each in (
         PowerReal(), EnergyReal(), PowerApparent(), PowerReactive(), EnergyApparent(), EnergyReactive(), Voltage(),

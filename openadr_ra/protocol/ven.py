@@ -10,7 +10,7 @@ from openadr_ra.errors import OK, NotAllowed, ResponseCode
 from openadr_ra.protocol import agenda, declaring_judged, pacing, producer, registration, requester, saying, ven_wanting
 from openadr_ra.protocol import ven_words as words
 from openadr_ra.protocol.agenda import Agenda, Known
-from openadr_ra.protocol.debts import Announce, Answer, Ask, Debt, Leave, Register
+from openadr_ra.protocol.debts import Answer, Ask, Debt, Leave, Register
 from openadr_ra.protocol.debts_turn import delivered, in_turn
 from openadr_ra.protocol.hearing import gone, replied, without_events
 from openadr_ra.protocol.hearing_called import called
@@ -302,8 +302,7 @@ def _configured(state: EndNode, given: Configured, moment: Moment) -> Outcome[En
     if moved and state.member.phase == "registered" and not _owes(state, Register):
         # What the VTN knows of us has changed: it is told by a re-registration with unchanged ids.
         state = owe(state, Register(), moment)
-    if rated and state.member.phase == "registered" and not _owes(state, Announce):
-        state = owe(state, Announce(), moment)
+    state = ven_wanting.announcing(state, moment) if rated else state
     if state.member.phase == "ended":
         state = replace(state, member=registration.Membership(poll_s=state.member.poll_s))
     state = hopeful(state, moment)
@@ -332,7 +331,4 @@ def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
 def _offered(state: EndNode, made: Producer, moment: Moment) -> Outcome[EndNode]:
     if made == state.producer:
         return Outcome(state=state)
-    state = replace(state, producer=made)
-    if state.member.phase == "registered" and not _owes(state, Announce):
-        state = owe(state, Announce(), moment)
-    return Outcome(state=state)
+    return Outcome(state=ven_wanting.announcing(replace(state, producer=made), moment))

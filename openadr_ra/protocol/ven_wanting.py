@@ -1,4 +1,4 @@
-"""Reports of the VTN's that this VEN no longer wants: oadrCancelReport, until the VTN has confirmed it."""
+"""What a VEN has to report from now on, and the reports of the VTN's that it no longer wants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId
 from openadr_ra.protocol import requester
-from openadr_ra.protocol.debts import Stop
+from openadr_ra.protocol.debts import Announce, Stop
 from openadr_ra.protocol.messages import CanceledReport, CancelReport, Message
 from openadr_ra.protocol.model import ReportRequestId
 from openadr_ra.protocol.node import EndNode, owe
 from openadr_ra.protocol.step import Moment
+
+
+def announcing(state: EndNode, moment: Moment) -> EndNode:
+    """With METADATA owed to a VTN that we are registered with. What was said of it before is out of date: its
+    acknowledgement must not pay for this."""
+    if state.member.phase != "registered":
+        return state
+    rest = tuple(debt for debt in state.debts if debt.work != Announce())
+    return owe(replace(state, debts=rest), Announce(), moment)
 
 
 def unwanted(state: EndNode, ids: tuple[ReportRequestId, ...], moment: Moment, *, to_follow: bool) -> EndNode:

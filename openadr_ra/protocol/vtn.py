@@ -79,9 +79,10 @@ class Pushed(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Lost(Value, frozen=True, kw_only=True, gc=False):
-    """An input: `message` could not be posted to a push VEN."""
+    """An input: `message` could not be posted to a push VEN, or it `rejected` it with a status that is final (9.1.5)."""
 
     message: Message
+    rejected: bool = False
 
 
 def belongs(message: Message, service: str) -> bool:
@@ -143,7 +144,7 @@ def receive(state: Party, given: Input, moment: Moment) -> Outcome[Party]:
     if isinstance(given, Fetched):
         return reporting.written(state, given, moment)
     if isinstance(given, Lost):
-        return Outcome(state=push_failed(state, given.message, moment))
+        return Outcome(state=push_failed(state, given.message, moment, rejected=given.rejected))
     if not isinstance(given, Heard):
         return Outcome(state=filed(state, (given,), moment))
     try:
@@ -168,7 +169,8 @@ ANSWERS = (
 
 def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
     """A push VEN's answer came back with our post; to the rest it is as if it had been posted to us."""
-    events, entries = state.events, ()
+    events = state.events
+    entries: tuple[Entry, ...] = ()
     if given.answer is None or refused_with(given.answer) is None:
         events, entries = distribution.received(state.events, given.message, state.ven_id, moment.now)
     state = replace(state, push_tries=0, push_due=None, events=events)

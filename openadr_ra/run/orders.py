@@ -25,8 +25,9 @@ from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol import signals_table as table
 from openadr_ra.protocol.event_overlap import Overlap
 from openadr_ra.protocol.instruction import Instruction
-from openadr_ra.protocol.makers import dispatch, level, price, signal
+from openadr_ra.protocol.makers import beside, dispatch, level, price, signal
 from openadr_ra.protocol.model import (
+    ALWAYS,
     DELTA,
     ELECTRICITY_PRICE,
     LEVEL,
@@ -37,10 +38,13 @@ from openadr_ra.protocol.model import (
     EventId,
     EventStatus,
     OptType,
+    ResourceId,
+    ResponseRequired,
     VenId,
 )
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
+from openadr_ra.run.order import MAX_CONTEXT_CHARACTERS, MAX_EVERY_S, MAX_INTERVALS, Kind, Order, Other, VenName
 
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
@@ -55,6 +59,7 @@ __all__ = [
     "NotRegistered",
     "OadrRaError",
     "Order",
+    "Other",
     "Overlap",
     "OwnOpt",
     "Report",
@@ -73,39 +78,10 @@ __all__ = [
     "view",
 ]
 
-MAX_INTERVALS = 1488
-"""A month of half hours; a VEN has to carry all of them in one message."""
-
-MAX_EVERY_S = 86_400
-"""A day; what lasts longer is several intervals."""
-
-MAX_ID_CHARACTERS = 50
-"""The longest id that all peers take."""
-
-MAX_COMMENT_CHARACTERS = 500
-MAX_CONTEXT_CHARACTERS = 255
-MAX_WORD_CHARACTERS = 150
-"""A signal's name and type, or a unit; the longest name that all peers take has 100."""
-
 MAX_FINGERPRINTS = 16
 """Two are enough while a certificate is renewed; the rest is air."""
 
 LEVELS = (0.0, 1.0, 2.0, 3.0)
-
-Kind = Literal["delta", "setpoint", "price", "level", "signal"]
-"""`delta`: kW against the baseline. `setpoint`: kW at the measuring point. Load convention both. `price`: per kWh.
-`level`: SIMPLE, 0 to 3. `signal`: whatever `Order.signal` says."""
-
-VenName = Annotated[
-    str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS, pattern="^[^\\s\\x00-\\x1f\\x7f\ufffe\uffff]+\\Z")
-]
-Values = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_INTERVALS)]
-# What XML 1.0 cannot hold would make every message with it fail, so it must not enter an event.
-Comment = Annotated[
-    str, Meta(max_length=MAX_COMMENT_CHARACTERS, pattern="^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\ufffe\uffff]*\\Z")
-]
-Word = Annotated[str, Meta(max_length=MAX_WORD_CHARACTERS, pattern="^[!-~]*\\Z")]
-Context = Annotated[str, Meta(max_length=MAX_CONTEXT_CHARACTERS, pattern="^[!-~]*\\Z")]
 
 _KINDS: dict[str, Kind] = {
     table.full(LOAD_DISPATCH, DELTA): "delta",
@@ -113,29 +89,6 @@ _KINDS: dict[str, Kind] = {
     table.full(ELECTRICITY_PRICE, PRICE): "price",
     table.full(SIMPLE, LEVEL): "level",
 }
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked of whom. `asks` has a value per interval for each venID; the intervals follow one another from
-    `start`, each `every_s` long. An empty `market_context` is ours; `priority` 1 is the highest, 0 or None the lowest.
-
-    Of kind `signal`, `signal` is OpenADR's NAME/TYPE, or x-NAME/TYPE, and `unit` like `energyReal` or `currencyPerKW:EUR`,
-    empty for the usual one. `baselines` are the kW that VENs have without the event, where that is known.
-    `device_classes`: for devices of these classes alone."""
-
-    start: Annotated[datetime, Meta(tz=True)]
-    every_s: Annotated[int, Meta(ge=1, le=MAX_EVERY_S)]
-    asks: Annotated[dict[VenName, Values], Meta(min_length=1)]
-    kind: Kind = "delta"
-    currency: Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]+\\Z")] = "JPY"
-    market_context: Context = ""
-    priority: Annotated[int, Meta(ge=0, le=events.LOWEST_PRIORITY)] | None = None
-    comment: Comment = ""
-    test: bool = False
-    signal: Word = ""
-    unit: Word = ""
-    baselines: dict[VenName, Values] = {}
-    device_classes: tuple[Word, ...] = ()
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +153,7 @@ def instruction(order: Order) -> Instruction:
         made = _made(order, order.start.astimezone(UTC), timedelta(seconds=order.every_s))
     except OverflowError as error:
         raise InvalidData(f"start: {order.start.isoformat()} is outside the calendar") from error
-    return replace(
+    usual = replace(
         made,
         asks={ven: replace(ask, baseline_kw=tuple(order.baselines.get(ven, ()))) for ven, ask in made.asks.items()},
         priority=order.priority,
@@ -209,16 +162,17 @@ def instruction(order: Order) -> Instruction:
         currency=order.currency,
         device_classes=order.device_classes,
     )
+    return _detailed(usual, order)
 
 
 def changed(held: Instruction, order: Order) -> Instruction:
-    """`held` with what `order` says; what an order cannot say stays as it was. Raises as `instruction` does."""
+    """`held` with what `order` says; what it does not say stays as it was. Raises as `instruction` does."""
     new = instruction(order)
     asks = {
         ven: replace(ask, resources=held.asks[ven].resources if ven in held.asks else ())
         for ven, ask in new.asks.items()
     }
-    return replace(
+    newer = replace(
         held,
         start=new.start,
         every=new.every,
@@ -233,6 +187,7 @@ def changed(held: Instruction, order: Order) -> Instruction:
         unit=new.unit,
         device_classes=new.device_classes,
     )
+    return _detailed(newer, order)
 
 
 def view(held: Instruction, now: datetime) -> EventView:
@@ -294,6 +249,32 @@ def _made(order: Order, start: datetime, every: timedelta) -> Instruction:
             )
 
 
+def _detailed(made: Instruction, order: Order) -> Instruction:
+    """`made` with what few orders say; what this one does not say stays as it is."""
+    detailed = replace(
+        made,
+        startafter=_length(order.startafter_s, made.startafter),
+        notification=_length(order.notification_s, made.notification),
+        ramp_up=_length(order.ramp_up_s, made.ramp_up),
+        baseline=made.baseline if order.baseline is None else order.baseline,
+    )
+    if order.response_required is not None:
+        detailed = replace(detailed, response_required=ResponseRequired(Token(order.response_required)))
+    if order.resources is not None:
+        named = {ven: tuple(ResourceId(name) for name in names) for ven, names in order.resources.items()}
+        asks = {ven: replace(ask, resources=named.get(ven, ())) for ven, ask in made.asks.items()}
+        detailed = replace(detailed, asks=asks)
+    if order.others is not None:
+        detailed = replace(detailed, beside=())
+        for one in order.others:
+            detailed = beside(detailed, one.signal, one.values, unit=one.unit, device_classes=one.device_classes)
+    return detailed
+
+
+def _length(said_s: int | None, held: timedelta) -> timedelta:
+    return held if said_s is None else timedelta(seconds=said_s)
+
+
 def _check_levels(order: Order) -> None:
     for ven, values in order.asks.items():
         for value in values:
@@ -325,4 +306,24 @@ def _order(held: Instruction) -> Order:
         priority=held.priority,
         comment=held.comment,
         test=held.test,
+        startafter_s=_seconds(held.startafter),
+        notification_s=_seconds(held.notification),
+        ramp_up_s=_seconds(held.ramp_up),
+        response_required=None if held.response_required == ALWAYS else "never",
+        resources={ven: ask.resources for ven, ask in held.asks.items() if ask.resources} or None,
+        others=tuple(
+            Other(
+                signal=table.full(one.signal, one.kind),
+                values=one.values,
+                unit=table.spelled(one.unit),
+                device_classes=one.device_classes,
+            )
+            for one in held.beside
+        )
+        or None,
+        baseline=held.baseline or None,
     )
+
+
+def _seconds(length: timedelta) -> int | None:
+    return int(length.total_seconds()) or None

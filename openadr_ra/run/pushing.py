@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from openadr_ra.errors import NotRegistered, OadrRaError
+from openadr_ra.errors import NotRegistered, OadrRaError, TransportError
 from openadr_ra.net.client import Link
 from openadr_ra.net.tls import Contexts
 from openadr_ra.net.url import base_url
@@ -119,7 +119,8 @@ class Pushing:
             await row.give(Pushed(message=message, answer=heard, terms=self._terms), once=once)
         except OadrRaError as error:
             log.warning("! %s: %s", peer, error)
-            await row.give(Lost(message=message))
+            rejected = isinstance(error, TransportError) and not error.retry
+            await row.give(Lost(message=message, rejected=rejected))
         else:
             log.info("< %s %s (push)", peer, heard if heard is not None else "an empty answer")
             self._heard(row.key)

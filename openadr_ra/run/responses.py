@@ -24,6 +24,7 @@ from openadr_ra.protocol.parts import TELEMETRY_USAGE, X_RESPONSE
 from openadr_ra.protocol.report import RESPONSE_QUANTITIES, value
 from openadr_ra.protocol.requester import Requester, plain_name, series_prefix
 from openadr_ra.protocol.schedule import Mode, Reading
+from openadr_ra.protocol.times import shift
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.seams import Store
 
@@ -89,9 +90,10 @@ async def _derived(store: Store, order: Instruction, ven: VenId, now: datetime) 
         return []
     made: list[Derived] = []
     prefix = series_prefix(ven, TELEMETRY_USAGE)
+    until = shift(order.end, MARGIN)
     for resource, (power, register) in _points(held.reports).items():
-        kw = await store.readings([prefix + name for name in power[:1]], order.start - MARGIN, order.end + MARGIN)
-        kwh = await store.readings([prefix + name for name in register[:1]], order.start - MARGIN, order.end + MARGIN)
+        kw = await store.readings([prefix + name for name in power[:1]], order.start - MARGIN, until)
+        kwh = await store.readings([prefix + name for name in register[:1]], order.start - MARGIN, until)
         made += list(_means(order, ven, resource, kw, () if power else kwh, now))
     return made
 
@@ -107,7 +109,7 @@ def _means(
     for start, end in order.spans():
         mean = value(start, end, power=kw, register=kwh)
         if mean.kw is not None and now >= end:
-            yield Derived(ven=ven, resource=resource, start=start, end=end, mean=mean, final=now >= end + GRACE)
+            yield Derived(ven=ven, resource=resource, start=start, end=end, mean=mean, final=now >= shift(end, GRACE))
 
 
 def _points(reports: Requester) -> dict[ResourceId, tuple[list[str], list[str]]]:

@@ -24,6 +24,7 @@ from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
 from openadr_ra.protocol.requester import Wanted
 from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
+from openadr_ra.protocol.times import shift
 from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run import announcing
 from openadr_ra.run.admission import Admission
@@ -355,6 +356,6 @@ class Vtn(VenDesk):
                     given.add(row)
                     yield row
             complete = all(row.delivered_kw is not None and row.final for row in found) and bool(found)
-            if complete or self._clock.now() > order.end + grace:
+            if complete or self._clock.now() > shift(order.end, grace):
                 return
             await self.changed(timedelta(seconds=1))

@@ -9,6 +9,7 @@ from typing import Literal
 from conformance import template
 from conformance.operator import EventWish, Refused, SignalWish
 from conformance.play import seconds, utc
+from tests.conformance.tiny_opts import CLASSES
 from tests.conformance.tiny_party import TinyEvent
 
 MARKET = "http://tiny.invalid/market"
@@ -36,7 +37,7 @@ EventSwitch = Literal[
     "ignores the limit",
     "limits to one",
     "overlaps",
-    "takes any level",
+    "takes any signal",
     "no change",
     "old createdDateTime",
     "far is active",
@@ -59,19 +60,26 @@ Wrong = Callable[[EventSwitch], bool]
 """Is the VTN wrong in that?"""
 
 
-def check(wish: EventWish, others: Iterable[TinyEvent], now: datetime, wrong: Wrong) -> None:
-    """Refused where the VTN will not have such an event (rules 9, 18)."""
+def check(wish: EventWish, others: Iterable[TinyEvent], wrong: Wrong) -> None:
+    """Refused where the VTN will not have such an event (rules 9 and 18, X-EV-9, X-EV-10)."""
     for signal in wish.signals:
-        if signal.name == "SIMPLE" and any(value not in (0, 1, 2, 3) for value in signal.values):
-            if not wrong("takes any level"):
-                raise Refused("a level is 0, 1, 2 or 3")
+        if not wrong("takes any signal"):
+            _check_signal(signal)
+    if wrong("overlaps"):
+        return
     first, last = _span(wish)
     for other in others:
-        begins, ends = _span(other.wish)
-        same = _context(wish) == _context(other.wish)
-        live = not other.cancelled and ends > now
-        if live and same and first < ends and begins < last and not wrong("overlaps"):
+        begins, over = _span(other.wish)
+        mine = other.wish.ven_id == wish.ven_id and _context(wish) == _context(other.wish)
+        if mine and not other.cancelled and first < over and begins < last:
             raise Refused(f"it overlaps {other.id}")
+
+
+def _check_signal(signal: SignalWish) -> None:
+    if signal.name == "SIMPLE" and (signal.type != "level" or not set(signal.values) <= {0, 1, 2, 3}):
+        raise Refused("SIMPLE has levels, 0 to 3")
+    if signal.device_class and signal.device_class not in CLASSES:
+        raise Refused(f"there is no device class {signal.device_class}")
 
 
 def _span(wish: EventWish) -> tuple[datetime, datetime]:
@@ -218,10 +226,32 @@ def _signal(event: TinyEvent, signal: SignalWish, state: str, now: datetime, num
     )
 
 
+_SORTS = ("Real", "Apparent", "Reactive")
+_MONEY = ("currency", "currencyPerKW", "currencyPerKWh", "currencyPerThm")
+UNITS: dict[str, tuple[str, str, str]] = {
+    **{f"power{sort}": ("power", f"{sort}Power", unit) for sort, unit in zip(_SORTS, ("W", "VA", "VAR"), strict=True)},
+    **{
+        f"energy{sort}": ("power", f"{sort}Energy", f"{unit}h")
+        for sort, unit in zip(_SORTS, ("W", "VA", "VAR"), strict=True)
+    },
+    **{name: ("oadr", name, "JPY") for name in _MONEY},
+}
+_ALTERNATING = (
+    "<power:powerAttributes><power:hertz>50</power:hertz><power:voltage>200</power:voltage><power:ac>true</power:ac>"
+    "</power:powerAttributes>"
+)
+
+
 def _unit(name: str) -> str:
+    """The itemBase of that name; "" for none. KeyError for one that there is none of."""
     if not name:
         return ""
-    return template.fill(name, scale="none")
+    prefix, description, units = UNITS[name]
+    return (
+        f"<{prefix}:{name}><{prefix}:itemDescription>{description}</{prefix}:itemDescription><{prefix}:itemUnits>{units}"
+        f"</{prefix}:itemUnits><scale:siScaleCode>none</scale:siScaleCode>"
+        f"{_ALTERNATING if name.startswith('power') else ''}</{prefix}:{name}>"
+    )
 
 
 def _intervals(values: Iterable[float], every_s: int, wrong: Wrong) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -9,39 +10,39 @@ import msgspec
 from conformance import template
 from conformance.events_seen import length_s
 from conformance.message import NAMESPACES, Element, Message
-from conformance.operator import ReportWish
+from conformance.operator import Refused, ReportWish
 from conformance.play import seconds, utc
+from tests.conformance import tiny_own
 from tests.conformance.tiny_party import Asked, Offer, Party, Refusal
 
 METADATA = "METADATA"
 
 ReportSwitch = Literal[
-    "takes any metadata",
-    "takes any update",
+    "adds to the metadata",
+    "one request only",
+    "periodic ends after one",
+    "pending is empty",
+    "pending is the newest",
+    "no metadata on demand",
+    "goes on after the end",
+    "reports to another request",
     "takes any request",
     "takes any request id",
     "takes any cancellation",
     "keeps what was asked",
-    "adds to the metadata",
-    "forgets the metadata",
-    "one request only",
-    "takes one report only",
-    "no final update",
-    "updates after the end",
-    "periodic ends after one",
-    "pending is empty",
-    "pending is everything",
-    "pending is the newest",
-    "metadata once",
-    "metadata twice",
-    "no metadata on demand",
-    "metadata for another request",
-    "metadata goes on",
     "cancels all",
-    "asks for too much",
+    "follows up unasked",
+    "nothing to follow",
+    "asks for anything",
+    "asks for another",
     "same request id",
     "request id 0",
+    "no final update",
+    "updates after the end",
+    "takes one update only",
 ]
+
+Wrong = Callable[[ReportSwitch], bool]
 
 
 def texts(element: Element, path: str) -> list[str]:
@@ -111,7 +112,7 @@ def check_update(report: Element, party: Party) -> None:
     if report.find("oadr:oadrReportDescription", NAMESPACES) is not None:
         raise Refusal("459", "descriptions in an update")
     _check_times(report)
-    found = {rid for rid in texts(report, ".//oadr:oadrReportPayload/ei:rID")}
+    found = set(texts(report, ".//oadr:oadrReportPayload/ei:rID"))
     if not found <= set(asked.points):
         raise Refusal("452", f"rIDs {sorted(found)}")
     if found != set(asked.points):
@@ -140,24 +141,31 @@ def _check_times(report: Element) -> None:
         raise Refusal("459", "the uids do not count")
 
 
-def updated(party: Party, request: str) -> None:
+def updated(party: Party, request: str, wrong: Wrong) -> None:
     """What a request that was served becomes."""
     asked = party.asked[request]
-    if asked.closing or asked.wish.back_s == 0:
+    if asked.closing or asked.wish.back_s == 0 or wrong("takes one update only"):
         party.asked[request] = msgspec.structs.replace(asked, over=True)
 
 
-def points_of(wish: ReportWish, party: Party) -> tuple[str, ...]:
-    """The points of a request; ValueError where the VEN offers none such."""
+def points_of(wish: ReportWish, party: Party, wrong: Wrong) -> tuple[str, ...]:
+    """The points of a request; Refused where the VEN offers none such, or not as often (X-REP-6, X-REP-7)."""
     if wish.specifier == METADATA:
         return ("0",)
     offer = party.offers.get(wish.specifier)
+    if wrong("asks for anything"):
+        return wish.points
     if offer is None or not set(wish.points) <= set(offer.points):
-        raise ValueError(f"the VEN does not offer {wish.specifier} {wish.points}")
-    return wish.points or tuple(offer.points)
+        raise Refused(f"the VEN does not offer {wish.specifier} {wish.points}")
+    points = wish.points or tuple(offer.points)
+    if wish.granularity_s and any(wish.granularity_s < offer.points[point] for point in points):
+        raise Refused(f"{wish.granularity_s} s is too short")
+    if "HISTORY" in wish.name and (wish.granularity_s or wish.back_s):
+        raise Refused("history has no periods")
+    return points
 
 
-def asking(request: str, asked: Asked) -> str:
+def asking(request: str, asked: Asked, wrong: Wrong) -> str:
     """An oadrReportRequest."""
     wish = asked.wish
     return template.fill(
@@ -172,16 +180,26 @@ def asking(request: str, asked: Asked) -> str:
     )
 
 
-def check_request(request: Element, party: Party, specifiers: dict[str, tuple[str, ...]]) -> tuple[str, float]:
-    """What a VEN asks of the VTN: reportRequestID and reportBackDuration. Raises Refusal (X-REP-5, rule 306)."""
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a VEN asks of the VTN. `back_s` 0: once."""
+
+    name: str
+    back_s: float
+    metadata: bool = False
+    points: tuple[str, ...] = tiny_own.POINTS
+
+
+def check_request(request: Element, party: Party, wrong: Wrong) -> Wanted:
+    """Raises Refusal for a request that is none, and for what is not on offer (X-REP-5, rule 306)."""
     name = text(request, "ei:reportRequestID")
-    if name in ("", "0") or name in party.owed:
+    if (name in ("", "0") or name in party.owed) and not wrong("takes any request id"):
         raise Refusal("452", f"reportRequestID {name!r}")
     specifier = text(request, "ei:reportSpecifier/ei:reportSpecifierID")
+    back_s = float(length_s(text(request, "ei:reportSpecifier/ei:reportBackDuration/xcal:duration")))
+    if specifier == METADATA:
+        return Wanted(name=name, back_s=back_s, metadata=True)
     points = texts(request, "ei:reportSpecifier/ei:specifierPayload/ei:rID")
-    if specifier != METADATA:
-        if specifier not in specifiers:
-            raise Refusal("452", f"reportSpecifierID {specifier}")
-        if not set(points) <= set(specifiers[specifier]):
-            raise Refusal("452", f"rIDs {points}")
-    return name, float(length_s(text(request, "ei:reportSpecifier/ei:reportBackDuration/xcal:duration")))
+    unknown = specifier != tiny_own.SPECIFIER or not set(points) <= set(tiny_own.POINTS)
+    if unknown and not wrong("takes any request"):
+        raise Refusal("452", f"{specifier} {points} is not on offer")
+    return Wanted(name=name, back_s=back_s, points=tuple(points))

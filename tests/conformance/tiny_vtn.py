@@ -4,80 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Literal
 
-import msgspec
 from lxml import etree
 
-from conformance import http, schema, template
-from conformance.identity import Identity
+from conformance import schema
 from conformance.listen import Arrived, Reply, listening
-from conformance.message import SERVICES, Message
-from conformance.play import PREFIX, Sign, seconds
+from conformance.message import NAMESPACES, SERVICES, Message
+from conformance.play import PREFIX, seconds
 from conformance.template import Hole
-from tests.conformance import tiny_events, tiny_opts, tiny_reports
-from tests.conformance.tiny_events import EventSwitch
-from tests.conformance.tiny_party import Asked, Party, Refusal, Rejected, TinyEvent
-from tests.conformance.tiny_reports import ReportSwitch
-from tests.conformance.tiny_seal import Guard, SealSwitch
-from tests.conformance.wrongs import Chokes, Front, Mutation, Takes
+from tests.conformance.tiny_party import Party, Refusal, Rejected
+from tests.conformance.tiny_services import Services
+from tests.conformance.tiny_state import VTN_ID
+from tests.conformance.wrongs import Chokes, Mutation, Takes
 
-VTN_ID = "Tiny-VTN"
 MAX_BODY_BYTES = 1024 * 1024
-REPEAT_S = 0.3
-"""After so long an unanswered cancellation is brought to the VEN again."""
-PUSH_WITHIN_S = 3.0
-
-OwnSwitch = Literal[
-    "tells ids to anybody",
-    "a query registers",
-    "new ids each time",
-    "the same registration",
-    "another venID",
-    "no metadata of its own",
-    "metadata again",
-    "forgets requests",
-    "keeps requests",
-    "keeps events from the new",
-    "keeps the old address",
-    "keeps to push",
-    "asks again and again",
-    "stays registered",
-    "bad cancel cancels",
-    "anyone is anyone",
-    "everything at once",
-    "nothing is delivered",
-    "one of each",
-    "loses when answers are late",
-    "newest first",
-    "never a plain response",
-    "push VENs may poll",
-    "ignores optOut",
-    "first answer counts",
-    "createdEvent wins",
-    "one bad spoils all",
-    "takes unknown events",
-    "takes stale numbers",
-    "opt does not count",
-    "case does not matter",
-    "cancelled opts stay",
-    "opts once",
-    "expands entities",
-    "fetches entities",
-    "drops the name",
-    "no vtn id",
-    "drops the tail of texts",
-    "limits to what it likes",
-    "opts of others",
-    "cancels opts of others",
-]
-
-Switch = OwnSwitch | EventSwitch | ReportSwitch | SealSwitch
-Flaw = Switch | Mutation | Takes | Chokes | Front
 
 REPLIES = {
     "oadrQueryRegistration": "oadrCreatedPartyRegistration",
@@ -104,26 +46,8 @@ VEN_ID = "./ei:venID | ./pyld:eiRequestEvent/ei:venID | ./pyld:eiCreatedEvent/ei
 EVENT_KINDS = {"oadrRequestEvent", "oadrCreatedEvent", "oadrCreateOpt", "oadrCancelOpt"}
 
 
-class TinyVtn:
+class TinyVtn(Services):
     """All of it. `operator` of tests/conformance/tiny_operator.py tells it what to do."""
-
-    def __init__(self, *flaws: Flaw, identity: Identity | None = None, client_tls: ssl.SSLContext | None = None) -> None:
-        self.flaws = flaws
-        self.switches = frozenset(one for one in flaws if isinstance(one, str))
-        self.parties: dict[str, Party] = {}
-        self.events: dict[str, TinyEvent] = {}
-        self.guard = Guard(identity, self.wrong)
-        self.client_tls = client_tls
-        self.choked = False
-        self.numbers = itertools.count(1)
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.pushing: dict[str, asyncio.Lock] = {}
-
-    def wrong(self, switch: Switch) -> bool:
-        return switch in self.switches
-
-    def fresh(self, word: str) -> str:
-        return f"tiny-{word}-{next(self.numbers)}"
 
     # -- HTTP ----------------------------------------------------------------------------------------------------
 
@@ -156,11 +80,6 @@ class TinyVtn:
         if "Content-Type" not in lines:
             return Reply(raw=f"HTTP/1.1 {status} -\r\n{lines}\r\n".encode() + changed)
         return Reply(status=status, body=changed, headers=tuple(headers.items()))
-
-    def mutated(self, raw: bytes) -> bytes:
-        for flaw in self.flaws:
-            raw = flaw.applied(raw) if isinstance(flaw, Mutation) else raw
-        return raw
 
     def _answer(self, message: Message, arrived: Arrived) -> bytes:
         service = arrived.path.removeprefix(f"{PREFIX}/")
@@ -196,23 +115,6 @@ class TinyVtn:
             kind, None, request_id=message.request_id, code=code, description=str(refusal), opt_id=opt_id, **ids
         )
 
-    def write(self, kind: str, party: Party | None, /, **holes: Hole) -> bytes:
-        """A right message of that kind."""
-        usual: dict[str, Hole] = {
-            "request_id": self.fresh("request"),
-            "ven_id": party.ven_id if party is not None else None,
-            "code": "200",
-            "profiles": ("2.0b",),
-            "vtn_id": VTN_ID,
-            "poll_freq": None,
-            "more": "",
-            "pending": (),
-            "requests": "",
-            "reports": "",
-            "cancel": "",
-        }
-        return template.message(kind, **{**usual, **holes})
-
     # -- who speaks ----------------------------------------------------------------------------------------------
 
     def _party(self, message: Message, arrived: Arrived) -> Party | None:
@@ -247,23 +149,23 @@ class TinyVtn:
             case "oadrCancelPartyRegistration":
                 return self._cancel_registration(message, party)
             case "oadrPoll":
-                return self._poll(party)
+                return self.poll(party)
             case "oadrRequestEvent":
-                return self._request_event(message, party)
+                return self.request_event(message, party)
             case "oadrCreatedEvent":
-                return self._created_event(message, party)
+                return self.created_event(message, party)
             case "oadrCreateOpt":
-                return self._create_opt(message, party)
+                return self.create_opt(message, party)
             case "oadrCancelOpt":
-                return self._cancel_opt(message, party)
+                return self.cancel_opt(message, party)
             case "oadrRegisterReport":
-                return self._register_report(message, party)
+                return self.register_report(message, party)
             case "oadrUpdateReport":
-                return self._update_report(message, party)
+                return self.update_report(message, party)
             case "oadrCreateReport":
-                return self._create_report(message, party)
+                return self.create_report(message, party)
             case "oadrCancelReport":
-                return self._cancel_report(message, party)
+                return self.cancel_report(message, party)
             case _:
                 self.answered(message, party)
                 return self.write("oadrResponse", party, request_id=message.request_id)
@@ -304,7 +206,7 @@ class TinyVtn:
         if not self.wrong("keeps the old address") or not party.address:
             party.address = (address or "").rstrip("/")
         party.report_only, party.signs = message.text("./oadr:oadrReportOnly") == "true", signs
-        self._kick(party)
+        self.kick(party)
         return self._created(message, party)
 
     def _renewed(self, message: Message, arrived: Arrived) -> Party | None:
@@ -320,7 +222,7 @@ class TinyVtn:
         if self.wrong("new ids each time"):
             party.registration_id = self.fresh("registration")
         if self.wrong("metadata again"):
-            self.tell(party, self._metadata_of(party))
+            self.tell(party, self.metadata_of(party))
         if self.wrong("forgets requests"):
             party.asked.clear()
         return party
@@ -345,7 +247,7 @@ class TinyVtn:
         if self.wrong("keeps events from the new"):
             self.events = {key: one for key, one in self.events.items() if one.wish.ven_id != party.ven_id}
         if not self.wrong("no metadata of its own"):
-            self.tell(party, self._metadata_of(party))
+            self.tell(party, self.metadata_of(party))
         return party
 
     def _cancel_registration(self, message: Message, party: Party) -> bytes:
@@ -362,14 +264,43 @@ class TinyVtn:
             registration_id=party.registration_id,
         )
 
-    # -- telling -------------------------------------------------------------------------------------------------
 
-    def tell(self, party: Party, *makers: Maker) -> None:
-        """Have the VEN told, by its next polls or by push."""
-        if self.wrong("nothing is delivered"):
-            return
-        if self.wrong("newest first"):
-            party.queue[:0] = makers
-        else:
-            party.queue.extend(makers)
-        self._kick(party)
+def _heard(arrived: Arrived) -> Message:
+    """The message in the request. Raises Rejected for what is none, or is not posted to a service as XML."""
+    lengths = {value for name, value in arrived.headers if name.lower() == "content-length"}
+    if arrived.method != "POST" or len(lengths) > 1:
+        raise Rejected(405)
+    if arrived.path.removeprefix(f"{PREFIX}/") not in {*SERVICES.values(), "OadrPoll"}:
+        raise Rejected(404)
+    media = (arrived.header("Content-Type") or "application/xml").split(";")[0].strip()
+    if media not in ("application/xml", "text/xml"):
+        raise Rejected(415)
+    if len(arrived.body) > MAX_BODY_BYTES:
+        raise Rejected(413)
+    try:
+        root = etree.fromstring(
+            arrived.body, etree.XMLParser(resolve_entities=False, remove_comments=True, no_network=True)
+        )
+    except (etree.XMLSyntaxError, ValueError):
+        raise Rejected(400) from None
+    if b"<!DOCTYPE" in arrived.body:
+        raise Rejected(400)
+    signed = root.find("ds:Signature", NAMESPACES) is not None
+    # A comment inside a text would cut it off for a reader that takes the first piece of it only.
+    raw = arrived.body if signed else etree.tostring(root)
+    message = Message(raw, sender="harness", headers=arrived.headers)
+    if message.kind not in SERVICES and message.kind != "oadrResponse":
+        raise Rejected(400)
+    return message
+
+
+@contextlib.asynccontextmanager
+async def serving(vtn: TinyVtn, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The VTN, listening; yields its URL."""
+    try:
+        async with listening(vtn.handle, tls=tls) as port:
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    finally:
+        for task in tuple(vtn.tasks):
+            task.cancel()
+        await asyncio.gather(*vtn.tasks, return_exceptions=True)

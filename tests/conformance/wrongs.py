@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Literal
 
 import msgspec
 
 from conformance import template
+from conformance.identity import KeyKind
 from conformance.listen import Arrived, Reply
 from conformance.message import Message
 
@@ -85,6 +87,24 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
     on: str
     does: Does = "500"
     after: bool = False
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """In how TLS is spoken: with certificates of these `kinds`; `asks` the client for one; takes an `expired` one; goes as
+    low as `least` (TLS 1.0 is 0x0301); an RSA key of so many bits; serves nobody who shows a key of the kind `refuses`."""
+
+    kinds: tuple[KeyKind, ...] = ("rsa", "ec")
+    asks: bool = True
+    expired: bool = False
+    least: int = ssl.TLSVersion.TLSv1_2
+    rsa_bits: int = 2048
+    refuses: str = ""
+
+
+class Both(msgspec.Struct, frozen=True, kw_only=True):
+    """Flaws that make one only together."""
+
+    of: tuple[Both | Mutation | Takes | Chokes | Front | Tls | str, ...]
 
 
 def put(kind: str, path: str, text: str, *, where: str = "") -> Mutation:

@@ -181,8 +181,10 @@ async def test_posts_share_a_connection() -> None:
         (403, False, "fingerprint registered"),
         (404, False, "check the path"),
         (406, False, "is there an OpenADR 2.0b service"),
+        (408, True, "it is busy"),
         (413, False, "no message of this size"),
         (415, False, "application/xml"),
+        (429, True, "it is busy"),
         (500, True, "its log says which"),
         (501, False, "is there an OpenADR 2.0b service"),
         (503, True, "its log says which"),
@@ -190,7 +192,7 @@ async def test_posts_share_a_connection() -> None:
     ],
 )
 async def test_any_status_but_200_is_a_failure(code: int, retry: bool, cure: str) -> None:
-    """9.1.5: 404, 406, 501 and other 4xx are not retried, 500, 503 and other 5xx are."""
+    """9.1.5: 404, 406, 501 and other 4xx are not retried, 500, 503 and other 5xx are; so are 408 and 429 (RFC 9110)."""
     said = b"HTTP/1.1 %d Whatever\r\nContent-Length: 0\r\n\r\n" % code
     async with peer(saying(said)) as port:
         error = await failure(port)

@@ -217,7 +217,7 @@ AT_THE_VTN: dict[type[Message], Row] = {
         (CreatedReport, "200"),
         ((CreatedReport, "452"), CreateReport(request_id=R1, requests=(request("BAT.kw"),), ven_id=VEN1)),
         (CreatedReport, "463"),
-        ((CreatedReport, "452"), CreateReport(request_id=R1, requests=(request(specifier="status"),), ven_id=VEN1)),
+        ((CreatedReport, "461"), CreateReport(request_id=R1, requests=(request(specifier="status"),), ven_id=VEN1)),
     ),
     CreatedReport: plain(CreatedReport),
     UpdateReport: Row(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import signals
+from openadr_ra.protocol.instruction import Instruction
 from openadr_ra.protocol.instruction import event as made_event
+from openadr_ra.protocol.makers import beside
 from openadr_ra.protocol.messages import CreatedEvent, CreatePartyRegistration, DistributeEvent, Message, Response
 from openadr_ra.protocol.model import (
     ALWAYS,
@@ -20,8 +23,10 @@ from openadr_ra.protocol.model import (
     OptType,
     QualifiedEventId,
     RequestId,
+    SignalType,
 )
-from openadr_ra.protocol.parts import EventResponse, Result
+from openadr_ra.protocol.parts import Event, EventResponse, Result
+from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Publish
 from tests.world import E1, HOUR, NOON, SECOND, VEN1, Pair, code_of, event, shed
 
@@ -172,3 +177,100 @@ def test_levels_are_offered_for_sheddings_only_and_are_always_levels(values: lis
     ranked = sorted(zip(values, levels, strict=True))
     assert [level for _, level in ranked] == sorted(levels, reverse=True)
     assert signals.instead(found, DELTA_REFUSED) is None
+
+
+DELTA, SETPOINT, SIMPLE_LEVEL = "LOAD_DISPATCH/delta", "LOAD_DISPATCH/setpoint", "SIMPLE/level"
+
+
+def with_baseline(*baseline_kw: float, delta_kw: tuple[float, ...] = (-2.0, -1.0)) -> Instruction:
+    """A change of power on what VEN1 is known to do."""
+    order = shed(delta_kw=delta_kw)
+    return replace(order, asks={VEN1: replace(order.asks[VEN1], baseline_kw=baseline_kw)})
+
+
+def asked(reply: Message) -> list[float]:
+    """The values of the only signal of the only event."""
+    assert isinstance(reply, DistributeEvent)
+    (item,) = reply.events
+    (signal,) = item.event.signals
+    return [value for _, value in events.laid(signal, item.event)]
+
+
+def test_rule_109_a_change_on_a_known_baseline_is_offered_as_a_set_point_and_then_as_levels(pair: Pair) -> None:
+    """One after the other, under the next numbers, and remembered."""
+    pair.vtn_publishes(with_baseline(10.0, 0.3))
+    seen = [offered(pair.vtn_is_polled())["E1"]]
+    answers(pair, answer(OPT_OUT, "460"))
+    setpoint = pair.vtn_is_polled()
+    seen.append(offered(setpoint)["E1"])
+    answers(pair, answer(OPT_OUT, "460", modification=1))
+    levels = pair.vtn_is_polled()
+    seen.append(offered(levels)["E1"])
+
+    assert seen == [(0, (DELTA,)), (1, (SETPOINT,)), (2, (SIMPLE_LEVEL,))]
+    assert (asked(setpoint), asked(levels)) == ([8.0, -0.7], [3.0, 2.0])
+    assert set(pair.party.refused_signals) == {DELTA, SETPOINT}
+    answers(pair, answer(OPT_OUT, "460", modification=2))
+    assert isinstance(pair.vtn_is_polled(), Response)
+
+
+def test_a_ven_that_takes_the_set_point_gets_the_next_event_as_one(pair: Pair) -> None:
+    """A raise, too: only levels cannot say it."""
+    pair.vtn_publishes(with_baseline(10.0, 10.0))
+    pair.vtn_is_polled()
+    answers(pair, answer(OPT_OUT, "460"))
+    pair.vtn_is_polled()
+    answers(pair, answer(OPT_IN, modification=1))
+    pair.vtn_changes(with_baseline(9.0, 9.0, delta_kw=(1.0, 2.0)))
+
+    changed = pair.vtn_is_polled()
+
+    assert (offered(changed)["E1"], asked(changed)) == ((2, (SETPOINT,)), [10.0, 11.0])
+
+
+def test_without_a_baseline_the_set_point_is_left_out(refused: Pair) -> None:
+    assert offered(refused.vtn_is_polled())["E1"] == (1, (SIMPLE_LEVEL,))
+
+
+def test_a_set_point_of_the_operators_own_becomes_levels_where_the_baseline_is_known(pair: Pair) -> None:
+    """It is a shedding only against that."""
+    order = replace(with_baseline(10.0, 10.0, delta_kw=(4.0, 10.0)), kind=SignalType(Token("setpoint")))
+    pair.vtn_publishes(order)
+    pair.vtn_is_polled()
+    answers(pair, answer(OPT_OUT, "460"))
+
+    levels = pair.vtn_is_polled()
+
+    assert (offered(levels)["E1"], asked(levels)) == ((1, (SIMPLE_LEVEL,)), [3.0, 0.0])
+
+
+def test_one_of_several_signals_that_was_refused_is_replaced_by_nothing(pair: Pair) -> None:
+    """SIMPLE never stands beside another signal, and the event means all of its signals."""
+    pair.vtn_publishes(beside(with_baseline(10.0, 10.0), "ELECTRICITY_PRICE/price", (30.0, 30.0)))
+    pair.vtn_is_polled()
+    answers(pair, answer(OPT_OUT, "460"))
+
+    assert isinstance(pair.vtn_is_polled(), Response)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(-500, 500), st.integers(-500, 500)), min_size=1, max_size=12))
+def test_whatever_is_offered_instead_asks_for_the_same(figures: list[tuple[int, int]]) -> None:
+    """The set-point is baseline and change; the levels after it are those of the change itself."""
+    base, delta = tuple(b / 7 for b, _ in figures), tuple(d / 3 for _, d in figures)
+    order = shed(duration=HOUR * len(figures), delta_kw=delta)
+    full = made_event(order, VEN1, NOON)
+
+    setpoint = signals.instead(full, (DELTA,), base)
+
+    assert setpoint is not None
+    assert asked_of(setpoint) == pytest.approx([b + d for b, d in zip(base, delta, strict=True)])
+    direct, later = signals.instead(full, (DELTA, SETPOINT), base), signals.instead(setpoint, (DELTA, SETPOINT), base)
+    assert (direct is None) == (later is None)
+    assert direct is None or later is None or asked_of(direct) == asked_of(later)
+    assert signals.instead(full, (DELTA,), (*base, 1.0)) == signals.instead(full, (DELTA,))
+
+
+def asked_of(item: Event) -> list[float]:
+    (signal,) = item.signals
+    return [value for _, value in events.laid(signal, item)]

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from openadr_ra.protocol import vtn
 from openadr_ra.protocol.debts import Answer, Fetch, Register, Update
 from openadr_ra.protocol.messages import (
     CancelPartyRegistration,
@@ -24,6 +25,8 @@ from openadr_ra.protocol.model import OPT_OUT, OptId
 from openadr_ra.protocol.opt import SCHEDULED, Opt, period
 from openadr_ra.protocol.step import Send
 from openadr_ra.protocol.ven import Configured, Declared, Left, Rejected, Wanted, deadline, receive, wake
+from openadr_ra.protocol.vtn import Lost
+from tests.duplex import PUSHED, Duplex
 from tests.protocol.answers import request
 from tests.world import HOUR, IDENTITY, MINUTE, NOON, SECOND, Moments, Pair, shed
 
@@ -187,3 +190,22 @@ def test_a_metadata_that_is_owed_anyway_is_told_once_after_a_start() -> None:
     sent = wake(node, moments.at(pair.now)).effects
 
     assert [type(each.message) for each in sent if isinstance(each, Send)].count(RegisterReport) == 1
+
+
+@pytest.mark.parametrize(("rejected", "soonest_s"), [(False, 0.5), (True, 30)])
+def test_a_push_ven_that_turns_a_post_away_is_tried_as_slowly_as_can_be_and_loses_nothing(
+    rejected: bool, soonest_s: float
+) -> None:
+    """Its operator may mend it; one that is merely away is tried again after a second."""
+    pair = Duplex(identity=PUSHED)
+    pair.ven_starts()
+    pair.down = True
+    pair.vtn_publishes(shed(start=NOON + HOUR))
+    (post,) = vtn.wake(pair.party, pair.terms, Moments().at(pair.now)).effects[-1:]
+    assert isinstance(post, Send)
+
+    lost = vtn.receive(pair.party, Lost(message=post.message, rejected=rejected), Moments().at(pair.now)).state
+
+    assert lost.push_due is not None
+    assert soonest_s * SECOND <= lost.push_due - pair.now <= 2 * soonest_s * SECOND
+    assert vtn.wake(lost, pair.terms, Moments().at(lost.push_due)).effects != ()

@@ -12,11 +12,22 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidData
 from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.makers import beside
 from openadr_ra.protocol.model import EventId, VenId
+from openadr_ra.protocol.signals_table import DEVICE_CLASSES
 from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, changed, instruction, view
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-KINDS: tuple[Kind, ...] = ("delta", "setpoint", "price", "level")
+KINDS: tuple[Kind, ...] = ("delta", "setpoint", "price", "level", "signal")
+OTHERS = {
+    "CHARGE_STATE/setpoint": ("", "energyReal", "energyApparent"),
+    "LOAD_DISPATCH/multiplier": ("",),
+    "LOAD_DISPATCH/delta": ("powerReactive", "powerReal"),
+    "DEMAND_CHARGE/price": ("", "currencyPerKW:EUR"),
+    "LOAD_CONTROL/x-loadControlSetpoint": ("temperature:fahrenheit", "voltage"),
+    "x-OURS/level": ("", "customUnit:pallets"),
+}
+"""Signals that have no short name, with units that they may have."""
 
 vens = some.text("ABCabc123-_.", min_size=1, max_size=50)
 texts = some.text(some.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=40)
@@ -29,10 +40,16 @@ def orders(draw: some.DrawFn) -> Order:
     value = levels if kind == "level" else some.floats(allow_nan=False, allow_infinity=False)
     count = draw(some.integers(1, 6))
     values = some.lists(value, min_size=count, max_size=count).map(tuple)
+    asks = draw(some.dictionaries(vens, values, min_size=1, max_size=4))
+    name = draw(some.sampled_from(tuple(OTHERS))) if kind == "signal" else ""
     return Order(
+        signal=name,
+        unit=draw(some.sampled_from(OTHERS[name])) if name else "",
+        baselines={ven: asks[ven] for ven in draw(some.sets(some.sampled_from(sorted(asks))))},
+        device_classes=tuple(draw(some.sets(some.sampled_from(DEVICE_CLASSES), max_size=2))),
         start=NOW + timedelta(seconds=draw(some.integers(-(10**9), 10**9))),
         every_s=draw(some.integers(1, MAX_EVERY_S)),
-        asks=draw(some.dictionaries(vens, values, min_size=1, max_size=4)),
+        asks=asks,
         kind=kind,
         market_context=draw(some.sampled_from(("", "http://example.org/vpp"))),
         priority=draw(some.none() | some.integers(0, 9999)),
@@ -81,3 +98,32 @@ def test_a_level_is_one_of_four(value: float, is_level: bool) -> None:
         return
     with pytest.raises(InvalidData, match=r"asks\.VEN1: .* is no level; SIMPLE has 0, 1, 2 and 3"):
         instruction(order)
+
+
+@pytest.mark.parametrize(
+    ("signal", "unit", "sentence"),
+    [
+        ("SIMPLE/delta", "", "SIMPLE goes with level"),
+        ("", "", "write NAME/TYPE like SIMPLE/level"),
+        ("CHARGE_STATE/setpoint", "powerReal", "needs energyReal or energyApparent or energyReactive, got powerReal"),
+        ("CHARGE_STATE/setpoint", "kWh", "unit 'kWh' is none of"),
+    ],
+)
+def test_x_ev_9_at_the_vtn_an_order_for_what_may_not_stand_together_is_refused(
+    signal: str, unit: str, sentence: str
+) -> None:
+    order = Order(start=NOW, every_s=1800, asks={"VEN1": (1.0,)}, kind="signal", signal=signal, unit=unit)
+
+    with pytest.raises(InvalidData, match=sentence):
+        instruction(order)
+
+
+def test_a_change_keeps_the_other_signals_of_the_event() -> None:
+    """An order of the console cannot say them; so it does not take them away."""
+    held = replace(instruction(Order(start=NOW, every_s=1800, asks={"VEN1": (1.0,)})), id=EventId("ev-1"), baseline="b")
+    held = beside(held, "ELECTRICITY_PRICE/price", (30.0,))
+
+    made = changed(held, Order(start=NOW, every_s=1800, asks={"VEN1": (2.0,)}, baselines={"VEN1": (9.0,)}))
+
+    assert (made.beside, made.baseline) == (held.beside, "b")
+    instructions.check(made)

@@ -212,3 +212,18 @@ async def test_a_vtn_cannot_listen_where_there_is_no_port() -> None:
     with pytest.raises(SettingsError, match=r"downstream\.listen: 'localhost' is not host:port"):
         async with vtn.running():
             pass
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [
+        ("SIMPLE", "upstream.signals: signal 'SIMPLE': SIMPLE goes with level (X-EV-9)"),
+        ("SIMPLE/price", "upstream.signals: signal 'SIMPLE/price': SIMPLE goes with level (X-EV-9)"),
+        ("MINE/level", "upstream.signals: signal 'MINE/level' is none of OpenADR's; write NAME/TYPE like SIMPLE/level"),
+    ],
+)
+def test_x_ev_9_at_the_ven_a_signal_that_there_is_not_is_no_setting(signal: str, said: str) -> None:
+    """One of somebody's own is."""
+    from_table({"upstream": [UPSTREAM | {"signals": ["x-MINE/level", "simple/level"]}]}, HERE)
+
+    assert refusal({"upstream": [UPSTREAM | {"signals": ["SIMPLE/level", signal]}]}).startswith(said)

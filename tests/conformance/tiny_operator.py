@@ -1,0 +1,102 @@
+"""Who tells the tiny VTN what to do: an operator in the same process."""
+
+from __future__ import annotations
+
+import msgspec
+
+from conformance.operator import EventWish, Refused, ReportWish
+from tests.conformance import tiny_events, tiny_reports
+from tests.conformance.tiny_party import Asked, Party, TinyEvent
+from tests.conformance.tiny_state import State
+
+
+class TinyOperator:
+    """Each wish is done at once."""
+
+    def __init__(self, vtn: State) -> None:
+        self.vtn = vtn
+
+    async def create_event(self, wish: EventWish) -> str:
+        vtn = self.vtn
+        tiny_events.check(wish, vtn.events.values(), vtn.wrong)
+        event = TinyEvent(id=vtn.fresh("event"), wish=wish)
+        vtn.events[event.id] = event
+        vtn.events_changed(wish.ven_id)
+        return event.id
+
+    async def change_event(self, event_id: str, wish: EventWish) -> None:
+        vtn, event = self.vtn, self._event(event_id)
+        tiny_events.check(wish, (one for one in vtn.events.values() if one.id != event_id), vtn.wrong)
+        if not vtn.wrong("no change"):
+            event.wish = wish
+        self._raise(event)
+        vtn.events_changed(wish.ven_id)
+
+    async def cancel_event(self, event_id: str) -> None:
+        event = self._event(event_id)
+        if event.cancelled or (self.vtn.wrong("no cancellation of the open") and event.wish.every_s == 0):
+            return
+        event.cancelled = True
+        self._raise(event)
+        self.vtn.events_changed(event.wish.ven_id)
+
+    def _event(self, event_id: str) -> TinyEvent:
+        if event_id not in self.vtn.events:
+            raise ValueError(f"there is no event {event_id}")
+        return self.vtn.events[event_id]
+
+    def _raise(self, event: TinyEvent) -> None:
+        if not self.vtn.wrong("keeps the number"):
+            event.number += 2 if self.vtn.wrong("counts by two") else 1
+
+    async def opt_of(self, event_id: str, ven_id: str) -> str:
+        return self._party(ven_id).opts.get(event_id, "")
+
+    def _party(self, ven_id: str) -> Party:
+        party = self.vtn.parties.get(ven_id)
+        if party is None or not party.active:
+            raise ValueError(f"there is no VEN {ven_id}")
+        return party
+
+    async def request_report(self, wish: ReportWish) -> str:
+        vtn, party = self.vtn, self._party(wish.ven_id)
+        name = vtn.fresh("report")
+        if vtn.wrong("request id 0"):
+            name = "0"
+        if vtn.wrong("same request id"):
+            name = "tiny-report"
+        asked = Asked(wish=wish, points=tiny_reports.points_of(wish, party, vtn.wrong))
+        party.asked[name] = asked
+        vtn.tell(
+            party, lambda: vtn.write("oadrCreateReport", party, requests=tiny_reports.asking(name, asked, vtn.wrong))
+        )
+        return name
+
+    async def cancel_report(self, ven_id: str, request_id: str, *, to_follow: bool) -> None:
+        vtn, party = self.vtn, self._party(ven_id)
+        asked = party.asked.get(request_id)
+        if asked is None:
+            raise Refused(f"there is no request {request_id}")
+        follows = to_follow and not vtn.wrong("no final update")
+        over = not follows and not vtn.wrong("updates after the end")
+        party.asked[request_id] = msgspec.structs.replace(asked, closing=follows, over=over)
+        vtn.tell(
+            party,
+            lambda: vtn.write("oadrCancelReport", party, report_request_ids=(request_id,), to_follow=to_follow),
+        )
+
+    async def request_reregistration(self, ven_id: str) -> None:
+        party = self._party(ven_id)
+        times = 3 if self.vtn.wrong("asks again and again") else 1
+        for _ in range(times):
+            self.vtn.tell(party, lambda: self.vtn.write("oadrRequestReregistration", party))
+
+    async def cancel_registration(self, ven_id: str) -> None:
+        party = self._party(ven_id)
+        self.vtn.tell(
+            party,
+            lambda: self.vtn.write("oadrCancelPartyRegistration", party, registration_id=party.registration_id),
+        )
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,105 @@
+"""The tiny VTN's signatures: what it holds them to, and its own."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from conformance.identity import Identity
+from conformance.listen import Arrived
+from conformance.message import NAMESPACES, Message
+from conformance.seal import fault, sealed
+from tests.conformance.tiny_party import Party, Refusal
+
+WINDOW_S = 30
+
+SealSwitch = Literal[
+    "takes unsigned",
+    "takes any signature",
+    "takes any time",
+    "takes any nonce",
+    "takes any reference",
+    "takes any signer",
+    "does not sign",
+    "signs with an old time",
+]
+
+_PROTECT = "ds:Signature//dsp:ReplayProtect"
+
+
+class Guard:
+    """`able`: it has a key of its own to sign with."""
+
+    def __init__(self, identity: Identity | None, wrong: Callable[[SealSwitch], bool]) -> None:
+        self.identity, self.wrong = identity, wrong
+        self.nonces: set[tuple[str, str]] = set()
+
+    @property
+    def able(self) -> bool:
+        return self.identity is not None and bool(self.identity.cert)
+
+    def sealed(self, raw: bytes) -> bytes:
+        if self.identity is None or not self.able or self.wrong("does not sign"):
+            return raw
+        return sealed(raw, identity=self.identity)
+
+    def check(self, message: Message, arrived: Arrived, party: Party | None) -> None:
+        """Raises Refusal for a signature that does not hold, and for none where one is owed (rule 514)."""
+        if not message.signed:
+            if party is not None and party.signs and not self.wrong("takes unsigned"):
+                raise Refusal("459", "it is not signed")
+            return
+        if self.wrong("takes any signature"):
+            return
+        problem = fault(message)
+        if problem and not (problem.startswith("there is no ReplayProtect") and self.wrong("takes any nonce")):
+            raise Refusal("459", problem)
+        self._check_cover(message)
+        self._check_signer(message, arrived)
+        self._check_replay(message)
+
+    def _check_cover(self, message: Message) -> None:
+        root = message.root
+        if root is None or self.wrong("takes any reference"):
+            return
+        uris = {one.get("URI") for one in root.iterfind("ds:Signature/ds:SignedInfo/ds:Reference", NAMESPACES)}
+        signed = root.find("oadr:oadrSignedObject", NAMESPACES)
+        name = "" if signed is None else signed.get(f"{{{NAMESPACES['oadr']}}}Id")
+        properties = root.find("ds:Signature/ds:Object", NAMESPACES)
+        inner = set() if properties is None else {f"#{one.get('Id')}" for one in properties.iter("*") if one.get("Id")}
+        inner |= {f"#{properties.get('Id')}"} if properties is not None else set()
+        if "" not in uris and not (f"#{name}" in uris and uris & inner):
+            raise Refusal("459", "the references do not cover the message")
+
+    def _check_signer(self, message: Message, arrived: Arrived) -> None:
+        """The signer is who holds the connection."""
+        root = message.root
+        text = "" if root is None else root.findtext(".//ds:X509Certificate", "", NAMESPACES)
+        leaf = x509.load_der_x509_certificate(b64decode("".join(text.split())))
+        if arrived.fingerprint and not self.wrong("takes any signer") and _fingerprint(leaf) != arrived.fingerprint:
+            raise Refusal("459", "another one's signature")
+
+    def _check_replay(self, message: Message) -> None:
+        root = message.root
+        if root is None:
+            return
+        stamp = root.findtext(f"{_PROTECT}/dsp:timestamp", "", NAMESPACES)
+        nonce = root.findtext(f"{_PROTECT}/dsp:nonce", "", NAMESPACES)
+        try:
+            off_s = abs((datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds())
+        except (ValueError, TypeError):
+            raise Refusal("459", f"timestamp {stamp}") from None
+        if off_s > WINDOW_S and not self.wrong("takes any time"):
+            raise Refusal("459", "it was signed long ago")
+        if ((stamp, nonce) in self.nonces or not nonce) and not self.wrong("takes any nonce"):
+            raise Refusal("459", "it was said before")
+        self.nonces.add((stamp, nonce))
+
+
+def _fingerprint(leaf: x509.Certificate) -> str:
+    return ":".join(f"{byte:02X}" for byte in leaf.fingerprint(hashes.SHA256())[-10:])

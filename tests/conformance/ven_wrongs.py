@@ -1,0 +1,177 @@
+"""The ways in which the tiny VEN is wrong: those of `wrongs`, how it judges events, what it does not hear, or in itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from conformance.message import NAMESPACES, Element, Message
+from tests.conformance.wrongs import Chokes, Front, Mutation
+
+Switch = Literal[
+    # its registration
+    "registers again and again",
+    "registers as 2.0a",
+    "knows its ids before",
+    "keeps its ids for the new",
+    "keeps its own venID",
+    "forgets its ids",
+    "new registration when asked",
+    "never registers again",
+    "no reregistration",
+    "offers again",
+    "offers nothing at first",
+    "offers late",
+    "asks for no events",
+    "keeps reports from the old",
+    "keeps opts from the old",
+    "stays after the cancellation",
+    "cancels for any id",
+    "gives up",
+    "no second try",
+    "hammers",
+    "tries what cannot be",
+    "no query",
+    "registers by a query",
+    "silent after its cancellation fails",
+    "wakes up anew",
+    # polls
+    "never polls",
+    "polls though pushed to",
+    "polls too often",
+    "polls seldom",
+    "poll frequency of its own",
+    "keeps the first frequency",
+    "never drains",
+    "drains for ever",
+    "one poll only",
+    "stops at an error",
+    "answers by the wrong service",
+    "answers twice",
+    "answers empty polls",
+    # events
+    "any vtn",
+    "any case of vtn",
+    "wrong vtn by event",
+    "wrong vtn cancels",
+    "answers once",
+    "answers never",
+    "answers everything",
+    "one answer only",
+    "one bad spoils all",
+    "takes lower",
+    "keeps the lower",
+    "forgets the cancelled number",
+    "number of before",
+    "never cancels",
+    "speaks of the cancelled",
+    "speaks of the missing",
+    "the missing never comes back",
+    "first request id",
+    "another request id each",
+    "no end",
+    "acts on tests",
+    "never acts",
+    "acts for ever",
+    "no overlap",
+    "any duplicate",
+    "stops at early completion",
+    # reports
+    "takes any specifier",
+    "takes any point",
+    "takes any request id",
+    "takes any granularity",
+    "takes any history",
+    "takes any ven id",
+    "serves what it refused",
+    "no first requests",
+    "acknowledges first requests by its own id",
+    "serves the first only",
+    "no data",
+    "data once",
+    "data for ever",
+    "data at once",
+    "data twice",
+    "late data",
+    "metadata once",
+    "metadata never",
+    "metadata of one",
+    "cancels nothing",
+    "cancels all",
+    "no last data",
+    "always last data",
+    "pending none",
+    "pending all",
+    "pending the newest",
+    "one point less",
+    "one point more",
+    "no piggyback",
+    "takes any cancellation",
+    "takes any data",
+    "one interval only",
+    "gaps between data",
+    "forgets reports",
+    "constant energy",
+    # opts
+    "event opt by createdEvent",
+    "schedule and event",
+    "new id for the same",
+    "cancels another opt",
+    "no opt",
+    "opts for the old number",
+    "one span only",
+    "no cancelled opt",
+    # signatures and TLS
+    "does not sign",
+    "takes unsigned",
+    "takes any signature",
+    "takes any time",
+    "takes any nonce",
+    "takes any signer",
+    "takes any reference",
+    "old time",
+    "same nonce",
+]
+
+
+class Judges(msgspec.Struct, frozen=True, kw_only=True):
+    """Its word on each event in which the path `where` (from the oadrEvent) leads somewhere; `silent`: no word at all."""
+
+    where: str = "."
+    code: str = "200"
+    opt: str = "optIn"
+    silent: bool = False
+
+    def concerns(self, event: Element) -> bool:
+        return bool(event.xpath(self.where, namespaces=NAMESPACES))
+
+
+class Deaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of that kind in which the path leads somewhere are not heard: nothing is done, and nothing is answered. With
+    `code` the usual answer with that code is given, and nothing else is done."""
+
+    kind: str
+    where: str = "."
+    code: str = ""
+
+    def concerns(self, message: Message) -> bool:
+        return message.kind == self.kind and message.has(self.where)
+
+
+Flaw = Switch | Mutation | Chokes | Front | Judges | Deaf
+
+
+def refuses(where: str, code: str = "459") -> Judges:
+    """It refuses events of that sort."""
+    return Judges(where=where, code=code, opt="optOut")
+
+
+def takes(where: str) -> Judges:
+    """It takes events of that sort, whatever is wrong with them."""
+    return Judges(where=where)
+
+
+def ignores(where: str) -> Judges:
+    """It never answers events of that sort."""
+    return Judges(where=where, silent=True)
