@@ -11,8 +11,10 @@ unsupported = ["startafter_s"]                     # fields of the wish that it 
 
 Texts may hold the fields of the wish: `{ven_id} {start} {every_s} {count} {values} {signal} {type} {unit} {signals}
 {market_context} {priority} {required} {startafter_s} {notification_s} {ramp_up_s} {test} {comment} {event_id}
-{request_id} {name} {specifier} {points} {granularity_s} {back_s} {duration_s} {to_follow}`, lists as JSON, and
-`{file:NAME}` for what a file of the instance holds.
+{request_id} {name} {specifier} {points} {granularity_s} {back_s} {duration_s} {to_follow} {resources}
+{device_classes} {baseline}`, lists as JSON; `{kilo_values}` and `{kilo_baseline}` with powers and energies in
+thousands; `{name}` of a signal is its name/type; `{others}` is what `other` makes of each further signal; and
+`{file:NAME}` what a file of the instance holds. `{?field} … {/field}` stays only where the field says something.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import msgspec
 
 from conformance import http
 from conformance.case import NotSupported
-from conformance.operator import EventWish, Refused, ReportWish
+from conformance.operator import EventWish, Refused, ReportWish, SignalWish
 from conformance.subject import Places
 
 WITHIN_S = 10.0
@@ -39,7 +41,8 @@ Value = str | int | float | bool | None
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one thing is done. `otherwise`: another body or command by the value of `choose`, such as a signal's name."""
+    """How one thing is done. `otherwise`: another body or command by the value of `choose`, such as a signal's name.
+    `other`: what each signal of an event after its first becomes in `{others}`, with commas between."""
 
     request: str = ""
     command: str = ""
@@ -47,6 +50,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     body: str = ""
     choose: str = ""
     otherwise: dict[str, str] = {}
+    other: str = ""
     result: str = ""
     unsupported: tuple[str, ...] = ()
 
@@ -59,10 +63,10 @@ class Adapter:
         self._at = at
 
     async def create_event(self, wish: EventWish) -> str:
-        return await self.do("create_event", _event(wish), _used(wish))
+        return await self._event("create_event", wish, {})
 
     async def change_event(self, event_id: str, wish: EventWish) -> None:
-        await self.do("change_event", {**_event(wish), "event_id": event_id}, _used(wish))
+        await self._event("change_event", wish, {"event_id": event_id})
 
     async def cancel_event(self, event_id: str) -> None:
         await self.do("cancel_event", {"event_id": event_id})
@@ -98,6 +102,16 @@ class Adapter:
             text = action.otherwise.get(chosen, "")
             if not text:
                 raise NotSupported(f"action {name} has none for {action.choose} {chosen}")
+        return await self._done(action, text, values)
+
+    async def _event(self, name: str, wish: EventWish, more: dict[str, Value]) -> str:
+        """As `do`, with the further signals of the event filled into the text that the action has for one."""
+        action = self._actions.get(name)
+        other = action.other if action is not None else ""
+        others = ", ".join(self._filled(other, _signal(one)) for one in wish.signals[1:])
+        return await self.do(name, {**_event(wish), **more, "others": others}, _used(wish))
+
+    async def _done(self, action: Action, text: str, values: dict[str, Value]) -> str:
         answer = await (self._request(action, text, values) if action.request else self._command(text, values))
         return _at_path(answer, self._filled(action.result, values)) if action.result else ""
 
@@ -142,26 +156,41 @@ class Adapter:
             value = values[name]
             return value if isinstance(value, str) else json.dumps(value)
 
-        return re.sub(r"\{([\w:.\-]+)\}", one, self._at(text))
+        kept = re.sub(r"\{\?(\w+)\}(.*?)\{/\1\}", lambda found: found[2] if _is_said(values, found[1]) else "", text)
+        return re.sub(r"\{([\w:.\-]+)\}", one, self._at(kept))
+
+
+def _is_said(values: dict[str, Value], name: str) -> bool:
+    """Is it there, and neither nothing nor an empty list?"""
+    return values.get(name) not in (None, "", "[]", "null", 0, False)
 
 
 def _event(wish: EventWish) -> dict[str, Value]:
-    first = wish.signals[0]
     return {
         **{name: value for name, value in msgspec.structs.asdict(wish).items() if isinstance(value, Value)},
         "start": time_text(wish.start),
         "count": wish.count,
-        "values": json.dumps(first.values),
-        "kilo_values": json.dumps([value / 1000 for value in first.values]),
-        "signal": first.name,
-        "type": first.type,
-        "unit": first.unit,
-        "name": f"{first.name}/{first.type}",
+        **_signal(wish.signals[0]),
+        "baseline": json.dumps(wish.baseline_w),
+        "kilo_baseline": json.dumps([value / 1000 for value in wish.baseline_w]),
         "signals": msgspec.json.encode(wish.signals).decode(),
         "resources": json.dumps(wish.resources),
         "required": "always" if wish.response_required else "never",
         "priority": json.dumps(wish.priority),
         "test": json.dumps(wish.test),
+    }
+
+
+def _signal(wish: SignalWish) -> dict[str, Value]:
+    thousands = 1000 if wish.unit.startswith(("power", "energy")) else 1
+    return {
+        "values": json.dumps(wish.values),
+        "kilo_values": json.dumps([value / thousands for value in wish.values]),
+        "signal": wish.name,
+        "type": wish.type,
+        "unit": wish.unit,
+        "name": f"{wish.name}/{wish.type}",
+        "device_classes": json.dumps([wish.device_class] if wish.device_class else []),
     }
 
 

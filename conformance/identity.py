@@ -72,13 +72,19 @@ class Authority:
         _write(Path(self.certificate), made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, name: str, *, kind: KeyKind = "ec", days: int = 1, hosts: Sequence[str] = ("127.0.0.1",)
+        self,
+        name: str,
+        *,
+        kind: KeyKind = "ec",
+        days: int = 1,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        rsa_bits: int = 2048,
     ) -> Identity:
         """A certificate for `name`, and its key. Negative `days`: one that expired so long ago."""
         key: PrivateKey = (
             ec.generate_private_key(ec.SECP256R1())
             if kind == "ec"
-            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            else rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
         )
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         alternatives = [x509.IPAddress(ip_address(host)) for host in hosts] if hosts else [x509.DNSName(name)]

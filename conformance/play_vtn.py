@@ -122,6 +122,17 @@ class PlayVtn:
         except TimeoutError:
             raise Failed(f"{kind} from the VEN within {within_s:g} s", "it did not come") from None
 
+    async def hears_any(self, *, after: int = 0, within_s: float = 10.0) -> Message:
+        """The first request since, whatever it is. Failed in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while len(self.heard) <= after:
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise Failed(f"a word of the VEN within {within_s:g} s", "nothing came") from None
+        return self.heard[after]
+
     async def hears_no(
         self, kind: str, *, where: Where = lambda message: True, for_s: float = 3.0, after: int = 0
     ) -> None:

@@ -62,8 +62,17 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @classmethod
     def read(cls, path: Path) -> SubjectSettings:
-        """From a TOML file. Raises msgspec.ValidationError with the path of what is wrong."""
-        return msgspec.toml.decode(path.read_bytes(), type=cls)
+        """From a TOML file. `base` names another one beside it, whose keys hold where this one has none.
+
+        Raises msgspec.ValidationError with the path of what is wrong.
+        """
+        own = _tables(path)
+        base = own.pop("base", None)
+        return msgspec.convert({**_tables(path.parent / str(base)), **own} if base is not None else own, cls)
+
+
+def _tables(path: Path) -> dict[str, object]:
+    return msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):

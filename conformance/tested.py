@@ -173,6 +173,11 @@ class Ven(PlayVtn):
                 before.registered,
             )
 
+    @property
+    def starts(self) -> bool:
+        """Is a fresh VEN started for each case?"""
+        return self._launch is not None
+
     async def start(self, variant: str = "") -> None:
         """Start the VEN's process; one that runs already is asked to register again."""
         if self.launched:

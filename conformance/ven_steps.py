@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import pairwise
 
 import msgspec
 
@@ -17,6 +18,12 @@ QUIET_S = 2.5
 """How long nothing must come where nothing may; more than two polls a second apart."""
 
 POWER, ENERGY = "powerReal", "energyReal"
+
+SERVICES_OF_THE_REGISTERED = (
+    "oadrPoll", "oadrRequestEvent", "oadrCreatedEvent", "oadrCreateOpt", "oadrCancelOpt",
+    "oadrRegisterReport", "oadrUpdateReport", "oadrCreateReport", "oadrCancelReport",
+)  # fmt: skip
+"""What a VEN may not send without a registration (X-ACT-1)."""
 
 _DURATION = re.compile(
     r"^([+-])?P?(?:(\d+)W|(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?)$"
@@ -134,6 +141,16 @@ async def alive(ven: Ven) -> None:
     """The VEN takes the next event as if nothing had happened."""
     created = await offered(ven, "still-here", made(ven, "still-here"))
     expect_taken(created, "still-here")
+
+
+async def gaps_s(ven: Ven, count: int, *, after: int, within_s: float) -> tuple[float, ...]:
+    """The seconds between one poll and the next, so many of them, from the first one after `after` requests."""
+    times: list[datetime] = []
+    for _ in range(count + 1):
+        poll = await ven.hears("oadrPoll", after=after, within_s=within_s)
+        after = ven.heard.index(poll) + 1
+        times.append(next(one.at for one in ven.record.exchanges if one.request is poll))
+    return tuple((second - first).total_seconds() for first, second in pairwise(times))
 
 
 # -- what it offers -------------------------------------------------------------------------------------------------

@@ -1,9 +1,22 @@
-"""EiRegisterParty at a VEN."""
+"""EiRegisterParty at a VEN: how it registers, registers again, and what it takes from the VTN's answer."""
 
 from __future__ import annotations
 
-from conformance.case import case, expect_text
+import asyncio
+
+from conformance.case import NotSupported, case, expect, expect_absent, expect_code, expect_text
+from conformance.message import Message
+from conformance.play import seconds
+from conformance.play_vtn import own_request_id
 from conformance.tested import Ven
+from conformance.ven_steps import QUIET_S, SERVICES_OF_THE_REGISTERED, alive, gaps_s
+
+REQUEST = "oadrCreatePartyRegistration"
+
+
+async def _registering(ven: Ven) -> Message:
+    await ven.start()
+    return await ven.hears(REQUEST, within_s=15)
 
 
 @case(
@@ -16,10 +29,382 @@ from conformance.tested import Ven
     signed=True,
 )
 async def bootstrap(ven: Ven) -> None:
-    await ven.start()
-    asked = await ven.hears("oadrCreatePartyRegistration")
+    asked = await _registering(ven)
     expect_text(asked, "./oadr:oadrProfileName", "2.0b")
     await ven.hears("oadrRegisterReport")
     await ven.hears("oadrRequestEvent")
     if not ven.pushes:
         await ven.hears("oadrPoll")
+
+
+@case(
+    "ven.registration.bootstrap-with-vtn-reports",
+    rules=("301", "401"),
+    certification=("N1_0020",),
+    says="The whole bootstrap: the VEN answers the VTN's METADATA too.",
+    sends="right answers, and an empty oadrRegisterReport",
+    expects="oadrRegisterReport, oadrRequestEvent, oadrRegisteredReport 200",
+)
+async def bootstrap_with_vtn_reports(ven: Ven) -> None:
+    await ven.bootstrapped()
+    reply = await ven.ask(ven.write("oadrRegisterReport", reports=""), "oadrRegisteredReport")
+    expect_code(reply, "200")
+
+
+@case(
+    "ven.registration.profile",
+    rules=("506",),
+    says="A VEN registers with profile 2.0b over simpleHttp.",
+    sends="nothing: the harness listens",
+    expects="oadrProfileName 2.0b and oadrTransportName simpleHttp",
+)
+async def profile(ven: Ven) -> None:
+    asked = await _registering(ven)
+    expect_text(asked, "./oadr:oadrProfileName", "2.0b")
+    expect_text(asked, "./oadr:oadrTransportName", "simpleHttp")
+
+
+@case(
+    "ven.registration.pull-model",
+    rules=("37", "X-REG-1"),
+    modes=("pull",),
+    says="A VEN that polls says so.",
+    sends="nothing: the harness listens",
+    expects="oadrHttpPullModel true",
+)
+async def pull_model(ven: Ven) -> None:
+    expect_text(await _registering(ven), "./oadr:oadrHttpPullModel", "true")
+
+
+@case(
+    "ven.registration.push-address",
+    rules=("X-REG-1",),
+    modes=("push",),
+    says="A VEN that is pushed to says so, and where.",
+    sends="nothing: the harness listens",
+    expects="oadrHttpPullModel false and an oadrTransportAddress",
+)
+async def push_address(ven: Ven) -> None:
+    asked = await _registering(ven)
+    expect_text(asked, "./oadr:oadrHttpPullModel", "false")
+    address = asked.text("./oadr:oadrTransportAddress") or ""
+    expect("://" in address or ":" in address, "a root address", address or "none", asked, ".")
+
+
+@case(
+    "ven.registration.first",
+    rules=("401", "406"),
+    says="A VEN that was never registered names no registrationID.",
+    sends="nothing: the harness listens to a fresh VEN",
+    expects="oadrCreatePartyRegistration without registrationID",
+)
+async def first(ven: Ven) -> None:
+    if not ven.starts:
+        raise NotSupported("a VEN that runs already is not fresh")
+    expect_absent(await _registering(ven), "./ei:registrationID")
+
+
+@case(
+    "ven.registration.adopts-ids",
+    rules=("21", "402"),
+    says="A VEN takes the venID that the VTN gives, and uses it in all that it says.",
+    sends="a registration with a venID of the VTN's choice",
+    expects="that venID in oadrRegisterReport and oadrRequestEvent, and in oadrPoll of a pull VEN",
+)
+async def adopts_ids(ven: Ven) -> None:
+    ven.ven_id = "Chosen-By-The-VTN"
+    ven.answers[REQUEST] = lambda message: _answered(ven, message, "Chosen-By-The-VTN")
+    await _registering(ven)
+    ven.ven_id = "Chosen-By-The-VTN"
+    expect_text(await ven.hears("oadrRegisterReport"), "./ei:venID", "Chosen-By-The-VTN")
+    expect_text(await ven.hears("oadrRequestEvent"), "./pyld:eiRequestEvent/ei:venID", "Chosen-By-The-VTN")
+    if not ven.pushes:
+        expect_text(await ven.hears("oadrPoll"), "./ei:venID", "Chosen-By-The-VTN")
+
+
+def _answered(ven: Ven, message: Message, ven_id: str, **holes: str | None) -> bytes:
+    return ven.write(
+        "oadrCreatedPartyRegistration",
+        **{
+            "request_id": own_request_id(message),
+            "registration_id": ven.registration_id,
+            "ven_id": ven_id,
+            "poll_freq": seconds(ven.poll_s),
+            **holes,
+        },
+    )
+
+
+@case(
+    "ven.registration.assigned-id",
+    rules=("401",),
+    certification=("N1_0025",),
+    says="A VEN whose venID was assigned beforehand names it when it registers, and goes on with it.",
+    sends="the same venID in the answer",
+    expects="that venID in oadrCreatePartyRegistration and in oadrRegisterReport",
+)
+async def assigned_id(ven: Ven) -> None:
+    wanted = str(ven.parameters.get("assigned_id", ""))
+    if not wanted:
+        raise NotSupported("the subject's parameters have no assigned_id")
+    await ven.start("assigned-id")
+    expect_text(await ven.hears(REQUEST, within_s=15), "./ei:venID", wanted)
+    expect_text(await ven.hears("oadrRegisterReport"), "./ei:venID", wanted)
+
+
+@case(
+    "ven.registration.assigned-id-replaced",
+    rules=("402",),
+    says="Where the VTN gives another venID than was assigned beforehand, the VEN takes the VTN's.",
+    sends="another venID in the answer to the registration",
+    expects="the VTN's venID in oadrRegisterReport",
+)
+async def assigned_id_replaced(ven: Ven) -> None:
+    ven.answers[REQUEST] = lambda message: _answered(ven, message, "Chosen-By-The-VTN")
+    await ven.start("assigned-id")
+    await ven.hears(REQUEST, within_s=15)
+    ven.ven_id = "Chosen-By-The-VTN"
+    expect_text(await ven.hears("oadrRegisterReport"), "./ei:venID", "Chosen-By-The-VTN")
+
+
+MORE = (
+    "<oadr:oadrServiceSpecificInfo><oadr:oadrService><oadr:oadrServiceName>EiEvent</oadr:oadrServiceName>"
+    "<oadr:oadrInfo><oadr:oadrKey>colour</oadr:oadrKey><oadr:oadrValue>blue</oadr:oadrValue></oadr:oadrInfo>"
+    "</oadr:oadrService></oadr:oadrServiceSpecificInfo><oadr:oadrExtensions><oadr:oadrExtension>"
+    "<oadr:oadrExtensionName>nobody-knows-this</oadr:oadrExtensionName></oadr:oadrExtension></oadr:oadrExtensions>"
+)
+
+
+@case(
+    "ven.registration.all-options",
+    rules=("46",),
+    says="What a VTN may add to its answer is understood or passed over.",
+    sends="oadrCreatedPartyRegistration with two profiles, service-specific info and an extension that nobody knows",
+    expects="the rest of the bootstrap",
+)
+async def all_options(ven: Ven) -> None:
+    def full(message: Message) -> bytes:
+        return ven.write(
+            "oadrCreatedPartyRegistration",
+            request_id=own_request_id(message),
+            registration_id=ven.registration_id,
+            ven_id=ven.ven_id,
+            poll_freq=seconds(ven.poll_s),
+            profiles=("2.0a", "2.0b"),
+            more=MORE,
+        )
+
+    ven.answers[REQUEST] = full
+    await ven.bootstrapped()
+    await alive(ven)
+
+
+@case(
+    "ven.registration.query",
+    rules=("401",),
+    certification=("N1_0010", "N1_0015"),
+    says="A VEN can query what the VTN offers; that registers nothing and ends nothing.",
+    sends="only what an answer has to have: ids, and a profile",
+    expects="oadrQueryRegistration; the VEN goes on",
+)
+async def query(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before = len(ven.heard)
+    await ven.operator.query_registration()
+    await ven.hears("oadrQueryRegistration", after=before)
+    await alive(ven)
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+@case(
+    "ven.registration.refused",
+    rules=("X-ACT-1",),
+    says="A VEN whose registration was refused sends nothing of events, reports, opts or polls.",
+    sends="oadrCreatedPartyRegistration 463",
+    expects="nothing but EiRegisterParty",
+    negative=True,
+)
+async def refused(ven: Ven) -> None:
+    ven.answers[REQUEST] = lambda message: ven.write(
+        "oadrCreatedPartyRegistration", request_id=own_request_id(message), code="463", ven_id=None
+    )
+    await _registering(ven)
+    await _nothing_but_registration(ven)
+
+
+async def _nothing_but_registration(ven: Ven) -> None:
+    """The VEN sent, and for a while sends, only what a VEN without a registration may."""
+    await asyncio.sleep(QUIET_S)
+    for message in ven.heard:
+        good = message.kind not in SERVICES_OF_THE_REGISTERED
+        expect(good, "nothing without a registration", message.kind, message, ".")
+
+
+# -- again ----------------------------------------------------------------------------------------------------------
+
+
+@case(
+    "ven.registration.requested-again",
+    rules=("401", "402"),
+    certification=("N1_0050",),
+    says="A VEN that is asked to register again acknowledges that, and does, with its registrationID and venID.",
+    sends="oadrRequestReregistration",
+    expects="oadrResponse 200, then oadrCreatePartyRegistration with both ids",
+    signed=True,
+)
+async def requested_again(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before, registration, name = len(ven.heard), ven.registration_id, ven.ven_id
+    expect_code(await ven.ask(ven.write("oadrRequestReregistration"), "oadrResponse"), "200")
+    again = await ven.hears(REQUEST, after=before)
+    expect_text(again, "./ei:registrationID", registration)
+    expect_text(again, "./ei:venID", name)
+
+
+@case(
+    "ven.registration.again-goes-on",
+    rules=("402",),
+    certification=("N1_0065",),
+    says="After a re-registration under the same ids a VEN goes on with its venID.",
+    sends="oadrRequestReregistration, answered with the same registrationID and venID, then an event",
+    expects="an answer to the event",
+)
+async def again_goes_on(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before = len(ven.heard)
+    await ven.ask(ven.write("oadrRequestReregistration"), "oadrResponse")
+    await ven.hears(REQUEST, after=before)
+    await alive(ven)
+
+
+@case(
+    "ven.registration.again-of-itself",
+    rules=("402",),
+    certification=("N1_0065",),
+    says="A VEN that registers again of itself names its registrationID and venID.",
+    sends="the VEN's operator has it register again",
+    expects="oadrCreatePartyRegistration with both ids",
+)
+async def again_of_itself(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before, registration, name = len(ven.heard), ven.registration_id, ven.ven_id
+    await ven.operator.register_again()
+    again = await ven.hears(REQUEST, after=before)
+    expect_text(again, "./ei:registrationID", registration)
+    expect_text(again, "./ei:venID", name)
+
+
+@case(
+    "ven.registration.requested-of-another",
+    rules=("21",),
+    says="A request for registration that names another VEN is refused, and not followed.",
+    sends="oadrRequestReregistration with another venID",
+    expects="an error in oadrResponse, 452 for choice, and no oadrCreatePartyRegistration",
+    negative=True,
+)
+async def requested_of_another(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before = len(ven.heard)
+    expect_code(await ven.ask(ven.write("oadrRequestReregistration", ven_id="Nobody-Here"), "oadrResponse"), "4xx")
+    await ven.hears_no(REQUEST, after=before)
+
+
+@case(
+    "ven.registration.new-id",
+    rules=("301", "405", "406"),
+    says="A new registrationID is a new registration: reports are offered and events asked for anew.",
+    sends="oadrRequestReregistration, answered with a new registrationID",
+    expects="oadrRegisterReport and oadrRequestEvent after it",
+)
+async def new_id(ven: Ven) -> None:
+    await ven.bootstrapped()
+    ven.registration_id = "void"
+    before = len(ven.heard)
+    await ven.ask(ven.write("oadrRequestReregistration"), "oadrResponse")
+    again = await ven.hears(REQUEST, after=before)
+    after = ven.heard.index(again) + 1
+    await ven.hears("oadrRegisterReport", after=after)
+    await ven.hears("oadrRequestEvent", after=after)
+
+
+@case(
+    "ven.registration.forced-new",
+    rules=("401", "406"),
+    certification=("N1_0060",),
+    says="A VEN that forgot everything registers anew: without registrationID, and its reports are offered again.",
+    sends="the VEN is restarted with nothing kept; a new registrationID",
+    expects="oadrCreatePartyRegistration without registrationID, oadrRegisterReport, oadrRequestEvent",
+)
+async def forced_new(ven: Ven) -> None:
+    await ven.bootstrapped()
+    await ven.stop()
+    before = len(ven.heard)
+    await ven.restart(fresh=True)
+    again = await ven.hears(REQUEST, after=before, within_s=15)
+    expect_absent(again, "./ei:registrationID")
+    await ven.hears("oadrRegisterReport", after=before)
+    await ven.hears("oadrRequestEvent", after=before)
+
+
+@case(
+    "ven.registration.restarted",
+    rules=("21",),
+    says="A VEN that was restarted goes on with its registration or begins a new one, but mixes no ids.",
+    sends="the VEN is restarted",
+    expects="no other registrationID and venID than those given",
+)
+async def restarted(ven: Ven) -> None:
+    await ven.bootstrapped()
+    registration, name, before = ven.registration_id, ven.ven_id, len(ven.heard)
+    await ven.restart()
+    # Whatever it says first: a registration, a request for events, a poll.
+    said = await ven.hears_any(after=before, within_s=15)
+    for path, own in ((".//ei:registrationID", registration), (".//ei:venID", name)):
+        for text in said.texts(path):
+            expect(text == own, own, text, said, path)
+
+
+# -- the pace -------------------------------------------------------------------------------------------------------
+
+
+async def _paced(ven: Ven, poll_s: int, after: int) -> None:
+    """Three polls after `after` requests are about `poll_s` apart, and never much closer."""
+    await ven.hears("oadrPoll", after=after, within_s=poll_s * 3 + 10)
+    for gap_s in await gaps_s(ven, 2, after=after, within_s=poll_s * 6 + 10):
+        expect(gap_s >= 0.8 * poll_s, f"polls at least {poll_s} s apart", f"{gap_s:.1f} s")
+
+
+@case(
+    "ven.registration.poll-frequency",
+    rules=("X-REG-2",),
+    certification=("N1_0015",),
+    modes=("pull",),
+    says="A VEN polls no more often than oadrRequestedOadrPollFreq.",
+    sends="oadrRequestedOadrPollFreq of 3 s, and nothing to fetch",
+    expects="polls 3 s apart or more",
+)
+async def poll_frequency(ven: Ven) -> None:
+    ven.poll_s = 3
+    await ven.bootstrapped()
+    await _paced(ven, 3, len(ven.heard))
+
+
+@case(
+    "ven.registration.poll-frequency-changed",
+    rules=("X-REG-2",),
+    modes=("pull",),
+    says="A VEN takes another oadrRequestedOadrPollFreq when it registers again.",
+    sends="a registration with 1 s, then oadrRequestReregistration and 3 s",
+    expects="polls 3 s apart or more",
+    within_s=45,
+)
+async def poll_frequency_changed(ven: Ven) -> None:
+    await ven.bootstrapped()
+    before, ven.poll_s = len(ven.heard), 3
+    await ven.ask(ven.write("oadrRequestReregistration"), "oadrResponse")
+    again = await ven.hears(REQUEST, after=before)
+    # The next poll may have been due already.
+    poll = await ven.hears("oadrPoll", after=ven.heard.index(again) + 1)
+    await _paced(ven, 3, ven.heard.index(poll) + 1)

@@ -172,7 +172,7 @@ _STATES: tuple[tuple[str, str, dict[str, bool | str]], ...] = (
     ("online", "online, no manual override", {"online": True, "override": False}),
     ("offline", "offline, under manual override", {"online": False, "override": True}),
     *(
-        (name, f"{name} in oadrLoadControlState", {"online": True, "override": False, "state": _load(name)})
+        (name, f"{name} in oadrLoadControlState", dict[str, bool | str](online=True, override=False, state=_load(name)))
         for name in LOADS
     ),
     ("all", "all four of oadrLoadControlState", {"online": True, "override": False, "state": _load(*LOADS)}),

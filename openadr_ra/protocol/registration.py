@@ -182,7 +182,7 @@ def register(
 
     With the ids of the one held it is renewed and keeps its id; without a registrationID it is a new one (forced new
     registration), unless it repeats the last creation. Raises InvalidId for a registrationID or a venID that is not this
-    VEN's, NotAllowed for a profile or a transport that is not offered.
+    VEN's, NotAllowed for a profile or a transport that is not offered, InvalidData for one that says not how it is told.
     """
     if message.ven_id not in (None, ven_id):
         raise InvalidId(f"venID {message.ven_id} does not belong to this certificate")
@@ -192,6 +192,8 @@ def register(
         raise NotAllowed(f"profile {message.profile} is not offered here; register with 2.0b")
     if message.transport != SIMPLE_HTTP:
         raise NotAllowed(f"transport {message.transport} is not offered here; register with simpleHttp")
+    if message.pull is None:
+        raise InvalidData("simpleHttp needs an oadrHttpPullModel: true to poll, false to be posted to (X-REG-1)")
     if message.pull is False and not message.address:
         raise InvalidData("a push VEN needs an oadrTransportAddress (X-REG-1)")
     kept = held if held is not None and (message.registration_id or _repeats(held, message, now)) else None
@@ -201,7 +203,7 @@ def register(
         asked=kept.asked if kept else message.request_id,
         profile=message.profile,
         transport=message.transport,
-        pull=message.pull is not False,
+        pull=message.pull,
         report_only=message.report_only,
         xml_signature=message.xml_signature,
         address=message.address or "",

@@ -44,10 +44,12 @@ from openadr_ra.protocol.model import (
 )
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.order import MAX_CONTEXT_CHARACTERS, MAX_EVERY_S, MAX_INTERVALS, Kind, Order, Other, VenName
+from openadr_ra.run.order import MAX_CONTEXT_CHARACTERS, MAX_EVERY_S, Context, Kind, Order, Other, VenName
 
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
+    "MAX_EVERY_S",
+    "Context",
     "Enrolled",
     "Enrolment",
     "Entry",
@@ -56,6 +58,7 @@ __all__ = [
     "EventView",
     "InvalidData",
     "InvalidId",
+    "Kind",
     "NotRegistered",
     "OadrRaError",
     "Order",

@@ -43,7 +43,7 @@ async def fronted(url: str, flaw: Front) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(met, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{behind.scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in tasks:

@@ -19,7 +19,7 @@ from tests.conformance.tiny_events import EventSwitch
 from tests.conformance.tiny_party import Party, TinyEvent
 from tests.conformance.tiny_reports import ReportSwitch
 from tests.conformance.tiny_seal import Guard, SealSwitch
-from tests.conformance.wrongs import Chokes, Front, Mutation, Takes
+from tests.conformance.wrongs import Chokes, Front, Mutation, Takes, Tls
 
 VTN_ID = "Tiny-VTN"
 REPEAT_S = 0.3
@@ -34,45 +34,52 @@ OwnSwitch = Literal[
     "another venID",
     "no metadata of its own",
     "metadata again",
+    "metadata once for all",
     "forgets requests",
     "keeps requests",
-    "keeps events from the new",
+    "forgets opts",
+    "keeps opts",
+    "new ones get no events",
     "keeps the old address",
     "keeps to push",
     "asks again and again",
     "stays registered",
+    "stays registered with who never was",
     "bad cancel cancels",
+    "others cancel",
     "anyone is anyone",
-    "everything at once",
+    "case does not matter",
     "nothing is delivered",
-    "one of each",
-    "loses when answers are late",
-    "newest first",
+    "polls bring one thing only",
+    "one queue for all",
+    "brings events again and again",
     "never a plain response",
     "push VENs may poll",
     "ignores optOut",
     "first answer counts",
+    "answers count for one event only",
+    "refusals opt in",
+    "refused messages clear",
     "createdEvent wins",
+    "createOpt wins for ever",
     "one bad spoils all",
-    "takes unknown events",
-    "takes stale numbers",
+    "acts on what it refuses",
+    "acknowledgements do not count",
     "opt does not count",
-    "case does not matter",
-    "cancelled opts stay",
     "opts once",
+    "opts for resources do not count",
+    "opts twice are two",
+    "cancelled opts stay",
+    "cancels opts of others",
     "expands entities",
     "fetches entities",
-    "drops the name",
-    "no vtn id",
-    "drops the tail of texts",
-    "limits to what it likes",
-    "opts of others",
-    "cancels opts of others",
-    "acknowledgements do not count",
+    "cut by comments",
+    "takes what is no message",
+    "no schema",
 ]
 
 Switch = OwnSwitch | EventSwitch | ReportSwitch | SealSwitch
-Flaw = Switch | Mutation | Takes | Chokes | Front
+Flaw = Switch | Mutation | Takes | Chokes | Front | Tls
 
 Maker = Callable[[], bytes]
 

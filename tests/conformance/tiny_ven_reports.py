@@ -159,9 +159,7 @@ def data(asked: Asked, offer: Offer, start: datetime, length: int, load_w: Load,
     )
 
 
-def _interval(
-    asked: Asked, offer: Offer, start: datetime, number: int, step: int, load_w: Load, wrong: Wrong
-) -> str:
+def _interval(asked: Asked, offer: Offer, start: datetime, number: int, step: int, load_w: Load, wrong: Wrong) -> str:
     begins = start + timedelta(seconds=step * number)
     rids = list(asked.rids)
     if wrong("one point less"):
@@ -169,9 +167,7 @@ def _interval(
     payloads = "".join(_payload(rid, offer.points.get(rid, "powerReal"), begins, step, load_w) for rid in rids)
     if wrong("one point more"):
         payloads += _payload("nobody-asked-for-it", "powerReal", begins, step, load_w)
-    return template.fill(
-        "report_interval", start=utc(begins), duration=seconds(step), uid=number, payloads=payloads
-    )
+    return template.fill("report_interval", start=utc(begins), duration=seconds(step), uid=number, payloads=payloads)
 
 
 def _payload(rid: str, unit: str, begins: datetime, step: int, load_w: Load) -> str:

@@ -33,7 +33,7 @@ Switch = Literal[
     "hammers",
     "tries what cannot be",
     "no query",
-    "registers by a query",
+    "query first",
     "silent after its cancellation fails",
     "wakes up anew",
     # polls
@@ -109,6 +109,8 @@ Switch = Literal[
     "no piggyback",
     "takes any cancellation",
     "takes any data",
+    "pending for ever",
+    "takes what is invalid",
     "one interval only",
     "gaps between data",
     "forgets reports",

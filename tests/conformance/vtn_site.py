@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from conformance.attempt import Opened, attempt
 from conformance.case import Case, Mode
-from conformance.identity import Authority, Identity
+from conformance.identity import Authority, Identity, KeyKind
 from conformance.listen import Arrived, Reply
 from conformance.record import Record
 from conformance.seal import sealer
@@ -54,9 +54,7 @@ EC_KEY_BYTES = 600
 
 def server_context(flaw: Tls, authority: Authority) -> ssl.SSLContext:
     """TLS with an RSA and an EC certificate, as far as the flaw has them."""
-    first, *others = (
-        authority.issue(f"vtn-{kind}", kind=kind, rsa_bits=flaw.rsa_bits) for kind in flaw.kinds
-    )
+    first, *others = (_issued(authority, kind, flaw.rsa_bits) for kind in flaw.kinds)
     context = first.server(authority.certificate)
     for one in others:
         context.load_cert_chain(one.cert, one.key)
@@ -71,6 +69,15 @@ def server_context(flaw: Tls, authority: Authority) -> ssl.SSLContext:
             warnings.simplefilter("ignore", DeprecationWarning)
             context.minimum_version = ssl.TLSVersion(flaw.least)
     return context
+
+
+def _issued(authority: Authority, kind: KeyKind, rsa_bits: int) -> Identity:
+    """The VTN's certificate with such a key. It is made once: an RSA key takes its time."""
+    name = f"vtn-{kind}-{rsa_bits}"
+    cert, key = authority.folder / f"{name}.pem", authority.folder / f"{name}.key"
+    if cert.exists():
+        return Identity(name=name, cert=str(cert), key=str(key))
+    return authority.issue(name, kind=kind, rsa_bits=rsa_bits)
 
 
 def opener(
@@ -104,7 +111,7 @@ def opener(
 def _made(flaws: tuple[Flaw, ...], authority: Authority | None) -> tuple[TinyVtn, ssl.SSLContext | None]:
     if authority is None:
         return TinyVtn(*flaws), None
-    identity = authority.issue("vtn")
+    identity = _issued(authority, "ec", 0)
     vtn = TlsVtn(*flaws, identity=identity, authority=authority)
     return vtn, server_context(vtn.tls, authority)
 

@@ -101,12 +101,6 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     refuses: str = ""
 
 
-class Both(msgspec.Struct, frozen=True, kw_only=True):
-    """Flaws that make one only together."""
-
-    of: tuple[Both | Mutation | Takes | Chokes | Front | Tls | str, ...]
-
-
 def put(kind: str, path: str, text: str, *, where: str = "") -> Mutation:
     """Another text at that path of every such message."""
     return Mutation(kind=kind, where=where, put=((path, text),))

@@ -226,7 +226,7 @@ async def test_what_is_no_order_at_all_is_refused(tmp_path: Path, body: bytes, s
 @pytest.mark.parametrize(
     ("field", "within", "beyond"),
     [
-        ("every_s", 1, 0),
+        ("every_s", 1, -1),
         ("every_s", 86_400, 86_401),
         ("asks", {"VEN1": [1] * 1488}, {"VEN1": [1] * 1489}),
         ("asks", {"V" * 50: [1]}, {"V" * 51: [1]}),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from openadr_ra.protocol.agenda import RETENTION, Scope, hear
+from openadr_ra.protocol.agenda import RETENTION, hear
+from openadr_ra.protocol.agenda_scope import Scope
 from openadr_ra.protocol.event import listed_until
 from openadr_ra.protocol.messages import CreatedEvent, DistributeEvent, RequestEvent, Response
 from openadr_ra.protocol.model import (
@@ -25,6 +26,7 @@ from openadr_ra.protocol.ven import Answered
 from tests.protocol.events import BAD, INSTANT, RUNNING, TEN_MINUTES, answered, hears, period, said, stronger
 from tests.site import RELEASE
 from tests.world import (
+    BAT,
     E1,
     HOUR,
     MINUTE,
@@ -122,10 +124,10 @@ def test_rule_30_at_the_ven_the_starts_of_a_fleet_spread_over_the_whole_of_start
 @given(st.integers(0, 3600), st.integers(0, 2**32 - 1))
 def test_rule_30_at_the_ven_an_offset_is_never_beyond_startafter(startafter: int, dice: int) -> None:
     item = period(event(), startafter=Duration(seconds=startafter))
-    found = hear(
-        {}, distributed(item), NOON - HOUR, Scope(ven_id=VEN1), consult=False, limited=False, dice=dice / 2**32
-    )
+    scope = Scope(ven_id=VEN1, resources=(BAT,))
+    found = hear({}, distributed(item), NOON - HOUR, scope, consult=False, limited=False, dice=dice / 2**32)
 
+    assert found.agenda[E1].code == "200"
     assert 0 <= found.agenda[E1].offset_s <= startafter
 
 

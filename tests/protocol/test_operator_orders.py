@@ -27,7 +27,7 @@ from openadr_ra.protocol.messages import (
 from openadr_ra.protocol.model import OptId, Period, ReportRequestId, RequestId, Rid, SpecifierId
 from openadr_ra.protocol.parts import HISTORY_USAGE, Report, ReportRequest, Result, SpecifierPayload
 from openadr_ra.protocol.producer import Producer
-from openadr_ra.protocol.step import AnyLetter, AskReports, EndRegistration, Reregister, StopReports
+from openadr_ra.protocol.step import AnyLetter, AskReports, EndRegistration, Fetched, Reregister, StopReports
 from openadr_ra.protocol.times import Duration, duration
 from openadr_ra.protocol.ven import Wanted
 from openadr_ra.protocol.vtn import quiet_until
@@ -95,7 +95,7 @@ def test_a_day_of_history_is_told_in_minutes_and_never_in_more_than_1500_interva
     made = producer.create(producer.offer(Producer(), OFFER), (request,), NOON)
     _, (span,) = producer.due(made, NOON)
 
-    report = delivery.written(made.requests[request.id], span, None, (), NOON)
+    report = delivery.written(made.requests[request.id], span, None, Fetched(tag="h", readings=()), NOON)
 
     assert report is not None
     assert len(report.intervals) == -(-86_400 // seconds) <= delivery.MOST_INTERVALS

@@ -208,14 +208,13 @@ def test_a_ven_whose_registration_data_are_as_they_were_does_not_register_again(
 @pytest.mark.parametrize(
     ("pull", "address", "code"),
     [
-        (True, None, "200"), (None, None, "200"), (False, "https://ven.example", "200"),
-        (False, None, "454"), (False, "", "454"),
+        (True, None, "200"), (False, "https://ven.example", "200"),
+        (None, None, "454"), (None, "https://ven.example", "454"), (False, None, "454"), (False, "", "454"),
     ],
 )  # fmt: skip
-def test_x_reg_1_at_the_vtn_a_push_registration_needs_an_address(
+def test_x_reg_1_at_the_vtn_a_registration_says_whether_it_polls_and_else_its_address(
     pull: bool | None, address: str | None, code: str
 ) -> None:
-    """A VEN that does not say polls: it must be able to (rule 37)."""
     pair = Duplex()
     reply = pair.vtn_hears(CreatePartyRegistration(request_id=RequestId("c"), ven_id=VEN1, pull=pull, address=address))
 

@@ -15,7 +15,8 @@ from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.makers import beside
 from openadr_ra.protocol.model import EventId, VenId
 from openadr_ra.protocol.signals_table import DEVICE_CLASSES
-from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, changed, instruction, view
+from openadr_ra.protocol.times import FOREVER, Duration
+from openadr_ra.run.orders import MAX_EVERY_S, Kind, Order, Other, changed, instruction, view
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KINDS: tuple[Kind, ...] = ("delta", "setpoint", "price", "level", "signal")
@@ -29,6 +30,7 @@ OTHERS = {
 }
 """Signals that have no short name, with units that they may have."""
 
+waits = some.none() | some.integers(1, MAX_EVERY_S)
 vens = some.text("ABCabc123-_.", min_size=1, max_size=50)
 texts = some.text(some.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=40)
 
@@ -38,23 +40,32 @@ def orders(draw: some.DrawFn) -> Order:
     kind = draw(some.sampled_from(KINDS))
     levels = some.sampled_from((0.0, 1.0, 2.0, 3.0))
     value = levels if kind == "level" else some.floats(allow_nan=False, allow_infinity=False)
-    count = draw(some.integers(1, 6))
+    every_s = draw(some.integers(0, MAX_EVERY_S))
+    count = draw(some.integers(1, 6)) if every_s else 1
+    others = some.lists(some.sampled_from(("SIMPLE/level", "x-OURS/level")), max_size=2)
     values = some.lists(value, min_size=count, max_size=count).map(tuple)
     asks = draw(some.dictionaries(vens, values, min_size=1, max_size=4))
     name = draw(some.sampled_from(tuple(OTHERS))) if kind == "signal" else ""
+    named: dict[str, tuple[str, ...]] = {min(asks): ("battery", "line")}
     return Order(
         signal=name,
         unit=draw(some.sampled_from(OTHERS[name])) if name else "",
         baselines={ven: asks[ven] for ven in draw(some.sets(some.sampled_from(sorted(asks))))},
         device_classes=tuple(draw(some.sets(some.sampled_from(DEVICE_CLASSES), max_size=2))),
         start=NOW + timedelta(seconds=draw(some.integers(-(10**9), 10**9))),
-        every_s=draw(some.integers(1, MAX_EVERY_S)),
+        every_s=every_s,
         asks=asks,
         kind=kind,
         market_context=draw(some.sampled_from(("", "http://example.org/vpp"))),
         priority=draw(some.none() | some.integers(0, 9999)),
         comment=draw(texts),
         test=draw(some.booleans()),
+        startafter_s=draw(waits),
+        notification_s=draw(waits),
+        ramp_up_s=draw(waits),
+        response_required=draw(some.none() | some.just("never")),
+        resources=draw(some.none() | some.just(named)),
+        others=tuple(Other(signal=one, values=(2.0,) * count) for one in draw(others)) or None,
     )
 
 
@@ -69,9 +80,19 @@ def test_an_order_is_seen_as_it_was_given(order: Order) -> None:
 
 @given(held=orders(), order=orders())
 def test_a_changed_instruction_says_what_the_order_says(held: Order, order: Order) -> None:
+    """And what the order leaves open it says as before."""
     made = changed(replace(instruction(held), id=EventId("ev-1"), modification=3), order)
 
-    assert view(made, NOW).order == order
+    kept = {
+        "startafter_s": held.startafter_s,
+        "notification_s": held.notification_s,
+        "ramp_up_s": held.ramp_up_s,
+        "response_required": held.response_required,
+        "others": held.others,
+        "resources": {ven: names for ven, names in (held.resources or {}).items() if ven in order.asks} or None,
+    }
+    open_still = {name: value for name, value in kept.items() if getattr(order, name) is None}
+    assert view(made, NOW).order == replace(order, **open_still)
     assert (made.id, made.modification) == ("ev-1", 3)
 
 
@@ -127,3 +148,44 @@ def test_a_change_keeps_the_other_signals_of_the_event() -> None:
 
     assert (made.beside, made.baseline) == (held.beside, "b")
     instructions.check(made)
+
+
+def test_what_an_order_says_as_usual_takes_back_what_was_said_before() -> None:
+    order = Order(start=NOW, every_s=1800, asks={"VEN1": (1.0,)})
+    special = replace(
+        order,
+        startafter_s=60,
+        notification_s=90,
+        ramp_up_s=30,
+        response_required="never",
+        resources={"VEN1": ("battery",)},
+        others=(Other(signal="SIMPLE/level", values=(1.0,)),),
+        baselines={"VEN1": (5.0,)},
+        baseline="plan",
+    )
+    usual = replace(
+        order,
+        startafter_s=0,
+        notification_s=0,
+        ramp_up_s=0,
+        response_required="always",
+        resources={},
+        others=(),
+        baseline="",
+    )
+
+    assert view(changed(instruction(special), usual), NOW).order == order
+
+
+def test_rule_47_at_the_vtn_an_order_without_an_end_has_one_interval() -> None:
+    endless = replace(instruction(Order(start=NOW, every_s=0, asks={"VEN1": (1.0,)})), id=EventId("ev-1"))
+    instructions.check(endless)
+    sent = instructions.event(endless, VenId("VEN1"), NOW)
+
+    assert (endless.end, tuple(endless.spans())) == (FOREVER, ((NOW, FOREVER),))
+    assert sent.period.duration.length == timedelta(0)
+    assert [interval.duration for interval in sent.signals[0].intervals] == [Duration()]
+
+    two = replace(instruction(Order(start=NOW, every_s=0, asks={"VEN1": (1.0, 2.0)})), id=EventId("ev-1"))
+    with pytest.raises(InvalidData, match="unless it is the only one and has no end"):
+        instructions.check(two)

@@ -1,0 +1,339 @@
+"""A small VEN, right by default, that can be made wrong in one thing at a time. It lives in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from conformance.message import SERVICES, Message
+from conformance.template import fill
+from tests.conformance import tiny_ven_reports as reports
+from tests.conformance.tiny_ven_delivery import VenDelivery
+from tests.conformance.tiny_ven_events import Word, readable
+from tests.conformance.tiny_ven_state import BAD, Answer
+from tests.conformance.ven_wrongs import Deaf
+
+CHECKED_VEN_ID = {
+    "oadrCreateReport",
+    "oadrCancelReport",
+    "oadrRegisterReport",
+    "oadrUpdateReport",
+    "oadrCancelPartyRegistration",
+    "oadrRequestReregistration",
+}
+REPLIES = {
+    "oadrCreateReport": "oadrCreatedReport",
+    "oadrCancelReport": "oadrCanceledReport",
+    "oadrRegisterReport": "oadrRegisteredReport",
+    "oadrUpdateReport": "oadrUpdatedReport",
+    "oadrCancelPartyRegistration": "oadrCanceledPartyRegistration",
+}
+"""In what the VEN answers, or refuses; everything else in an oadrResponse."""
+
+
+class TinyVen(VenDelivery):
+    """All of it: `live` is its life, `hear` what it makes of what a VTN tells it."""
+
+    # -- its life ------------------------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Register, and poll if that is the way; until cancelled."""
+        if self.wrong("query first"):
+            await self.say("oadrQueryRegistration")
+        if not self.kept.active:
+            await self.register()
+        else:
+            for asked in tuple(self.kept.asked.values()):
+                self.serve_report(asked)
+        while True:
+            if self.kept.active and self.polls:
+                await self._poll_round()
+            await asyncio.sleep(self.pause_s)
+
+    @property
+    def polls(self) -> bool:
+        return (self.mode == "pull" and not self.wrong("never polls")) or self.wrong("polls though pushed to")
+
+    @property
+    def pause_s(self) -> float:
+        if self.wrong("polls too often"):
+            return self.kept.poll_s / 5
+        return self.kept.poll_s * 30.0 if self.wrong("polls seldom") else self.kept.poll_s
+
+    async def register(self, *, anew: bool = False) -> None:
+        """Register, and bring in what follows from a new registration (rules 301, 405, 406)."""
+        kept = self.kept
+        again = bool(kept.registration_id) and not anew and not self.wrong("new registration when asked")
+        own = again or self.wrong("keeps its ids for the new")
+        created = await self.say(
+            "oadrCreatePartyRegistration",
+            registration_id=(kept.registration_id or "mine") if own else None,
+            ven_id=kept.ven_id if own else self.assigned_id or None,
+            profile="2.0b",
+            transport="simpleHttp",
+            address=self.address or None,
+            report_only=self.report_only,
+            xml_signature=self.guard.able,
+            ven_name="tiny",
+            pull="true" if self.mode == "pull" else "false",
+        )
+        if created.code != "200" or created.kind != "oadrCreatedPartyRegistration":
+            return await self._refused(again=again)
+        before = kept.registration_id
+        kept.active, kept.registration_id = True, created.text("./ei:registrationID") or ""
+        if not self.wrong("keeps its own venID") or not kept.ven_id:
+            kept.ven_id = created.text("./ei:venID") or kept.ven_id
+        kept.vtn_id = created.text("./ei:vtnID") or ""
+        self._adopt_frequency(created)
+        if kept.registration_id != before:
+            self._forget()
+        if kept.registration_id != before or self.wrong("offers again"):
+            await self._bootstrap()
+        return None
+
+    async def _refused(self, *, again: bool) -> None:
+        """A registration that is not known any more is made anew."""
+        if again and not self.wrong("gives up"):
+            await self.register(anew=True)
+
+    def _adopt_frequency(self, created: Message) -> None:
+        said = created.text("./oadr:oadrRequestedOadrPollFreq/xcal:duration")
+        first = self.kept.poll_s == 0
+        if said and (first or not self.wrong("keeps the first frequency")):
+            self.kept.poll_s = float(reports.length_s(said))
+        if self.wrong("poll frequency of its own") or not self.kept.poll_s:
+            self.kept.poll_s = 10.0
+
+    def _forget(self) -> None:
+        if not self.wrong("keeps reports from the old"):
+            for name in tuple(self.kept.asked):
+                self.end_report(name)
+        self.kept.book.forget()
+        self.kept.opts.clear()
+
+    async def _bootstrap(self) -> None:
+        if not self.wrong("offers nothing at first"):
+            await self.offer()
+        if not self.report_only and not self.wrong("asks for no events"):
+            answer = await self.say("oadrRequestEvent")
+            if answer.kind == "oadrDistributeEvent":
+                await self._told(answer)
+
+    async def offer(self, request_id: str | None = None) -> None:
+        """Say which reports there are, and take what is asked for in the answer."""
+        offered = self.offered
+        if self.wrong("metadata of one") and request_id is not None:
+            offered = dict(list(offered.items())[:1])
+        raw = self.write("oadrRegisterReport", reports=reports.described(offered), report_request_id=request_id)
+        asked = Message(raw, sender="subject")
+        answer = await self.send(raw)
+        if answer.has("./oadr:oadrReportRequest") and not self.wrong("no first requests"):
+            own = self.wrong("acknowledges first requests by its own id")
+            reply = self._create_reports(answer, self.fresh("request") if own else asked.request_id)
+            await self._deliver(reply)
+
+    # -- polls ---------------------------------------------------------------------------------------------------
+
+    async def _poll_round(self) -> None:
+        """One poll, and more as long as they bring something (rule 500)."""
+        while self.kept.active:
+            answer = await self.say("oadrPoll")
+            if answer.kind in ("", "oadrResponse"):
+                if answer.code == "463":
+                    await self.register(anew=True)
+                if answer.code[:1] == "4" and self.wrong("stops at an error"):
+                    self.deaf = True
+                if not self.wrong("drains for ever") or not answer.kind:
+                    return
+                continue
+            await self._told(answer)
+            if self.wrong("never drains"):
+                return
+
+    async def _told(self, message: Message) -> None:
+        """Hear what an answer of the VTN brings, and post what is to be said to it."""
+        answer = self.hear(message)
+        if answer is not None:
+            await self._deliver(answer)
+
+    async def _deliver(self, answer: Answer) -> None:
+        if answer.raw:
+            service = "EiOpt" if self.wrong("answers by the wrong service") else answer.service
+            await self.send(answer.raw, service)
+            if self.wrong("answers twice"):
+                await self.send(answer.raw, service)
+        if answer.then is not None:
+            await answer.then()
+
+    # -- hearing -------------------------------------------------------------------------------------------------
+
+    def hear(self, message: Message) -> Answer | None:
+        """What is to be said to a message of the VTN, and done after that. None: nothing."""
+        if self.deaf:
+            return None
+        for flaw in self.flaws:
+            if isinstance(flaw, Deaf) and flaw.concerns(message):
+                return self._answer(message, flaw.code) if flaw.code else None
+        if code := self.bad(message):
+            return self._not_taken(message, code)
+        match message.kind:
+            case "oadrDistributeEvent":
+                return self._events(message)
+            case "oadrCreateReport":
+                return self._create_reports(message, message.request_id)
+            case "oadrCancelReport":
+                return self._cancel_reports(message)
+            case "oadrRegisterReport":
+                return self._answer(message, "200", requests="")
+            case "oadrUpdateReport":
+                return self._answer(message, "200" if self.wrong("takes any data") else "452")
+            case "oadrCancelPartyRegistration":
+                return self._cancel_registration(message)
+            case "oadrRequestReregistration":
+                return self._reregister(message)
+            case "oadrResponse":
+                return None
+            case _:
+                return self._answer(message, "451")
+
+    def bad(self, message: Message) -> str:
+        """The code of what is wrong with the message as a whole; "" for nothing."""
+        if not message.kind:
+            return BAD
+        if self.guard_fault(message) and self.guard.able:
+            return "459"
+        if self.invalid(message) or (message.kind == "oadrDistributeEvent" and not readable(message)):
+            return "454"
+        said = message.text("./ei:venID")
+        if message.kind in CHECKED_VEN_ID and said is not None and said != self.kept.ven_id:
+            return "" if self.wrong("takes any ven id") else "452"
+        if message.kind == "oadrCancelPartyRegistration" and not self.wrong("cancels for any id"):
+            return "" if message.text("./ei:registrationID") == self.kept.registration_id else "452"
+        if message.kind in ("oadrDistributeEvent", "oadrRequestEvent") and self.report_only:
+            return "451"
+        return ""
+
+    def _not_taken(self, message: Message, code: str) -> Answer | None:
+        if message.kind == "oadrDistributeEvent":
+            return self._created_event(message, code, ())
+        return self._answer(message, code) if message.kind else None
+
+    def _answer(self, message: Message, code: str, /, **holes: str | tuple[str, ...] | None) -> Answer:
+        """The usual answer to such a message, with that code."""
+        kind = REPLIES.get(message.kind, "oadrResponse")
+        raw = self.write(
+            kind,
+            **{
+                "request_id": message.request_id,
+                "code": code,
+                "registration_id": self.kept.registration_id if code == "200" else None,
+                "pending": self.pending(),
+                **holes,
+            },
+        )
+        return Answer(raw=raw, service=SERVICES.get(message.kind, "EiRegisterParty"))
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _events(self, message: Message) -> Answer | None:
+        code, words = self.kept.book.hear(message, self.place)
+        return self._created_event(message, code, words)
+
+    def _created_event(self, message: Message, code: str, words: tuple[Word, ...]) -> Answer | None:
+        """The oadrCreatedEvent, or nothing where nothing is to be said. It never is the answer to a push itself."""
+        if code == "200" and not words and not self.wrong("answers empty polls"):
+            return None
+        request = message.text("./pyld:requestID") or ""
+        if self.wrong("first request id"):
+            request = self.kept.first_request = self.kept.first_request or request
+        if self.wrong("another request id each"):
+            request = self.fresh("request")
+        raw = self.write(
+            "oadrCreatedEvent",
+            code=code,
+            request_id="" if words else request,
+            responses="".join(_response(one, request) for one in words) or None,
+        )
+
+        async def say() -> None:
+            await self.send(raw, "EiEvent")
+
+        return Answer(raw=b"", service="EiEvent", then=say)
+
+    # -- reports -------------------------------------------------------------------------------------------------
+
+    def _create_reports(self, message: Message, request_id: str) -> Answer:
+        """Take all requests of the message, or refuse them all."""
+        asked = reports.requests(message.all("./oadr:oadrReportRequest"))
+        codes = [reports.refusal(one, self.offered, self.kept.asked, self.wrong) for one in asked]
+        code = next((one for one in codes if one), "")
+        taken = () if code and not self.wrong("serves what it refused") else asked
+        for one in taken[:1] if self.wrong("serves the first only") else taken:
+            self.kept.asked[one.id] = one
+
+        async def serve() -> None:
+            for one in taken:
+                if one.id in self.kept.asked:
+                    self.serve_report(one)
+
+        pending = self.pending(newest=taken[-1:])
+        raw = self.write("oadrCreatedReport", request_id=request_id, code=code or "200", pending=pending)
+        return Answer(raw=raw, service="EiReport", then=serve)
+
+    def _cancel_reports(self, message: Message) -> Answer:
+        names = message.texts("./ei:reportRequestID")
+        unknown = [one for one in names if one not in self.kept.asked]
+        if unknown and not self.wrong("takes any cancellation"):
+            return self._answer(message, "452")
+        return self.ended(message, names, to_follow=message.text("./pyld:reportToFollow") in ("true", "1"))
+
+    def ended(self, message: Message, names: tuple[str, ...], *, to_follow: bool) -> Answer:
+        """End these reports, and send a last one of each if that is wanted (rule 345)."""
+        known = [self.kept.asked[name] for name in names if name in self.kept.asked]
+        if not self.wrong("cancels nothing"):
+            for name in tuple(self.kept.asked) if self.wrong("cancels all") else names:
+                self.end_report(name)
+
+        async def last() -> None:
+            wanted = (to_follow or self.wrong("always last data")) and not self.wrong("no last data")
+            for one in known if wanted else ():
+                await self.last_data(one)
+
+        answer = self._answer(message, "200")
+        return msgspec.structs.replace(answer, then=last)
+
+    # -- registration --------------------------------------------------------------------------------------------
+
+    def _cancel_registration(self, message: Message) -> Answer:
+        answer = self._answer(message, "200")
+        if not self.wrong("stays after the cancellation"):
+            self.unregistered()
+        return answer
+
+    def _reregister(self, message: Message) -> Answer:
+        async def again() -> None:
+            if not self.wrong("never registers again"):
+                await self.register()
+
+        return msgspec.structs.replace(self._answer(message, "200"), then=again)
+
+    def unregistered(self) -> None:
+        """Nothing of the registration is left."""
+        for name in tuple(self.kept.asked):
+            self.end_report(name)
+        self.kept.book.forget()
+        self.kept.active = False
+        if not self.wrong("keeps its ids for the new"):
+            self.kept.registration_id = ""
+
+
+def _response(word: Word, request_id: str) -> str:
+    return fill(
+        "event_response",
+        code=word.code,
+        request_id=request_id,
+        event_id=word.event_id,
+        modification=word.number,
+        opt=word.opt,
+    )

@@ -1,0 +1,103 @@
+"""A case against a tiny VEN: it polls or is pushed to, over plain HTTP or over TLS, signed or not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from conformance.attempt import Opened, attempt
+from conformance.case import Case, Mode
+from conformance.identity import Authority, Identity
+from conformance.record import Record
+from conformance.seal import sealer
+from conformance.tested import Parameters, Ven, served
+from conformance.ven_operator import VenOperator
+from conformance.verdict import Result
+from tests.conformance.skipping import run
+from tests.conformance.tiny_ven import TinyVen
+from tests.conformance.tiny_ven_operator import TinyVenOperator
+from tests.conformance.tiny_ven_server import living
+from tests.conformance.tiny_ven_state import Kept
+from tests.conformance.ven_wrongs import Flaw
+
+ASSIGNED = "VEN-Assigned-7"
+PARAMETERS: Parameters = {"assigned_id": ASSIGNED, "setpoint_w": 1000.0}
+
+
+class Site:
+    """Starts and halts the VEN for a played VTN."""
+
+    def __init__(self, *flaws: Flaw, mode: Mode, authority: Authority | None, signed: bool) -> None:
+        self.flaws, self.mode, self.authority = flaws, mode, authority
+        self.ca = "" if authority is None else authority.certificate
+        self.own = Identity(name="ven") if authority is None else authority.issue("ven")
+        self.vtn = Identity(name="vtn") if authority is None else authority.issue("vtn")
+        self.signed = signed
+        self.url = ""
+        self.port = 0
+        self.kept: Kept | None = None
+        self.process = contextlib.AsyncExitStack()
+
+    async def launch(self, variant: str, fresh: bool) -> VenOperator:
+        """As conformance.tested.Launch has it."""
+        tiny = TinyVen(
+            self.url,
+            *self.flaws,
+            mode=self.mode,
+            kept=None if fresh else self.kept,
+            tls=self.own.client(self.ca) if self.ca else None,
+            identity=self.own if self.signed else None,
+            vtn_fingerprint=self.vtn.fingerprint,
+            variant=variant,
+            assigned_id=ASSIGNED,
+        )
+        self.kept = tiny.kept
+        tls = self.own.server(self.ca) if self.ca else None
+        self.port = await self.process.enter_async_context(living(tiny, tls=tls, port=self.port))
+        return TinyVenOperator(tiny)
+
+    async def halt(self) -> None:
+        await self.process.aclose()
+
+
+def opener(
+    *flaws: Flaw, mode: Mode = "pull", authority: Authority | None = None, signed: bool = False
+) -> Callable[[Record], Opened]:
+    """What `attempt` opens: a VEN with these flaws."""
+
+    @contextlib.asynccontextmanager
+    async def opened(record: Record) -> AsyncIterator[Ven]:
+        site = Site(*flaws, mode=mode, authority=authority, signed=signed)
+        ca, vtn = site.ca, site.vtn
+        ven = Ven(
+            record,
+            launch=site.launch,
+            halt=site.halt,
+            parameters=PARAMETERS,
+            sign=sealer(vtn) if signed else None,
+            client_tls=vtn.client(ca) if ca else None,
+            identity=vtn,
+            authority=authority,
+            ca=ca,
+        )
+        async with served(ven, tls=vtn.server(ca) if ca else None) as port:
+            site.url = f"{'https' if ca else 'http'}://127.0.0.1:{port}"
+            try:
+                yield ven
+            finally:
+                await site.halt()
+
+    return opened
+
+
+def tried(
+    case: Case,
+    *flaws: Flaw,
+    mode: Mode = "pull",
+    authority: Authority | None = None,
+    signed: bool = False,
+    record: Record | None = None,
+) -> Result:
+    """What becomes of the case at a VEN with these flaws. No time is lost with waiting."""
+    opened = opener(*flaws, mode=mode, authority=authority, signed=signed)
+    return run(attempt(case, opened, record if record is not None else Record()))
