@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -122,6 +122,18 @@ class PlayVtn:
         except TimeoutError:
             raise Failed(f"{kind} from the VEN within {within_s:g} s", "it did not come") from None
 
+    async def hears_one_of(self, kinds: Sequence[str], *, after: int = 0, within_s: float = 10.0) -> Message:
+        """The first request of one of these kinds. Failed in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    message = await self.hears_any(after=after, within_s=within_s)
+                    if message.kind in kinds:
+                        return message
+                    after += 1
+        except TimeoutError:
+            raise Failed(f"{' or '.join(kinds)} from the VEN within {within_s:g} s", "it did not come") from None
+
     async def hears_any(self, *, after: int = 0, within_s: float = 10.0) -> Message:
         """The first request since, whatever it is. Failed in time."""
         try:
@@ -155,12 +167,17 @@ class PlayVtn:
         in which it went; of a push it holds the VEN's answer."""
         if self.pushes:
             return await self.push(body)
-        delivered: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
-        self.queue.append((body, delivered))
+        delivered = self.queued(body)
         try:
             return await asyncio.wait_for(delivered, within_s)
         except TimeoutError:
             raise Failed(f"a poll within {within_s:g} s", "the VEN did not poll") from None
+
+    def queued(self, body: bytes) -> asyncio.Future[Exchange]:
+        """Have a poll bring that payload, after those that are queued; the exchange in which it will have gone."""
+        delivered: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
+        self.queue.append((body, delivered))
+        return delivered
 
     async def push(self, body: bytes, *, service: str | None = None) -> Exchange:
         """Post a payload to a push VEN."""

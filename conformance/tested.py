@@ -162,6 +162,7 @@ class Ven(PlayVtn):
         super().__init__(record, poll_s=int(values.get("poll_s", 1)), sign=sign, client_tls=client_tls)
         self._launch, self._halt = launch, halt
         self.identity, self.authority, self.ca, self.check_hostname = identity, authority, ca, check_hostname
+        self.port = 0
         self._serving = contextlib.AsyncExitStack()
         self.operator: VenOperator = operator or MuteVen()
         self.parameters = values
@@ -213,8 +214,9 @@ class Ven(PlayVtn):
         return self
 
     async def listen(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
-        """Take connections; the port."""
-        return await self._serving.enter_async_context(listening(self.handle, port=port, tls=tls))
+        """Take connections; the port, which `port` then is."""
+        self.port = await self._serving.enter_async_context(listening(self.handle, port=port, tls=tls))
+        return self.port
 
     async def vanish(self) -> None:
         """Take no connections any more, and end those that there are."""

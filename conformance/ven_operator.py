@@ -48,6 +48,10 @@ class VenOperator(Protocol):
         """Have the VEN register again under its registrationID, as when its own data change."""
         ...
 
+    async def request_report(self, name: str, point: str) -> None:
+        """Have the VEN ask for a report that the VTN offers, that point of it, every minute."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -72,13 +76,16 @@ class MuteVen:
     async def register_again(self) -> None:
         raise NotSupported("no operator has the VEN register again")
 
+    async def request_report(self, name: str, point: str) -> None:
+        raise NotSupported("no operator has the VEN ask for reports")
+
     async def close(self) -> None:
         return
 
 
 class VenAdapter:
     """Does what its table says, as `Adapter` does. Texts may hold `{event_id} {opt} {start} {end} {duration_s} {spans}
-    {resources} {market_context} {id} {name}`; `name` is "null" or the JSON text of the id."""
+    {resources} {market_context} {id} {name} {point}`; of `declare`, `name` is "null" or the JSON text of the id."""
 
     def __init__(self, actions: dict[str, dict[str, object]], at: Places) -> None:
         self._table = Adapter(actions, at)
@@ -119,6 +126,9 @@ class VenAdapter:
     async def register_again(self) -> None:
         await self._table.do("register_again", {})
 
+    async def request_report(self, name: str, point: str) -> None:
+        await self._table.do("request_report", {"name": name, "point": point})
+
     async def close(self) -> None:
         return
 
@@ -147,6 +157,9 @@ class VenPrompt:
 
     async def register_again(self) -> None:
         await asked("have the VEN register again, as when its own data change; done (y)?")
+
+    async def request_report(self, name: str, point: str) -> None:
+        await asked(f"have the VEN ask the VTN for point {point} of its report {name}, every minute; done (y)?")
 
     async def close(self) -> None:
         return

@@ -132,7 +132,7 @@ async def taken(ven: PlayVen, *reports: str) -> Message:
 def report_of(asked: Asked, **holes: Hole) -> str:
     """A right report of usage to that request; `holes` say otherwise."""
     made: Callable[..., str] = usage_report
-    return made(asked.id, specifier=asked.specifier, points=asked.points, **holes)
+    return made(asked.id, points=asked.points, **{"specifier": asked.specifier, **holes})
 
 
 def interval_of(points: tuple[str, ...], *, uid: int = 0, value: float = 1.5, **holes: Hole) -> str:

@@ -69,7 +69,7 @@ def refused(exchange: Exchange, *codes: str) -> None:
     answer = exchange.answer
     if answer is None or exchange.status != 200:
         expect(
-            exchange.status < 500,
+            400 <= exchange.status < 500,
             "a refusal",
             f"HTTP status {exchange.status}" if exchange.status else exchange.fault,
             exchange.request,

@@ -38,13 +38,15 @@ class TransportError(OadrRaError):
 class WireError(OadrRaError):
     """Bytes that are no acceptable OpenADR message: refused before anything was decoded.
 
-    `status` is the HTTP status of the refusal, `code` the response code a tolerant peer may want to see with it.
+    `status` is the HTTP status of the refusal, `code` the response code a tolerant peer may want to see with it, `element`
+    the one of its own that is wrong, like `ei:venID`, as far as the peer may be told.
     """
 
-    def __init__(self, message: str, *, code: ResponseCode, status: int = 400) -> None:
+    def __init__(self, message: str, *, code: ResponseCode, status: int = 400, element: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.element = element
 
 
 class OadrError(OadrRaError):

@@ -222,8 +222,9 @@ def test_a_vens_operator_sees_how_it_stands_with_its_vtn(desks: Desks) -> None:
         "EDGE",
         (),
     )
-    assert shown[0].split()[:4] == ["upstream", "state", "transport", "venID"]
-    assert shown[1].split()[:4] == ["upstream", "registered", "pull", "EDGE"]
+    assert (one.link, one.next_try, one.heard_at is not None) == ("connected", None, True)
+    assert shown[0].split()[:3] == ["upstream", "state", "link"]
+    assert shown[1].split()[:3] == ["upstream", "registered", "connected"]
     assert any(line.startswith("upstream has x-openadr-ra-held-polls: seconds = ") for line in shown[2:])
 
 

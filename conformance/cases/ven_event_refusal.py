@@ -52,15 +52,15 @@ async def _wrong_vtn(ven: Ven, vtn_id: str) -> None:
     "ven.event.wrong-vtn-changes-nothing",
     rules=("21", "61"),
     says="An oadrDistributeEvent with a wrong vtnID cancels nothing.",
-    sends="an event, an empty oadrDistributeEvent with another vtnID, then the event with a lower number",
-    expects="the lower number is still an error, for the event is held",
+    sends="an event, an oadrDistributeEvent without it under another vtnID, then the event with a lower number",
+    expects="452, and the lower number is still an error, for the event is held",
     negative=True,
 )
 async def wrong_vtn_changes_nothing(ven: Ven) -> None:
     await ven.bootstrapped()
     name, start = fresh("event"), in_(600)
     await offered(ven, name, made(ven, name, start=start, modification=4))
-    await ven.deliver(ven.distribution(vtn_id="Somebody-Else"))
+    await _wrong_vtn(ven, "Somebody-Else")
     expect_refused(await verdict(ven, name, made(ven, name, start=start, modification=2)), name)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.case import Failed, NotSupported, case, expect, expect_absent, expect_code, expect_text, expect_there
+from conformance.case import case, expect, expect_absent, expect_code, expect_text, expect_there
 from conformance.message import Message
-from conformance.play import fresh, utc
-from conformance.play_ven import described, metadata, metadata_report, usage_report
+from conformance.play import fresh
+from conformance.play_ven import metadata
 from conformance.play_vtn import report_request
-from conformance.template import fill
 from conformance.tested import Ven
 from conformance.ven_steps import ENERGY, POWER, length_s, near_now, offer_of, offers, point_of
 
@@ -322,52 +321,6 @@ async def vtn_offers(ven: Ven) -> None:
     await ven.bootstrapped()
     reply = await ven.ask(ven.write("oadrRegisterReport", reports=metadata()), "oadrRegisteredReport")
     expect_code(reply, "200")
-
-
-@case(
-    "ven.report.asks-the-vtn",
-    rules=("321", "X-REP-5", "X-REP-6", "X-REP-8"),
-    says="What a VEN asks of a VTN is named once, is on offer, has readingType x-notApplicable, and leaves out unit and"
-    " tolerances.",
-    sends="oadrRegisterReport with a TELEMETRY_USAGE of least period 1 s",
-    expects="requests like that, in oadrRegisteredReport or oadrCreateReport, if there are any",
-)
-async def asks_the_vtn(ven: Ven) -> None:
-    await ven.bootstrapped()
-    before = len(ven.heard)
-    usage = described("price", "price", fill("currencyPerKWh"), "x-notApplicable")
-    offer = metadata_report("prices", "x-PRICES", usage, created=utc()) + metadata()
-    reply = await ven.ask(ven.write("oadrRegisterReport", reports=offer), "oadrRegisteredReport")
-    asking = reply
-    if not reply.has("./oadr:oadrReportRequest"):
-        try:
-            asking = await ven.hears("oadrCreateReport", after=before, within_s=3)
-        except Failed:
-            raise NotSupported("the VEN asks for no reports of a VTN") from None
-    request = "./oadr:oadrReportRequest"
-    ids = asking.texts(f"{request}/ei:reportRequestID")
-    _unique(asking, f"{request}/ei:reportRequestID", ids)
-    expect(not {"", "0"} & set(ids), "reportRequestIDs that are neither empty nor 0", ", ".join(ids), asking, request)
-    for text in asking.texts(f"{request}//ei:specifierPayload/ei:readingType"):
-        expect(text == "x-notApplicable", "readingType x-notApplicable", text, asking, request)
-    for path in ("xcal:tolerance", "ei:x-eiNotification", "ei:x-eiRampUp", "ei:x-eiRecovery"):
-        expect_absent(asking, f"{request}//{path}")
-    for text in asking.texts(f"{request}//xcal:granularity/xcal:duration"):
-        expect(length_s(text) == 0 or length_s(text) >= 1, "a granularity of 0, or 1 s at least", text, asking, request)
-
-
-@case(
-    "ven.report.report-unknown",
-    rules=("304",),
-    says="A report that the VEN never asked for is refused.",
-    sends="oadrUpdateReport with an unknown reportRequestID",
-    expects="oadrUpdatedReport 452",
-    negative=True,
-)
-async def report_unknown(ven: Ven) -> None:
-    await ven.bootstrapped()
-    body = ven.write("oadrUpdateReport", reports=usage_report("never-asked"))
-    expect_code(await ven.ask(body, "oadrUpdatedReport"), "452")
 
 
 @case(

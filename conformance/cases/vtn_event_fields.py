@@ -108,7 +108,7 @@ async def response_required(vtn: Vtn) -> None:
 @case(
     "vtn.event.response-never",
     rules=("46",),
-    certification=("A_E2_0468", "A_E3_0468", "A_E2_0480", "A_E3_0480"),
+    certification=("A_E2_0468", "A_E3_0468", "A_E2_0480", "A_E3_0480", "A_E2_0498", "A_E3_0498"),
     says="An event that wants no answer says never.",
     sends="an event is created whose answer is not wanted",
     expects="oadrResponseRequired never",

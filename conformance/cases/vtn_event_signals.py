@@ -39,8 +39,9 @@ TABLE: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], float], ...] = (
     ("LOAD_CONTROL", "x-loadControlCapacity", ("",), (), 0.5),
     ("LOAD_CONTROL", "x-loadControlLevelOffset", ("",), (), 1.0),
     ("LOAD_CONTROL", "x-loadControlPercentOffset", ("",), (), 10.0),
+    ("LOAD_CONTROL", "x-loadControlSetpoint", ("temperature",), (), 21.0),
 )
-"""The signals of 2.0b; the first three are mandatory. x-loadControlSetpoint has the unit of its controller."""
+"""The signals of 2.0b; the first three are mandatory. x-loadControlSetpoint has the unit of what it controls."""
 
 MANDATORY = 3
 

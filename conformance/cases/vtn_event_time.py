@@ -16,8 +16,9 @@ from conformance.play_ven import PlayVen
 from conformance.tested import Vtn
 from conformance.vtn_steps import contexts, given, listed, listed_when, until_status
 
-SOON_S = 4
-"""In so many seconds an event begins that has to be active in its case: time enough to create it before."""
+SOON_S = 4.0
+"""In so many seconds an event begins that has to be active in its case: time enough to create it before. A subject whose
+operator is slower says `lead_s`."""
 
 SHORT_S = 3
 """It lasts so long where its end matters."""
@@ -25,13 +26,23 @@ SHORT_S = 3
 LONG_S = 300
 
 
+def _soon_s(vtn: Vtn) -> float:
+    return float(vtn.parameters.get("lead_s", SOON_S))
+
+
+async def _begun(vtn: Vtn, ven: PlayVen, event_id: str) -> Message:
+    """The events as soon as that one is active."""
+    return await until_status(ven, event_id, "active", within_s=_soon_s(vtn) + 12)
+
+
 async def _active(vtn: Vtn, *values: float, every_s: int = LONG_S, **wish: object) -> tuple[PlayVen, Message, str]:
     """An event of SIMPLE levels that has begun, and how its VEN was told."""
     ven = await vtn.registered()
-    event_id = await vtn.create(ven, replace(SIMPLE, values=values or (2.0,)), in_s=SOON_S, every_s=every_s, **wish)
+    signal = replace(SIMPLE, values=values or (2.0,))
+    event_id = await vtn.create(ven, signal, in_s=_soon_s(vtn), every_s=every_s, **wish)
     message, _ = await given(ven, event_id)
     await ven.opt(message, event_id)
-    return ven, await until_status(ven, event_id, "active"), event_id
+    return ven, await _begun(vtn, ven, event_id), event_id
 
 
 @case(
@@ -173,8 +184,8 @@ async def value_follows(vtn: Vtn) -> None:
 )
 async def active_dispatch(vtn: Vtn) -> None:
     ven = await vtn.registered()
-    event_id = await vtn.create(ven, replace(DISPATCH, values=(1000.0, 2000.0)), in_s=SOON_S, every_s=LONG_S)
-    laws.hold(await until_status(ven, event_id, "active"), laws.running)
+    event_id = await vtn.create(ven, replace(DISPATCH, values=(1000.0, 2000.0)), in_s=_soon_s(vtn), every_s=LONG_S)
+    laws.hold(await _begun(vtn, ven, event_id), laws.running)
 
 
 @case(
@@ -233,9 +244,9 @@ async def cancelled_active(vtn: Vtn) -> None:
 
 async def _open_ended(vtn: Vtn) -> tuple[PlayVen, str, EventSeen]:
     ven = await vtn.registered()
-    event_id = await vtn.create(ven, in_s=SOON_S, every_s=0)
+    event_id = await vtn.create(ven, in_s=_soon_s(vtn), every_s=0)
     await given(ven, event_id)
-    return ven, event_id, event_of(await until_status(ven, event_id, "active"), event_id)
+    return ven, event_id, event_of(await _begun(vtn, ven, event_id), event_id)
 
 
 @case(
@@ -321,9 +332,9 @@ async def order_active_first(vtn: Vtn) -> None:
     ven = await vtn.registered()
     a, b, c = contexts(vtn, 3)
     to_come = await vtn.create(ven, market_context=a, in_s=LONG_S, priority=1)
-    second = await vtn.create(ven, market_context=b, in_s=SOON_S, priority=2, every_s=2 * LONG_S)
-    first = await vtn.create(ven, market_context=c, in_s=SOON_S + 1, priority=1, every_s=2 * LONG_S)
-    message = await until_status(ven, first, "active")
+    second = await vtn.create(ven, market_context=b, in_s=_soon_s(vtn), priority=2, every_s=2 * LONG_S)
+    first = await vtn.create(ven, market_context=c, in_s=_soon_s(vtn) + 1, priority=1, every_s=2 * LONG_S)
+    message = await _begun(vtn, ven, first)
     _in_order(message, [first, second, to_come])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import case, expect_code
+from conformance.operator import PRICE
 from conformance.tested import Vtn
 from conformance.vtn_opts import created_opt, event_opt, resource
 from conformance.vtn_steps import given, opt_is, opted
@@ -85,6 +86,23 @@ async def event_for_resource(vtn: Vtn) -> None:
     event_id = await vtn.create(ven)
     message, _ = await given(ven, event_id)
     await created_opt(ven, event_opt(message, event_id, "optIn", target=resource("power")))
+
+
+@case(
+    "vtn.opt.event-resource-stands",
+    rules=("206", "46"),
+    certification=("E1_1065",),
+    says="An opt for one of an event's resources stands against a later oadrCreatedEvent too.",
+    sends="an ELECTRICITY_PRICE event for two resources; oadrCreateOpt optIn for one of them, then oadrCreatedEvent optOut",
+    expects="oadrCreatedOpt 200, an oadrResponse; the VTN still shows optIn",
+)
+async def event_resource_stands(vtn: Vtn) -> None:
+    ven = await vtn.registered()
+    event_id = await vtn.create(ven, PRICE, resources=("power", "energy"))
+    message, _ = await given(ven, event_id)
+    await created_opt(ven, event_opt(message, event_id, "optIn", target=resource("power")))
+    await ven.opt(message, event_id, "optOut")
+    await opt_is(vtn, event_id, ven, "optIn")
 
 
 @case(

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from lxml import etree
-
-from conformance import seal, template
+from conformance import seal
 from conformance.case import SHOULD, Failed, NotSupported, case, expect, expect_code, expect_kind
 from conformance.endpoint import borne, good, refused
+from conformance.forge import FORGERIES, Forge
 from conformance.identity import Authority, Identity, KeyKind
 from conformance.message import NAMESPACES, Message
 from conformance.play import fresh, utc
 from conformance.play_ven import PlayVen
+from conformance.record import Exchange
 from conformance.tested import Vtn
 
 CLOCK_MINUTES = 5
 """How far the stamp of a VTN's signature may be from our clock; it is about stamps that are plainly wrong."""
 
 UP_S = 3.0
-
-OFF_S = 3600
-"""Older, and further ahead, than any window."""
 
 
 async def signing(vtn: Vtn, *, kind: KeyKind = "ec") -> PlayVen:
@@ -169,105 +164,22 @@ async def enveloped(vtn: Vtn) -> None:
 )
 async def clock_slightly_off(vtn: Vtn) -> None:
     ven = await signing(vtn)
-    exchange = await ven.try_(_sealed(ven, timestamp=utc(plus_s=-2)), "EiRegisterParty", signed=False)
+    exchange = await _stamped(ven, utc(plus_s=-2))
     if exchange.answer is not None and exchange.answer.code[:1] == "4":
         # One that was just started may not know what was said before.
         await asyncio.sleep(UP_S)
-        exchange = await ven.try_(_sealed(ven, timestamp=utc(plus_s=-2)), "EiRegisterParty", signed=False)
+        exchange = await _stamped(ven, utc(plus_s=-2))
     good(exchange)
+
+
+async def _stamped(ven: PlayVen, timestamp: str) -> Exchange:
+    raw = seal.sealed(query(ven), identity=ven.identity, timestamp=timestamp)
+    return await ven.try_(raw, "EiRegisterParty", signed=False)
 
 
 # -- what is wrong ---------------------------------------------------------------------------------------------------
 
-Forge = Callable[[PlayVen], bytes]
-
-
-def _sealed(ven: PlayVen, **otherwise: object) -> bytes:
-    made: Callable[..., bytes] = seal.sealed
-    return made(query(ven), identity=ven.identity, **otherwise)
-
-
-def _tampered_body(ven: PlayVen) -> bytes:
-    name = fresh("request")
-    raw = seal.sealed(ven.write("oadrQueryRegistration", request_id=name), identity=ven.identity)
-    return raw.replace(name.encode(), b"another-request")
-
-
-def _changed(ven: PlayVen, tag: str, text: str) -> bytes:
-    raw = _sealed(ven)
-    changed = re.sub(rf"(<{tag}[^>]*>)[^<]*(</{tag}>)".encode(), rf"\g<1>{text}\g<2>".encode(), raw, count=1)
-    if changed == raw:
-        raise LookupError(f"the message has no {tag}")
-    return changed
-
-
-def _other_value(ven: PlayVen) -> bytes:
-    """The signature value of another message."""
-    other, mine = _sealed(ven), _sealed(ven)
-    values = [re.findall(rb"<ds:SignatureValue>([^<]*)<", raw)[0] for raw in (other, mine)]
-    return mine.replace(values[1], values[0])
-
-
-def _moved(ven: PlayVen, *, same_id: bool) -> bytes:
-    """The signed object is moved into the signature, and another stands in its place: the reference is still right."""
-    root = etree.fromstring(_sealed(ven))
-    signature, signed_object = root[0], root[1]
-    forged = etree.fromstring(etree.tostring(signed_object))
-    name = f"{{{NAMESPACES['oadr']}}}Id"
-    if not same_id:
-        forged.set(name, "forged")
-    found = forged.find(".//pyld:requestID", NAMESPACES)
-    if found is None:
-        raise LookupError("the message has no requestID")
-    found.text = "forged"
-    root.replace(signed_object, forged)
-    keeper = etree.SubElement(signature, f"{{{NAMESPACES['ds']}}}Object")
-    keeper.append(signed_object)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-
-
-def _forged_first(ven: PlayVen) -> bytes:
-    """A second oadrSignedObject before the signed one."""
-    raw = _sealed(ven)
-    root = etree.fromstring(raw)
-    forged = etree.fromstring(etree.tostring(root[1]))
-    forged.set(f"{{{NAMESPACES['oadr']}}}Id", "forged")
-    root.insert(1, forged)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-
-
-def _without(ven: PlayVen, path: str) -> bytes:
-    return template.edited(_sealed(ven), drop=(path,))
-
-
-_BAD: tuple[tuple[str, str, Forge], ...] = (
-    ("tampered-body", "a body that was changed after the signing", _tampered_body),
-    (
-        "tampered-timestamp",
-        "a timestamp that was changed after the signing",
-        lambda ven: _changed(ven, "dsp:timestamp", utc(plus_s=1)),
-    ),
-    (
-        "tampered-nonce",
-        "a nonce that was changed after the signing",
-        lambda ven: _changed(ven, "dsp:nonce", "YW5vdGhlciBub25jZQ=="),
-    ),
-    ("other-value", "the signature value of another message", _other_value),
-    ("value-nonsense", "a signature value that is none", lambda ven: _changed(ven, "ds:SignatureValue", "AAAA")),
-    ("old-timestamp", "a timestamp of an hour ago", lambda ven: _sealed(ven, timestamp=utc(plus_s=-OFF_S))),
-    ("future-timestamp", "a timestamp an hour ahead", lambda ven: _sealed(ven, timestamp=utc(plus_s=OFF_S))),
-    ("missing-nonce", "ReplayProtect without a nonce", lambda ven: _sealed(ven, nonce=None)),
-    ("body-not-covered", "no reference to the signed object", lambda ven: _sealed(ven, references=("#prop",))),
-    ("proof-not-covered", "no reference to ReplayProtect", lambda ven: _sealed(ven, references=("#signed",))),
-    ("no-references", "a signature that covers nothing", lambda ven: _sealed(ven, references=())),
-    ("wrapped", "another body in the place of the signed one", lambda ven: _moved(ven, same_id=False)),
-    ("wrapped-same-id", "another body with the id of the signed one", lambda ven: _moved(ven, same_id=True)),
-    ("two-bodies", "another body beside the signed one", _forged_first),
-    ("no-certificate", "a signature without KeyInfo", lambda ven: _without(ven, ".//ds:KeyInfo")),
-    ("no-proof", "a signature without ReplayProtect", lambda ven: _without(ven, ".//ds:Object")),
-)
-
-for _name, _what, _forge in _BAD:
+for _name, _what, _forge in FORGERIES:
 
     @case(
         f"vtn.security.signature-{_name}",
@@ -280,7 +192,7 @@ for _name, _what, _forge in _BAD:
     )
     async def bad_signature(vtn: Vtn, forge: Forge = _forge) -> None:
         ven = await signing(vtn)
-        await tell(ven, forge(ven))
+        await tell(ven, forge(query(ven), ven.identity))
 
 
 @case(

@@ -25,10 +25,13 @@ def left_text(left: Leaving) -> str:
 def upstreams_text(upstreams: Iterable[UpstreamSummary]) -> str:
     """One line a VTN; below it what was given up, and what the VTN said of itself."""
     found = tuple(upstreams)
-    heads = ("upstream", "state", "transport", "venID", "vtnID", "polls", "unanswered", "owed")
+    heads = ("upstream", "state", "link", "last heard", "transport", "venID", "vtnID", "polls", "unanswered", "owed")
     lines = [table(heads, map(_row, found))]
     for one in found:
         lines += [f"{one.upstream} refuses us: {one.refusal}"] if one.refusal else []
+        lines += (
+            [f"{one.upstream} did not answer at {moment(one.failed_at)}: {one.last_error}"] if one.failed_at else []
+        )
         lines += [
             f"{one.upstream} turned {item.message} away at {moment(item.at)}; it was given up: {item.why}"
             for item in one.given_up
@@ -43,6 +46,8 @@ def _row(one: UpstreamSummary) -> tuple[str, ...]:
     return (
         one.upstream,
         {"new": "registering", "registered": "registered", "ended": "left"}[one.phase],
+        f"waiting until {moment(one.next_try)}" if one.next_try is not None else one.link,
+        moment(one.heard_at),
         one.transport,
         one.ven_id or NOTHING,
         one.vtn_id or NOTHING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openadr_ra.errors import OK, OadrError, ResponseCode
+from openadr_ra.errors import OK, OadrError, WireError
 from openadr_ra.protocol.messages import (
     PROFILES,
     CanceledOpt,
@@ -60,9 +60,15 @@ def refusal(message: Message, error: OadrError, *, ven_id: VenId | None, vtn_id:
     return Response(result=result, ven_id=ven_id)
 
 
-def blank(error: OadrError, code: ResponseCode | None = None) -> Response:
-    """The reply to something that could not be read, so that there is no requestID to quote."""
-    return Response(result=Result(code=code or error.code, description=str(error)[:250]))
+def blank(error: OadrError) -> Response:
+    """The reply to something that was not opened, so that there is no requestID to quote."""
+    return Response(result=Result(code=error.code, description=str(error)[:250]))
+
+
+def unreadable(error: WireError) -> Response:
+    """What goes with an HTTP error, for some peers read it: the code, the element that is wrong, and no more."""
+    named = f": see {error.element}" if error.element else ""
+    return Response(result=Result(code=error.code, description=f"not an acceptable OpenADR 2.0b message{named}"[:250]))
 
 
 def refused_with(reply: Message) -> Result | None:

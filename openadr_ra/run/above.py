@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,8 @@ from openadr_ra.protocol.model import RegistrationId, VenId, VtnId
 from openadr_ra.protocol.node import EndNode, GivenUp
 from openadr_ra.protocol.parts import Info
 from openadr_ra.protocol.registration import Phase
+from openadr_ra.protocol.ven import deadline
+from openadr_ra.run.contact import Contact, LinkState
 
 Infos = dict[str, dict[str, str]]
 """By service or extension: its keys and values."""
@@ -22,10 +25,18 @@ class UpstreamSummary(msgspec.Struct, frozen=True, kw_only=True):
     `owed` has the kinds of messages that are not acknowledged yet, `unanswered` how often the most patient of them, or the
     poll, was sent in vain: 0 where all is well. `given_up` are messages that the VTN turned away for good (9.1.5), the last
     of a kind since the start. `service_info` and `extensions` are what it said of itself when it registered us.
+
+    `link`, since the start: "connected" as long as messages are answered, "waiting" when the last one was not; the next
+    attempt is at `next_try` then. `heard_at`, `last_error` and `failed_at` as in `Contact`.
     """
 
     upstream: str
     phase: Phase
+    link: LinkState
+    next_try: datetime | None
+    heard_at: datetime | None
+    last_error: str
+    failed_at: datetime | None
     transport: Literal["pull", "push"]
     ven_id: VenId | None
     vtn_id: VtnId | None
@@ -40,14 +51,19 @@ class UpstreamSummary(msgspec.Struct, frozen=True, kw_only=True):
     extensions: Infos
 
 
-def upstream_summary(state: EndNode, name: str) -> UpstreamSummary:
-    """The VEN as it stands towards the VTN of that name."""
+def upstream_summary(state: EndNode, name: str, contact: Contact, now: datetime) -> UpstreamSummary:
+    """The VEN as it stands towards the VTN of that name at `now`."""
     member = state.member
     # The first attempt at anything may be under way.
     tries = [debt.tries for debt in state.debts] + [state.poll_tries]
     return UpstreamSummary(
         upstream=name,
         phase=member.phase,
+        link=contact.state,
+        next_try=deadline(state, now) if contact.state == "waiting" else None,
+        heard_at=contact.heard_at,
+        last_error=contact.error,
+        failed_at=contact.failed_at,
         transport="push" if state.identity.push_address else "pull",
         ven_id=member.ven_id,
         vtn_id=member.vtn_id,

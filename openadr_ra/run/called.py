@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from openadr_ra.errors import NotRecognized, NotRegistered, OadrError, SettingsError, StoreError, WireError
+from openadr_ra.errors import NotRegistered, OadrError, SettingsError, StoreError, WireError
 from openadr_ra.net.server import Reply, Request, serve
 from openadr_ra.net.tls import normal_fingerprint, server_contexts
 from openadr_ra.net.url import base_url, host_and_port
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.refusal import blank
+from openadr_ra.protocol.refusal import blank, unreadable
 from openadr_ra.run.office import PostOffice, Received
 from openadr_ra.run.places import host_port
 from openadr_ra.settings import Upstream
@@ -68,8 +68,7 @@ async def _answer(request: Request, office: PostOffice, called: Called) -> Reply
         reply = await called(await office.open(request.body), request.service)
     except WireError as error:
         log.info("! refused %s from %s: %s", request.service, request.address, error)
-        plain = NotRecognized("not an acceptable OpenADR 2.0b message")
-        return Reply(status=error.status, body=codec.encode(blank(plain, error.code)))
+        return Reply(status=error.status, body=codec.encode(unreadable(error)))
     except OadrError as error:
         log.info("! refused %s from %s: %s", request.service, request.address, error)
         return Reply(body=codec.encode(blank(error)))

@@ -15,7 +15,6 @@ from openadr_ra.errors import (
     NotRecognized,
     NotRegistered,
     OadrError,
-    ResponseCode,
     SettingsError,
     StoreError,
     WireError,
@@ -25,7 +24,7 @@ from openadr_ra.net.url import base_url
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
-from openadr_ra.protocol.refusal import blank, refusal, refused_with
+from openadr_ra.protocol.refusal import blank, refusal, refused_with, unreadable
 from openadr_ra.protocol.step import AnyLetter, Fetched, Key, Once, Outcome, Read, Record
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
@@ -121,7 +120,7 @@ class Service:
             opened = await self._envelope.read(request.body, policy, request.fingerprint)
         except WireError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
-            return "", Reply(status=error.status, body=self._refusal(error.code))
+            return "", Reply(status=error.status, body=codec.encode(unreadable(error)))
         except OadrError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
             return "", Reply(body=codec.encode(blank(error)))
@@ -144,11 +143,6 @@ class Service:
         except StoreError as error:
             log.error("! not stored: %s from %s: %s", post.message, _who(request), error)
             return "", Reply(status=503)
-
-    def _refusal(self, code: ResponseCode) -> bytes:
-        """With an HTTP error goes an oadrResponse that says no more than the code: some peers read it."""
-        error = NotRecognized("not an acceptable OpenADR 2.0b message")
-        return codec.encode(blank(error, code))
 
     def _refused(self, post: Post, error: OadrError) -> Reply:
         reply = refusal(post.message, error, ven_id=None, vtn_id=self._terms.vtn_id)

@@ -29,6 +29,7 @@ from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.signals_table import full, pair
 from openadr_ra.protocol.step import Effect, Key, Mail, Read, Send
 from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion, Rejected
+from openadr_ra.run import contact
 from openadr_ra.run.feeds import fetched
 from openadr_ra.run.office import Received, post_office
 from openadr_ra.run.row import Row
@@ -94,6 +95,7 @@ class UpstreamLink:
         side_keepalive_s: float = SIDE_KEEPALIVE_S,
     ) -> None:
         self.name = settings.name
+        self.contact = contact.Contact()
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -166,6 +168,7 @@ class UpstreamLink:
     async def _called(self, received: Received, service: str) -> Message | None:
         """What the VTN posted to that service of ours, and the reply to it."""
         log.info("< %s %s (push)", self._settings.name, received.message)
+        self.contact = contact.heard(self.contact, self._clock.now(), answered=False)
         given = Called(message=received.message, service=service)
         replies, effects = await self.row.ask(given, once=received.once)
         await self._carry_all(effects)
@@ -241,6 +244,7 @@ class UpstreamLink:
             answer = await link.post(service, body, headers=headers)
         except TransportError as error:
             self._saw(service, body, error.body, error.status or 0)
+            self.contact = contact.failed(self.contact, self._clock.now(), str(error))
             return await self._failed(message, error)
         self._saw(service, body, answer.body, 200)
         # Before it is opened: of a clock that is off a signature says no more than that it is too old.
@@ -251,7 +255,9 @@ class UpstreamLink:
             effects = await self.row.give(Answered(request=message, answer=heard), once=once)
         except (WireError, OadrError) as error:
             log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
+            self.contact = contact.failed(self.contact, self._clock.now(), f"{message}: {error}")
             return None
+        self.contact = contact.heard(self.contact, self._clock.now())
         log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
         await self._consult()
         return effects

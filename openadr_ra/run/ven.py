@@ -238,7 +238,8 @@ class Ven(ReportDesk):
 
     async def upstreams(self) -> tuple[UpstreamSummary, ...]:
         """How this VEN stands with each VTN above it."""
-        return tuple(upstream_summary(state, link.name) for link, state in await self._at(None))
+        now = self._clock.now()
+        return tuple(upstream_summary(state, link.name, link.contact, now) for link, state in await self._at(None))
 
     async def upstream(self, name: str = "upstream") -> EndNode | None:
         """What this VEN knows of itself towards that VTN."""

@@ -159,7 +159,7 @@ def _visit_holder(element: Draft, ledger: _Ledger) -> None:
     open_up(element)
     ledger.run(HOLDERS, element)
     if element.text.strip(SPACE):
-        raise _refusal(f"{short(element.tag)} holds text between its elements")
+        raise _refusal(f"{short(element.tag)} holds text between its elements", short(element.tag))
     for each in element.children:
         place = element.outline.places.get(each.tag)
         if place is None:
@@ -173,22 +173,23 @@ def _visit_holder(element: Draft, ledger: _Ledger) -> None:
 def _refuse_attributes(element: Draft) -> None:
     for name in element.attributes:
         if name not in element.outline.attributes and name != f"{XSI}nil":
-            raise _refusal(f"{short(element.tag)} has the attribute {one_line(short(name))}")
+            raise _refusal(f"{short(element.tag)} has the attribute {one_line(short(name))}", short(element.tag))
 
 
 def _misplaced(element: Draft, parent: Draft) -> WireError:
     name = one_line(short(element.tag))
     match parent.tag:
         case "":
-            return WireError(f"the root is {name}, not oadr:oadrPayload", code=NOT_RECOGNIZED)
+            return WireError(f"the root is {name}, not oadr:oadrPayload", code=NOT_RECOGNIZED, element=name)
         case schema.SIGNED_OBJECT:
-            return WireError(f"{name} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
+            return WireError(f"{name} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED, element=name)
         case _:
-            return _refusal(f"{name} stands in {short(parent.tag)}")
+            return _refusal(f"{name} stands in {short(parent.tag)}", name)
 
 
-def _refusal(reason: str) -> WireError:
-    return WireError(f"not schema-valid, and not certain what is meant: {reason}", code=InvalidData.code)
+def _refusal(reason: str, element: str) -> WireError:
+    why = f"not schema-valid, and not certain what is meant: {reason}"
+    return WireError(why, code=InvalidData.code, element=element)
 
 
 class _Ledger:

@@ -7,6 +7,7 @@ hashed: the files are read once, and the compiler gets them from memory and can 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -66,7 +67,8 @@ def validate(tree: Element) -> None:
     with the first thing that is wrong. Raises SettingsError if the schemas are missing or not the ones we know.
     """
     if tree.tag != PAYLOAD:
-        raise WireError(f"the root is {one_line(short(tree.tag))}, not oadr:oadrPayload", code=NOT_RECOGNIZED)
+        root = one_line(short(tree.tag))
+        raise WireError(f"the root is {root}, not oadr:oadrPayload", code=NOT_RECOGNIZED, element=root)
     if _is_long(tree):
         return _validate_long(tree)
     try:
@@ -155,8 +157,15 @@ class _OnlyThese(etree.Resolver):
 def _refusal(tree: Element, reason: str) -> WireError:
     signed = tree.find(SIGNED_OBJECT)
     if signed is not None and len(signed) and signed[0].tag not in _KNOWN_PAYLOADS:
-        return WireError(f"{one_line(short(signed[0].tag))} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED)
-    return WireError(f"not schema-valid: {one_line(reason)}", code=InvalidData.code)
+        payload = one_line(short(signed[0].tag))
+        return WireError(f"{payload} is no payload of OpenADR 2.0b", code=NOT_RECOGNIZED, element=payload)
+    named = _NAMED.search(reason)
+    element = one_line(named[1]) if named is not None else ""
+    return WireError(f"not schema-valid: {one_line(reason)}", code=InvalidData.code, element=element)
+
+
+_NAMED = re.compile("Element '([^']+)'")
+"""How libxml2 says which element is wrong; of a missing one, the one that should have it."""
 
 
 _KNOWN_PAYLOADS = frozenset(clark(message.xml) for message in PAYLOADS)

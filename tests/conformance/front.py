@@ -24,6 +24,8 @@ async def fronted(url: str, flaw: Front) -> AsyncIterator[str]:
     behind = urlsplit(url)
     tasks: set[asyncio.Task[None]] = set()
     spoilt = False
+    free = asyncio.Event()
+    free.set()
 
     async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal spoilt
@@ -33,8 +35,12 @@ async def fronted(url: str, flaw: Front) -> AsyncIterator[str]:
             first = await _first(reader)
             if spoilt or re.search(flaw.on.encode(), first, re.DOTALL):
                 spoilt = flaw.after
+                if flaw.does == "block":
+                    free.clear()
                 await _spoil(flaw, reader, writer)
+                free.set()
             else:
+                await free.wait()
                 await _through(first, reader, writer, behind.hostname or "127.0.0.1", behind.port or 80)
         except (OSError, asyncio.CancelledError):
             pass
@@ -62,7 +68,7 @@ async def _first(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _spoil(flaw: Front, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    if flaw.does == "hang":
+    if flaw.does in ("hang", "block"):
         while await reader.read(FIRST_BYTES):
             pass
         return

@@ -19,28 +19,38 @@ RETRIES = 5
 EventSwitch = Literal[
     "keeps the number",
     "counts by two",
+    "counts once",
     "counts the clock",
     "starts at one",
+    "no change",
+    "changes are not told",
+    "keeps both",
+    "only what changed",
+    "only the newest",
     "forgets the far",
-    "forgets the active",
     "keeps the completed",
     "drops the tail",
     "never sends the cancelled",
     "cancelled once",
-    "only the newest",
+    "active ones go on",
+    "no cancellation of the open",
+    "open ends at once",
+    "open ends in a day",
     "backwards",
     "by age",
     "priority upside down",
     "pending by priority",
+    "pending first",
+    "active by start",
     "cancelled last",
     "limit from the front",
     "ignores the limit",
     "limits to one",
     "overlaps",
+    "never overlaps",
     "takes any signal",
-    "no change",
+    "createdDateTime of the beginning",
     "old createdDateTime",
-    "far is active",
     "no near",
     "late active",
     "never completed",
@@ -49,11 +59,10 @@ EventSwitch = Literal[
     "current is the last",
     "sum too short",
     "uids from one",
-    "one interval",
     "same values",
-    "open ends",
-    "no cancellation of the open",
-    "no repetition",
+    "values backwards",
+    "twelve intervals at most",
+    "cuts comments",
 ]
 
 Wrong = Callable[[EventSwitch], bool]
@@ -70,7 +79,8 @@ def check(wish: EventWish, others: Iterable[TinyEvent], wrong: Wrong) -> None:
     first, last = _span(wish)
     for other in others:
         begins, over = _span(other.wish)
-        mine = other.wish.ven_id == wish.ven_id and _context(wish) == _context(other.wish)
+        same = _context(wish) == _context(other.wish) or wrong("never overlaps")
+        mine = other.wish.ven_id == wish.ven_id and same
         if mine and not other.cancelled and first < over and begins < last:
             raise Refused(f"it overlaps {other.id}")
 
@@ -106,13 +116,14 @@ def by_time(wish: EventWish, now: datetime) -> str:
 
 
 def status(event: TinyEvent, now: datetime, wrong: Wrong) -> str:
-    if event.cancelled and not wrong("never sends the cancelled"):
-        return "cancelled"
     found = by_time(event.wish, now)
-    if found == "far" and wrong("far is active"):
-        return "active"
+    if event.cancelled and not (found == "active" and wrong("active ones go on")):
+        return "cancelled"
     if found == "near" and wrong("no near"):
         return "far"
+    if found == "active" and not event.wish.every_s and wrong("open ends at once"):
+        over = now > event.wish.start + timedelta(seconds=1)
+        return "completed" if over else found
     if found == "active" and wrong("late active"):
         return "near" if event.wish.ramp_up_s else "far"
     if found == "completed" and wrong("never completed"):
@@ -135,7 +146,7 @@ def _belongs(event: TinyEvent, now: datetime, wrong: Wrong) -> bool:
     found, end = by_time(event.wish, now), ends(event.wish)
     if event.cancelled:
         return _still_cancelled(event, now, wrong)
-    if (found == "far" and wrong("forgets the far")) or (found == "active" and wrong("forgets the active")):
+    if found == "far" and wrong("forgets the far"):
         return False
     if found != "completed" or end is None or wrong("keeps the completed"):
         return True
@@ -161,7 +172,8 @@ def _rank(event: TinyEvent, now: datetime, wrong: Wrong) -> tuple[int, float, fl
         return 3, 0, 0
     match by_time(event.wish, now):
         case "active":
-            return 0, priority, start
+            place = 2 if wrong("pending first") else 0
+            return (place, start, priority) if wrong("active by start") else (place, priority, start)
         case "completed":
             return 2, start, priority
         case _:
@@ -179,6 +191,7 @@ def written(event: TinyEvent, now: datetime, wrong: Wrong) -> str:
     """One oadrEvent."""
     wish = event.wish
     state = status(event, now, wrong)
+    created = utc(now, plus_s=-900 if wrong("old createdDateTime") else 0)
     resources = "".join(f"<ei:resourceID>{one}</ei:resourceID>" for one in wish.resources)
     number = event.number + (int(now.timestamp()) % 1000 if wrong("counts the clock") else 0)
     return template.fill(
@@ -187,10 +200,10 @@ def written(event: TinyEvent, now: datetime, wrong: Wrong) -> str:
         modification=number + (1 if wrong("starts at one") else 0),
         priority=wish.priority,
         market_context=_context(wish),
-        created=utc(now, plus_s=-900 if wrong("old createdDateTime") else 0),
+        created=utc(event.made) if wrong("createdDateTime of the beginning") else created,
         status=state,
         test="true" if wish.test else None,
-        comment=wish.comment or None,
+        comment=(wish.comment[:100] if wrong("cuts comments") else wish.comment) or None,
         start=utc(wish.start),
         duration=seconds(wish.every_s * wish.count),
         startafter=seconds(wish.startafter_s) if wish.startafter_s else None,
@@ -258,8 +271,14 @@ def _intervals(values: Iterable[float], every_s: int, wrong: Wrong) -> str:
     found = list(values)
     if wrong("same values"):
         found = [found[0]] * len(found)
+    if wrong("values backwards"):
+        found.reverse()
+    if wrong("twelve intervals at most"):
+        found = found[:12]
     first = 1 if wrong("uids from one") else 0
     length = max(every_s - 1, 1) if wrong("sum too short") else every_s
+    if not every_s and wrong("open ends in a day"):
+        length = 86400
     return "".join(
         template.fill(
             "interval",

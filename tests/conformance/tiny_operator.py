@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from conformance.operator import EventWish, Refused, ReportWish
@@ -19,18 +21,19 @@ class TinyOperator:
     async def create_event(self, wish: EventWish) -> str:
         vtn = self.vtn
         tiny_events.check(wish, vtn.events.values(), vtn.wrong)
-        event = TinyEvent(id=vtn.fresh("event"), wish=wish)
+        event = TinyEvent(id=vtn.fresh("event"), wish=wish, made=datetime.now(UTC))
         vtn.events[event.id] = event
-        vtn.events_changed(wish.ven_id)
+        vtn.events_changed(event)
         return event.id
 
     async def change_event(self, event_id: str, wish: EventWish) -> None:
         vtn, event = self.vtn, self._event(event_id)
         tiny_events.check(wish, (one for one in vtn.events.values() if one.id != event_id), vtn.wrong)
         if not vtn.wrong("no change"):
-            event.wish = wish
+            event.former, event.wish = event.wish, wish
         self._raise(event)
-        vtn.events_changed(wish.ven_id)
+        if not vtn.wrong("changes are not told"):
+            vtn.events_changed(event)
 
     async def cancel_event(self, event_id: str) -> None:
         event = self._event(event_id)
@@ -38,7 +41,7 @@ class TinyOperator:
             return
         event.cancelled = True
         self._raise(event)
-        self.vtn.events_changed(event.wish.ven_id)
+        self.vtn.events_changed(event)
 
     def _event(self, event_id: str) -> TinyEvent:
         if event_id not in self.vtn.events:
@@ -46,7 +49,8 @@ class TinyOperator:
         return self.vtn.events[event_id]
 
     def _raise(self, event: TinyEvent) -> None:
-        if not self.vtn.wrong("keeps the number"):
+        stuck = self.vtn.wrong("counts once") and event.number > 0
+        if not self.vtn.wrong("keeps the number") and not stuck:
             event.number += 2 if self.vtn.wrong("counts by two") else 1
 
     async def opt_of(self, event_id: str, ven_id: str) -> str:

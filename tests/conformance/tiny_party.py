@@ -47,7 +47,10 @@ class TinyEvent(msgspec.Struct, kw_only=True):
 
     id: str
     wish: EventWish
+    made: datetime
     number: int = 0
+    former: EventWish | None = None
+    """As it was before the last change."""
     cancelled: bool = False
     acknowledged: bool = False
     sent: int = 0
@@ -68,6 +71,16 @@ class Party(msgspec.Struct, kw_only=True):
     active: bool = False
     queue: list[Callable[[], bytes]] = msgspec.field(default_factory=list)
     events_due: bool = False
+    changed: str = ""
+    """The event that was changed last."""
+    polls: int = 0
+    polled_since: bool = False
+    """Was there a poll since the last oadrDistributeEvent?"""
+    plain: bool = True
+    """Did the last poll bring nothing?"""
+    request_ids: set[str] = msgspec.field(default_factory=set)
+    used: list[str] = msgspec.field(default_factory=list)
+    """Every optID that was ever created, as often as it was."""
     resources: set[str] = msgspec.field(default_factory=set)
     offers: dict[str, Offer] = msgspec.field(default_factory=dict)
     asked: dict[str, Asked] = msgspec.field(default_factory=dict)

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from conformance.identity import Identity
 from conformance.listen import Arrived
 from conformance.message import NAMESPACES, Message
+from conformance.play import utc
 from conformance.seal import fault, sealed
+from conformance.template import edited
 from tests.conformance.tiny_party import Party, Refusal
 
 WINDOW_S = 30
@@ -25,9 +27,18 @@ SealSwitch = Literal[
     "takes any nonce",
     "takes any reference",
     "takes any signer",
-    "does not sign",
+    "takes its own shape only",
+    "window of a second",
+    "signs registrations only",
+    "signs answers only",
+    "signs no events",
+    "signs another body",
+    "signs with one nonce",
     "signs with an old time",
+    "signs everything",
 ]
+
+OF_ITSELF = {"oadrRegisterReport", "oadrDistributeEvent", "oadrCreateReport", "oadrCancelReport"}
 
 _PROTECT = "ds:Signature//dsp:ReplayProtect"
 
@@ -44,9 +55,20 @@ class Guard:
         return self.identity is not None and bool(self.identity.cert)
 
     def sealed(self, raw: bytes) -> bytes:
-        if self.identity is None or not self.able or self.wrong("does not sign"):
+        """Signed, unless it cannot."""
+        if self.identity is None or not self.able or self._unsigned(Message(raw, sender="subject").kind):
             return raw
-        return sealed(raw, identity=self.identity)
+        nonce = "b25lIG5vbmNl" if self.wrong("signs with one nonce") else ""
+        stamp = utc(plus_s=-3600) if self.wrong("signs with an old time") else None
+        made = sealed(raw, identity=self.identity, nonce=nonce, timestamp=stamp)
+        return edited(made, put={"//ds:DigestValue": "AAAA"}) if self.wrong("signs another body") else made
+
+    def _unsigned(self, kind: str) -> bool:
+        return (
+            (kind != "oadrCreatedPartyRegistration" and self.wrong("signs registrations only"))
+            or (kind in OF_ITSELF and self.wrong("signs answers only"))
+            or (kind == "oadrDistributeEvent" and self.wrong("signs no events"))
+        )
 
     def check(self, message: Message, arrived: Arrived, party: Party | None) -> None:
         """Raises Refusal for a signature that does not hold, and for none where one is owed (rule 514)."""
@@ -73,6 +95,8 @@ class Guard:
         properties = root.find("ds:Signature/ds:Object", NAMESPACES)
         inner = set() if properties is None else {f"#{one.get('Id')}" for one in properties.iter("*") if one.get("Id")}
         inner |= {f"#{properties.get('Id')}"} if properties is not None else set()
+        if "" in uris and self.wrong("takes its own shape only"):
+            raise Refusal("459", "another shape")
         if "" not in uris and not (f"#{name}" in uris and uris & inner):
             raise Refusal("459", "the references do not cover the message")
 
@@ -94,7 +118,8 @@ class Guard:
             off_s = abs((datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds())
         except (ValueError, TypeError):
             raise Refusal("459", f"timestamp {stamp}") from None
-        if off_s > WINDOW_S and not self.wrong("takes any time"):
+        window_s = 1 if self.wrong("window of a second") else WINDOW_S
+        if off_s > window_s and not self.wrong("takes any time"):
             raise Refusal("459", "it was signed long ago")
         if ((stamp, nonce) in self.nonces or not nonce) and not self.wrong("takes any nonce"):
             raise Refusal("459", "it was said before")

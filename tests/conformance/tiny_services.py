@@ -11,6 +11,9 @@ from tests.conformance.tiny_party import Party, Refusal
 from tests.conformance.tiny_reports import Wanted, text, texts
 from tests.conformance.tiny_state import Maker, State
 
+POLLS = 3
+"""A VTN that does not like polls takes so many of them."""
+
 
 class Services(State):
     """Each takes a message that is schema-valid and of a VEN that is known. Raises Refusal."""
@@ -18,6 +21,9 @@ class Services(State):
     def poll(self, party: Party) -> bytes:
         if not party.pull and not self.wrong("push VENs may poll"):
             raise Refusal("451", "a push VEN does not poll")
+        party.polls, party.polled_since = party.polls + 1, True
+        if party.polls > POLLS and self.wrong("polls too often"):
+            raise Refusal("459", "too many polls")
         told = self.next_for(party)
         if told is None and self.wrong("never a plain response"):
             return self.distribution(party)
@@ -33,15 +39,17 @@ class Services(State):
     def created_event(self, message: Message, party: Party) -> bytes:
         """Good answers count even if others in the message are bad (rule 25); the first bad one gives the code."""
         responses = message.all("./pyld:eiCreatedEvent/ei:eventResponses/ei:eventResponse")
+        if not responses and self.wrong("refused messages clear"):
+            self.events = {name: one for name, one in self.events.items() if one.wish.ven_id != party.ven_id}
         bad: Refusal | None = None
         for one in responses:
             try:
                 self._opted(one, party)
+                failed = text(one, "ei:responseCode") != "200"
             except Refusal as refusal:
-                bad = bad or refusal
-                if self.wrong("one bad spoils all"):
-                    party.opts.clear()
-                    break
+                bad, failed = bad or refusal, True
+            if failed and self.wrong("one bad spoils all"):
+                party.opts.clear()
         if bad is not None:
             raise bad
         return self.write("oadrResponse", party, request_id=message.request_id)
@@ -52,33 +60,48 @@ class Services(State):
         if event is None or event.wish.ven_id != party.ven_id:
             raise Refusal("452", f"event {event_id} is not known")
         if text(response, "ei:qualifiedEventID/ei:modificationNumber") != str(event.number):
+            if self.wrong("acts on what it refuses"):
+                party.opts[event_id] = opt
             raise Refusal("450", f"event {event_id} has number {event.number}")
         if event.cancelled:
             event.acknowledged = not self.wrong("acknowledgements do not count")
-            return
-        if event_id in party.chosen and not self.wrong("createdEvent wins"):
-            return
-        self._choose(party, event_id, opt)
+        elif event_id not in party.chosen or self.wrong("createdEvent wins"):
+            refuses = text(response, "ei:responseCode") != "200" and self.wrong("refusals opt in")
+            self._choose(party, event_id, "optIn" if refuses else opt, text(response, "pyld:requestID"))
 
-    def _choose(self, party: Party, event_id: str, opt: str) -> None:
-        if self.wrong("ignores optOut") and opt == "optOut":
-            return
-        if self.wrong("first answer counts") and event_id in party.opts:
-            return
-        party.opts[event_id] = opt
+    def _choose(self, party: Party, event_id: str, opt: str, request_id: str) -> None:
+        if party.opts.get(event_id) == opt and self.wrong("answers once"):
+            raise Refusal("459", "it was answered")
+        lost = (
+            self.wrong("ignores answers")
+            or (self.wrong("ignores optOut") and opt == "optOut")
+            or (self.wrong("first answer counts") and event_id in party.opts)
+            or (self.wrong("answers count for one event only") and bool(party.opts) and event_id not in party.opts)
+            or (self.wrong("late answers are lost") and party.polled_since)
+            or (self.wrong("forgets answers to other requests") and request_id not in party.request_ids)
+        )
+        if not lost:
+            party.opts[event_id] = opt
 
     # -- EiOpt ---------------------------------------------------------------------------------------------------
 
     def create_opt(self, message: Message, party: Party) -> bytes:
-        event_id = message.text(f"{tiny_opts.EVENT}/ei:eventID")
-        event = self.events.get(event_id or "")
-        mine = event if event is not None and event.wish.ven_id == party.ven_id else None
-        tiny_opts.check(message, party, mine)
+        event_id = message.text(f"{tiny_opts.EVENT}/ei:eventID") or ""
+        event = self.events.get(event_id)
         opt_id, opt = message.text("./ei:optID") or "", message.text("./ei:optType") or ""
-        if opt_id in party.schedules and self.wrong("opts once"):
-            raise Refusal("452", f"{opt_id} is there")
-        party.schedules[opt_id] = event_id or ""
-        if event_id and not self.wrong("opt does not count"):
+        try:
+            tiny_opts.check(message, party, event if event is not None and event.wish.ven_id == party.ven_id else None)
+        except Refusal:
+            if event is not None and self.wrong("acts on what it refuses"):
+                self.parties[event.wish.ven_id].opts[event_id] = opt
+            raise
+        taken = (opt_id in party.schedules and self.wrong("opts once")) or self.wrong("optIDs are used up")
+        if opt_id in party.used and taken:
+            raise Refusal("452", f"{opt_id} is used")
+        party.used.append(opt_id)
+        party.schedules[opt_id] = event_id
+        kept = event_id in party.chosen and self.wrong("first opt counts")
+        if event_id and not kept and not self.wrong("opt does not count"):
             party.opts[event_id] = opt
             party.chosen.add(event_id)
         return self.write("oadrCreatedOpt", party, request_id=message.request_id, opt_id=opt_id)
@@ -89,8 +112,13 @@ class Services(State):
         owner = next((one for one in everybody if opt_id in one.schedules), None)
         if owner is None:
             raise Refusal("452", f"opt {opt_id} is not known")
-        if not self.wrong("cancelled opts stay"):
-            owner.chosen.discard(owner.schedules.pop(opt_id))
+        stays = self.wrong("cancelled opts stay")
+        if self.wrong("opts twice are two") and owner.used.count(opt_id) > 1:
+            owner.used.remove(opt_id)
+            stays = True
+        if not stays:
+            event_id = owner.schedules.pop(opt_id)
+            owner.chosen -= set() if self.wrong("createOpt wins for ever") else {event_id}
         return self.write("oadrCanceledOpt", party, request_id=message.request_id, opt_id=opt_id)
 
     # -- EiReport, the VEN reports -------------------------------------------------------------------------------
@@ -98,7 +126,9 @@ class Services(State):
     def register_report(self, message: Message, party: Party) -> bytes:
         offers = tiny_reports.offered(message)
         party.offers = {**party.offers, **offers} if self.wrong("adds to the metadata") else offers
-        party.resources = tiny_reports.resources(message)
+        party.resources = set() if self.wrong("resources are unknown") else tiny_reports.resources(message)
+        if self.wrong("metadata after the VEN's"):
+            self.tell(party, self.metadata_of(party))
         request = message.text("./ei:reportRequestID")
         if request and request not in party.asked:
             raise Refusal("452", f"request {request} is not known")

@@ -29,12 +29,15 @@ PUSH_WITHIN_S = 3.0
 OwnSwitch = Literal[
     "tells ids to anybody",
     "a query registers",
+    "a query unregisters",
     "new ids each time",
     "the same registration",
+    "only the first registration",
     "another venID",
     "no metadata of its own",
     "metadata again",
     "metadata once for all",
+    "metadata after the VEN's",
     "forgets requests",
     "keeps requests",
     "forgets opts",
@@ -42,35 +45,41 @@ OwnSwitch = Literal[
     "new ones get no events",
     "keeps the old address",
     "keeps to push",
+    "keeps to pull",
     "asks again and again",
     "stays registered",
-    "stays registered with who never was",
     "bad cancel cancels",
-    "others cancel",
     "anyone is anyone",
     "case does not matter",
     "nothing is delivered",
     "polls bring one thing only",
+    "polls too often",
     "one queue for all",
     "brings events again and again",
     "never a plain response",
+    "late answers are lost",
     "push VENs may poll",
+    "ignores answers",
     "ignores optOut",
     "first answer counts",
+    "answers once",
     "answers count for one event only",
+    "forgets answers to other requests",
     "refusals opt in",
     "refused messages clear",
-    "createdEvent wins",
-    "createOpt wins for ever",
     "one bad spoils all",
     "acts on what it refuses",
     "acknowledgements do not count",
+    "createdEvent wins",
+    "createOpt wins for ever",
     "opt does not count",
+    "first opt counts",
     "opts once",
-    "opts for resources do not count",
     "opts twice are two",
+    "optIDs are used up",
     "cancelled opts stay",
     "cancels opts of others",
+    "resources are unknown",
     "expands entities",
     "fetches entities",
     "cut by comments",
@@ -133,36 +142,49 @@ class State:
 
     def events_of(self, party: Party) -> list[TinyEvent]:
         """In the order of a payload, those that belong into one now."""
-        mine = [one for one in self.events.values() if one.wish.ven_id == party.ven_id]
+        everybody = self.wrong("one queue for all")
+        mine = [one for one in self.events.values() if everybody or one.wish.ven_id == party.ven_id]
         return tiny_events.listed(mine, datetime.now(UTC), self.wrong)
 
     def distribution(self, party: Party, *, request_id: str | None = None, limit: int | None = None) -> bytes:
         """An oadrDistributeEvent as of now; what is cancelled in it counts as sent."""
         now = datetime.now(UTC)
         shown = tiny_events.limited(self.events_of(party), limit, self.wrong)
+        if self.wrong("only what changed") and request_id is None:
+            shown = [one for one in shown if one.id == party.changed]
         for one in shown:
             one.sent += 1 if one.cancelled else 0
             one.told = now
-        party.events_due = False
+        party.events_due = party.polled_since = False
+        own_id = request_id or self.fresh("request")
+        party.request_ids.add(own_id)
         return self.write(
             "oadrDistributeEvent",
             None,
             code="200" if party.pull or request_id is not None else None,
-            request_id=request_id or self.fresh("request"),
-            events="".join(tiny_events.written(one, now, self.wrong) for one in shown),
+            request_id=own_id,
+            events="".join(self._written(one, now) for one in shown),
         )
 
-    def events_changed(self, ven_id: str) -> None:
-        """Have that VEN told its events, and again as long as it does not acknowledge a cancellation (rule 52)."""
-        party = self.parties.get(ven_id)
-        if party is not None and party.active and not party.report_only:
-            party.events_due = True
-            self.kick(party)
+    def _written(self, event: TinyEvent, now: datetime) -> str:
+        text = tiny_events.written(event, now, self.wrong)
+        if event.former is None or not self.wrong("keeps both"):
+            return text
+        old = TinyEvent(id=event.id, wish=event.former, made=event.made, number=event.number - 1)
+        return tiny_events.written(old, now, self.wrong) + text
+
+    def events_changed(self, event: TinyEvent) -> None:
+        """Have its VEN told, and again as long as it does not acknowledge a cancellation (rule 52)."""
+        for party in self.parties.values():
+            mine = party.ven_id == event.wish.ven_id or self.wrong("one queue for all")
+            if mine and party.active and not party.report_only:
+                party.changed, party.events_due = event.id, True
+                self.kick(party)
 
     def repeat_due(self, party: Party) -> bool:
         """Is a cancellation to be brought again?"""
         before = datetime.now(UTC) - timedelta(seconds=REPEAT_S)
-        return not self.wrong("no repetition") and any(
+        return any(
             one.cancelled and one.sent > 0 and one.told is not None and one.told < before
             for one in self.events_of(party)
         )
@@ -173,23 +195,24 @@ class State:
         """Have the VEN told, by its next polls or by push."""
         if self.wrong("nothing is delivered"):
             return
-        if self.wrong("newest first"):
-            party.queue[:0] = makers
-        else:
-            party.queue.extend(makers)
+        party.queue.extend(makers)
         self.kick(party)
 
     def next_for(self, party: Party) -> bytes | None:
         """What the VEN is told next; None if nothing."""
+        if self.wrong("polls bring one thing only") and party.queue:
+            party.events_due, party.queue[1:] = False, []
         if party.queue:
             return party.queue.pop(0)()
-        if (party.events_due or self.repeat_due(party)) and not self.wrong("nothing is delivered"):
-            return self.distribution(party)
-        return None
+        if self.wrong("nothing is delivered"):
+            return None
+        again = self.wrong("brings events again and again") and party.plain and self.events_of(party)
+        party.plain = not (party.events_due or self.repeat_due(party) or again)
+        return None if party.plain else self.distribution(party)
 
     def kick(self, party: Party) -> None:
         """Begin to push to a VEN that is pushed to."""
-        if party.pull or not party.address:
+        if party.pull or not party.address or self.wrong("keeps to pull"):
             return
         self.spawn(self._push(party))
 
@@ -203,7 +226,7 @@ class State:
         async with self.locks.setdefault(party.ven_id, asyncio.Lock()):
             while not party.pull and (body := self.next_for(party)) is not None:
                 await self._post(party, body)
-        if any(one.cancelled for one in self.events_of(party)) and not self.wrong("no repetition"):
+        if any(one.cancelled for one in self.events_of(party)):
             await asyncio.sleep(REPEAT_S * 1.1)
             if self.repeat_due(party):
                 self.kick(party)

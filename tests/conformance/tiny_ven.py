@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from conformance.message import SERVICES, Message
+from conformance.play_vtn import report_request
 from conformance.template import fill
 from tests.conformance import tiny_ven_reports as reports
 from tests.conformance.tiny_ven_delivery import VenDelivery
@@ -117,7 +118,7 @@ class TinyVen(VenDelivery):
             await self.offer()
         if not self.report_only and not self.wrong("asks for no events"):
             answer = await self.say("oadrRequestEvent")
-            if answer.kind == "oadrDistributeEvent":
+            if answer.kind == "oadrDistributeEvent" and not self.wrong("no answer to what it asked for"):
                 await self._told(answer)
 
     async def offer(self, request_id: str | None = None) -> None:
@@ -142,8 +143,6 @@ class TinyVen(VenDelivery):
             if answer.kind in ("", "oadrResponse"):
                 if answer.code == "463":
                     await self.register(anew=True)
-                if answer.code[:1] == "4" and self.wrong("stops at an error"):
-                    self.deaf = True
                 if not self.wrong("drains for ever") or not answer.kind:
                     return
                 continue
@@ -185,15 +184,19 @@ class TinyVen(VenDelivery):
             case "oadrCancelReport":
                 return self._cancel_reports(message)
             case "oadrRegisterReport":
-                return self._answer(message, "200", requests="")
+                return self._answer(message, "200", requests=self._wishes(message))
             case "oadrUpdateReport":
-                return self._answer(message, "200" if self.wrong("takes any data") else "452")
+                named = set(message.texts("./oadr:oadrReport/ei:reportRequestID"))
+                good = named <= self.asked_of_vtn or self.wrong("takes any data")
+                return self._answer(message, "200" if good else "452")
             case "oadrCancelPartyRegistration":
                 return self._cancel_registration(message)
             case "oadrRequestReregistration":
                 return self._reregister(message)
             case "oadrResponse":
                 return None
+            case "oadrRequestEvent" if self.wrong("answers as a VTN"):
+                return Answer(raw=self.write("oadrDistributeEvent", vtn_id="me", events=""), service="EiEvent")
             case _:
                 return self._answer(message, "451")
 
@@ -238,6 +241,11 @@ class TinyVen(VenDelivery):
 
     def _events(self, message: Message) -> Answer | None:
         code, words = self.kept.book.hear(message, self.place)
+        bad = code != "200" or any(one.code != "200" for one in words)
+        nothing = not message.has("./oadr:oadrEvent")
+        self.deaf |= (bad and self.wrong("deaf after an error")) or (nothing and self.wrong("deaf after nothing"))
+        if nothing and self.wrong("speaks at nothing"):
+            words = (Word(event_id="event-0", number=0),)
         return self._created_event(message, code, words)
 
     def _created_event(self, message: Message, code: str, words: tuple[Word, ...]) -> Answer | None:
@@ -245,8 +253,9 @@ class TinyVen(VenDelivery):
         if code == "200" and not words and not self.wrong("answers empty polls"):
             return None
         request = message.text("./pyld:requestID") or ""
-        if self.wrong("first request id"):
-            request = self.kept.first_request = self.kept.first_request or request
+        if self.wrong("each request id once") and request in self.requests_seen:
+            return None
+        self.requests_seen.add(request)
         if self.wrong("another request id each"):
             request = self.fresh("request")
         raw = self.write(
@@ -257,7 +266,7 @@ class TinyVen(VenDelivery):
         )
 
         async def say() -> None:
-            await self.send(raw, "EiEvent")
+            await self._deliver(Answer(raw=raw, service="EiEvent"))
 
         return Answer(raw=b"", service="EiEvent", then=say)
 
@@ -280,6 +289,16 @@ class TinyVen(VenDelivery):
         pending = self.pending(newest=taken[-1:])
         raw = self.write("oadrCreatedReport", request_id=request_id, code=code or "200", pending=pending)
         return Answer(raw=raw, service="EiReport", then=serve)
+
+    def _wishes(self, message: Message) -> str:
+        """What the VEN asks of a VTN that offers reports: each of them once."""
+        wishes = ""
+        for specifier in message.texts("./oadr:oadrReport/ei:reportSpecifierID"):
+            path = f"./oadr:oadrReport[ei:reportSpecifierID='{specifier}']/oadr:oadrReportDescription/ei:rID"
+            name = self.fresh("wish")
+            self.asked_of_vtn.add(name)
+            wishes += report_request(name, specifier, message.texts(path))
+        return "" if self.wrong("asks the VTN for nothing") else wishes
 
     def _cancel_reports(self, message: Message) -> Answer:
         names = message.texts("./ei:reportRequestID")

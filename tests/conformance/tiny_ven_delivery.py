@@ -99,8 +99,6 @@ class VenDelivery(VenState):
             return
         piece = reports.data(asked, self.load_offer(asked), start, length, self.kept.book.load_w, self.wrong)
         answer = await self.say("oadrUpdateReport", reports=piece)
-        if answer.code[:1] == "4" and self.wrong("stops at an error"):
-            self.deaf = True
         await self._piggyback(answer)
 
     async def _piggyback(self, answer: Message) -> None:

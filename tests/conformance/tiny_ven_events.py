@@ -97,6 +97,8 @@ class Book:
             seen.add(event.id)
             words += self._heard(event, message, number, place)
         words += self._missing(seen)
+        if self.wrong("answers the first only"):
+            words = words[:1]
         if self.wrong("one bad spoils all") and any(one.code != "200" for one in words):
             words = [msgspec.structs.replace(one, code="459", opt="optOut") for one in words]
         return "200", tuple(words)
@@ -139,7 +141,7 @@ class Book:
             return Word(event_id=event.id, number=event.number)
         if code := fault(event, message, place):
             return Word(event_id=event.id, number=event.number, code=code, opt="optOut")
-        opt = self.chosen.get(event.id, "optIn")
+        opt = "optIn" if self.wrong("forgets its opts") else self.chosen.get(event.id, "optIn")
         if self.wrong("no overlap") and self._overlaps(event):
             return Word(event_id=event.id, number=event.number, code="459", opt="optOut")
         self.held[event.id] = Held(event=event, opt=opt)

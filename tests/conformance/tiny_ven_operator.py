@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from conformance import template
+from conformance.operator import Refused
 from conformance.play import seconds, utc
 from conformance.ven_operator import Availability
 from tests.conformance.tiny_ven import TinyVen
@@ -51,6 +52,8 @@ class TinyVenOperator:
         said = ven.fresh("schedule") if ven.wrong("new id for the same") else name
         if ven.wrong("no opt"):
             return name
+        if ven.report_only and not ven.wrong("opts though it only reports"):
+            raise Refused("a VEN that only reports has no opts")
         spans = wish.spans[:1] if ven.wrong("one span only") else wish.spans
         await self._opt(
             said,
@@ -64,8 +67,9 @@ class TinyVenOperator:
 
     async def retract(self, name: str) -> None:
         ven = self.ven
-        if not ven.wrong("no cancelled opt"):
-            await ven.say("oadrCancelOpt", opt_id="another" if ven.wrong("cancels another opt") else name)
+        if ven.wrong("no cancelled opt") or (name not in ven.kept.opts and not ven.wrong("keeps opts from the old")):
+            return
+        await ven.say("oadrCancelOpt", opt_id="another" if ven.wrong("cancels another opt") else name)
         ven.kept.opts.pop(name, None)
 
     async def cancel_registration(self) -> None:

@@ -22,7 +22,7 @@ from tests.conformance.tiny_party import Party, Refusal
 from tests.conformance.tiny_seal import Guard
 from tests.conformance.tiny_ven_events import Book, Place
 from tests.conformance.tiny_ven_reports import RESOURCE, Asked, Offer
-from tests.conformance.ven_wrongs import Flaw, Switch
+from tests.conformance.ven_wrongs import Deaf, Flaw, Switch
 from tests.conformance.wrongs import Mutation
 
 BAD = "453"
@@ -58,7 +58,6 @@ class Kept:
         self.asked: dict[str, Asked] = {}
         self.opts: dict[str, str] = {}
         """By optID, the eventID that it is for, or ""."""
-        self.first_request = ""
 
 
 class VenState:
@@ -86,6 +85,9 @@ class VenState:
         self.offered = reports.offers(min_s=SLOW_S if variant == "slow-sampling" else 1)
         self.address = ""
         self.deaf = False
+        self.requests_seen: set[str] = set()
+        self.asked_of_vtn: set[str] = set()
+        self.offered_before = self.asked_before = self.served_before = False
         self.running: dict[str, asyncio.Task[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.numbers = itertools.count(1)
@@ -140,7 +142,9 @@ class VenState:
         while True:
             status, answer = await self._post(raw, where)
             if status == 200:
-                return answer
+                self.deaf |= answer.code[:1] == "4" and self.wrong("stops at an error")
+                unheard = any(isinstance(one, Deaf) and one.concerns(answer) for one in self.flaws)
+                return Message(b"", sender="harness") if unheard else answer
             cannot = status in NO_SECOND_TRY or 400 <= status < 500
             if (cannot and not self.wrong("tries what cannot be")) or self.wrong("no second try"):
                 return answer

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import msgspec
 from lxml import etree
 
-from conformance import schema
+from conformance import http, schema
 from conformance.listen import Arrived, Reply, listening
 from conformance.message import NAMESPACES, SERVICES, Message
 from conformance.play import PREFIX, seconds
@@ -58,11 +61,49 @@ class TinyVtn(Services):
                 self.choked = flaw.after
                 return flaw.reply(self.write("oadrResponse", None, request_id=""))
         try:
-            message = _heard(arrived)
+            if self.wrong("fetches entities"):
+                await _fetched(arrived.body)
+            message = self._heard(arrived)
             body = self._answer(message, arrived)
         except Rejected as rejected:
-            return Reply(status=rejected.status)
+            if rejected.status != 400 or not self.wrong("takes what is no message"):
+                return Reply(status=rejected.status)
+            body = self.write("oadrResponse", None, request_id="")
+        except (ValueError, LookupError):
+            # Only what was not held against the schema can be so wrong.
+            body = self.write("oadrResponse", None, request_id="")
         return self._going(body)
+
+    def _heard(self, arrived: Arrived) -> Message:
+        """The message in the request. Raises Rejected for what is none, or is not posted to a service as XML."""
+        lengths = {value for name, value in arrived.headers if name.lower() == "content-length"}
+        if arrived.method != "POST" or len(lengths) > 1:
+            raise Rejected(405)
+        if arrived.path.removeprefix(f"{PREFIX}/") not in {*SERVICES.values(), "OadrPoll"}:
+            raise Rejected(404)
+        media = (arrived.header("Content-Type") or "application/xml").split(";")[0].strip()
+        if media not in ("application/xml", "text/xml"):
+            raise Rejected(415)
+        if len(arrived.body) > MAX_BODY_BYTES:
+            raise Rejected(413)
+        message = self._parsed(arrived)
+        if message.kind not in SERVICES and message.kind != "oadrResponse":
+            raise Rejected(400)
+        return message
+
+    def _parsed(self, arrived: Arrived) -> Message:
+        expands, cut = self.wrong("expands entities"), self.wrong("cut by comments")
+        parser = etree.XMLParser(resolve_entities=expands, remove_comments=not cut, no_network=True)
+        try:
+            root = etree.fromstring(arrived.body, parser)
+        except (etree.XMLSyntaxError, ValueError):
+            raise Rejected(400) from None
+        if b"<!DOCTYPE" in arrived.body and not (expands or self.wrong("fetches entities")):
+            raise Rejected(400)
+        signed = root.find("ds:Signature", NAMESPACES) is not None
+        # A comment inside a text would cut it off for a reader that takes the first piece of it only.
+        raw = arrived.body if signed else etree.tostring(root)
+        return Message(raw, sender="harness", headers=arrived.headers)
 
     def _going(self, body: bytes) -> Reply:
         """The answer with its headers, mutated where there is a flaw in them."""
@@ -85,7 +126,7 @@ class TinyVtn(Services):
         service = arrived.path.removeprefix(f"{PREFIX}/")
         party: Party | None = None
         try:
-            if faults := schema.faults(message):
+            if (faults := schema.faults(message)) and not self.wrong("no schema"):
                 raise Refusal("454", faults[0][0])
             if message.kind not in ("oadrResponse", "oadrPoll") and SERVICES[message.kind] != service:
                 raise Refusal("453", f"{message.kind} is not of {service}")
@@ -96,7 +137,7 @@ class TinyVtn(Services):
             body = self._said(message, arrived, party)
         except Refusal as refusal:
             body = self._refused(message, refusal)
-        signs = message.signed or (party is not None and party.signs)
+        signs = message.signed or (party is not None and party.signs) or self.wrong("signs everything")
         return self.guard.sealed(body) if signs else body
 
     def _refused(self, message: Message, refusal: Refusal) -> bytes:
@@ -128,6 +169,8 @@ class TinyVtn(Services):
         if party is None:
             raise Refusal("452" if self.parties else "463", f"venID {ven_id} is not known")
         if party.fingerprint != arrived.fingerprint and not self.wrong("anyone is anyone"):
+            if message.kind == "oadrCancelPartyRegistration" and self.wrong("bad cancel cancels"):
+                party.active = False
             raise Refusal("463", "another VEN's certificate")
         if not party.active and not self.wrong("stays registered"):
             raise Refusal("463", f"{ven_id} is not registered")
@@ -176,8 +219,10 @@ class TinyVtn(Services):
         told = party if party is not None and party.active else None
         if told is None and self.wrong("tells ids to anybody"):
             told = next(iter(self.parties.values()), Party(ven_id="ven", key="", fingerprint="", registration_id="r"))
-        if self.wrong("a query registers"):
-            self.parties.setdefault("", Party(ven_id="", key="", fingerprint=""))
+        if party is None and self.wrong("a query registers"):
+            raise Refusal("200", "so it is registered")
+        if told is not None and self.wrong("a query unregisters"):
+            told.active = False
         return self._created(message, told)
 
     def _created(self, message: Message, party: Party | None) -> bytes:
@@ -225,6 +270,8 @@ class TinyVtn(Services):
             self.tell(party, self.metadata_of(party))
         if self.wrong("forgets requests"):
             party.asked.clear()
+        if self.wrong("forgets opts"):
+            party.schedules.clear()
         return party
 
     def _new(self, message: Message, arrived: Arrived) -> Party:
@@ -237,18 +284,27 @@ class TinyVtn(Services):
             raise Refusal("463", "another VEN's venID")
         if self.wrong("another venID"):
             party.ven_id = self.fresh("ven")
+        first = not party.registration_id
+        if not first and self.wrong("only the first registration"):
+            return msgspec.structs.replace(party, registration_id=self.fresh("registration"))
         self.parties[party.ven_id] = party
-        kept = dict(party.asked) if self.wrong("keeps requests") else {}
-        party.forget()
-        party.asked = kept
-        party.active, party.pull, party.events_due = True, True, False
-        if not (party.registration_id and self.wrong("the same registration")):
-            party.registration_id = self.fresh("registration")
-        if self.wrong("keeps events from the new"):
-            self.events = {key: one for key, one in self.events.items() if one.wish.ven_id != party.ven_id}
-        if not self.wrong("no metadata of its own"):
-            self.tell(party, self.metadata_of(party))
+        self._begun(party, first=first)
         return party
+
+    def _begun(self, party: Party, *, first: bool) -> None:
+        """What a new registration ends and brings (rules 301, 406)."""
+        kept = dict(party.asked) if self.wrong("keeps requests") else {}
+        opts = dict(party.schedules) if self.wrong("keeps opts") else {}
+        party.forget()
+        party.asked, party.schedules = kept, opts
+        party.active, party.pull, party.events_due = True, True, False
+        if first or not self.wrong("the same registration"):
+            party.registration_id = self.fresh("registration")
+        if not first and self.wrong("new ones get no events"):
+            self.events = {key: one for key, one in self.events.items() if one.wish.ven_id != party.ven_id}
+        late = self.wrong("metadata after the VEN's") or self.wrong("no metadata of its own")
+        if not late and (first or not self.wrong("metadata once for all")):
+            self.tell(party, self.metadata_of(party))
 
     def _cancel_registration(self, message: Message, party: Party) -> bytes:
         if message.text("./ei:registrationID") != party.registration_id:
@@ -265,33 +321,13 @@ class TinyVtn(Services):
         )
 
 
-def _heard(arrived: Arrived) -> Message:
-    """The message in the request. Raises Rejected for what is none, or is not posted to a service as XML."""
-    lengths = {value for name, value in arrived.headers if name.lower() == "content-length"}
-    if arrived.method != "POST" or len(lengths) > 1:
-        raise Rejected(405)
-    if arrived.path.removeprefix(f"{PREFIX}/") not in {*SERVICES.values(), "OadrPoll"}:
-        raise Rejected(404)
-    media = (arrived.header("Content-Type") or "application/xml").split(";")[0].strip()
-    if media not in ("application/xml", "text/xml"):
-        raise Rejected(415)
-    if len(arrived.body) > MAX_BODY_BYTES:
-        raise Rejected(413)
-    try:
-        root = etree.fromstring(
-            arrived.body, etree.XMLParser(resolve_entities=False, remove_comments=True, no_network=True)
-        )
-    except (etree.XMLSyntaxError, ValueError):
-        raise Rejected(400) from None
-    if b"<!DOCTYPE" in arrived.body:
-        raise Rejected(400)
-    signed = root.find("ds:Signature", NAMESPACES) is not None
-    # A comment inside a text would cut it off for a reader that takes the first piece of it only.
-    raw = arrived.body if signed else etree.tostring(root)
-    message = Message(raw, sender="harness", headers=arrived.headers)
-    if message.kind not in SERVICES and message.kind != "oadrResponse":
-        raise Rejected(400)
-    return message
+async def _fetched(body: bytes) -> None:
+    """What a careless reader of XML does with entities that are elsewhere."""
+    for found in re.findall(rb'SYSTEM "(http[^"]+)"', body):
+        parts = urlsplit(found.decode())
+        headers = http.usual_headers(parts.netloc, b"")
+        sent = http.request_bytes(parts.path, headers, b"", method="GET")
+        await http.exchange(f"http://{parts.netloc}", (sent,), tls=None, within_s=1)
 
 
 @contextlib.asynccontextmanager

@@ -83,7 +83,10 @@ CONTENT: Table = {
     "vtn-id": (put(_EVENT, "//ei:vtnID", "Another-VTN"), put(_EVENT, "//ei:vtnID", "TINY-VTN")),
     "new-is-number-0": ("starts at one",),
     "new-is-told": ("nothing is delivered", put(_EVENT, "//ei:eiActivePeriod/xcal:properties/xcal:duration/*", "PT9M")),
-    "request-and-poll-agree": ("starts later when asked",),
+    "request-and-poll-agree": (
+        put(_EVENT, "//ei:modificationNumber", "5", where="./pyld:requestID[starts-with(., 'request')]"),
+        drop(_EVENT, "//oadr:oadrEvent", where="./pyld:requestID[starts-with(., 'request')]"),
+    ),
     "uids": ("uids from one", put(_EVENT, f"{_SIGNAL}//xcal:text", "0")),
     "durations-add-up": ("sum too short",),
     "values-in-order": ("same values", "values backwards"),

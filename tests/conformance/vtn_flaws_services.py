@@ -20,7 +20,11 @@ _UNREGISTERED = {
 }
 
 REGISTRATION: Table = {
-    "sanity": (drop(_CREATED, "//ei:registrationID"), drop(_CREATED, "//ei:venID"), code(_CREATED, "459", instead_of="2")),
+    "sanity": (
+        drop(_CREATED, "//ei:registrationID"),
+        drop(_CREATED, "//ei:venID"),
+        code(_CREATED, "459", instead_of="2"),
+    ),
     "bootstrap": (
         "no metadata of its own",
         drop(_CREATED, "//ei:venID"),
@@ -129,7 +133,7 @@ _ORDINARY = code("oadrResponse", "500", instead_of="2")
 POLL: Table = {
     "nothing": (_ORDINARY, "never a plain response", Chokes(on="oadrPoll", does="empty")),
     "register-report": ("nothing is delivered", Chokes(on="oadrRegisteredReport", does="400")),
-    "event": ("nothing is delivered", "only the newest is empty"),
+    "event": ("nothing is delivered", "forgets the far"),
     "create-report": ("nothing is delivered", Chokes(on="oadrCreatedReport", does="400")),
     "cancel-report": (put("oadrCancelReport", "//ei:reportRequestID", "another"), Chokes(on="oadrCanceledReport")),
     "request-reregistration": (

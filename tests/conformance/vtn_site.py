@@ -121,5 +121,6 @@ async def tried(
 ) -> Result:
     """What becomes of the case at a VTN with these flaws. With a flaw nobody waits as long as without."""
     patience = PATIENCE if flaws else 1.0
-    return await attempt(case, opener(*flaws, mode=mode, authority=authority, signed=signed, patience=patience), Record())
-
+    return await attempt(
+        case, opener(*flaws, mode=mode, authority=authority, signed=signed, patience=patience), Record()
+    )

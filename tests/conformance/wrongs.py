@@ -13,7 +13,8 @@ from conformance.identity import KeyKind
 from conformance.listen import Arrived, Reply
 from conformance.message import Message
 
-Does = Literal["500", "hang", "good", "400", "empty", "close"]
+Does = Literal["500", "hang", "good", "400", "empty", "close", "block"]
+"""`block`: while that connection is open nobody else is served (below HTTP only)."""
 
 
 class Mutation(msgspec.Struct, frozen=True, kw_only=True):

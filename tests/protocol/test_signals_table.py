@@ -266,6 +266,16 @@ def test_x_ev_9_x_ev_10_at_the_vtn_what_cannot_be_sent_is_refused_with_a_sentenc
         instructions.check(wrong)
 
 
+def test_x_ev_9_at_the_vtn_a_signal_that_there_is_not_is_never_published() -> None:
+    """However it was made."""
+    wrong = replace(order("SIMPLE/level"), kind=TABLE_TYPE["delta"])
+
+    with pytest.raises(InvalidData, match="SIMPLE goes with level"):
+        instructions.check(wrong)
+    with pytest.raises(InvalidData, match="cannot be published"):
+        instructions.event(wrong, VEN1, NOON)
+
+
 def test_a_unit_of_another_signal_is_refused_when_it_is_said() -> None:
     with pytest.raises(InvalidData, match=r"CHARGE_STATE/delta needs energyReal or energyApparent .* got powerReal"):
         signal("CHARGE_STATE/delta", start=NOON, every=HOUR, values=(1,), to=(VEN1,), unit="powerReal")

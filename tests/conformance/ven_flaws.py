@@ -1,0 +1,10 @@
+"""For each case of a VEN, what makes it fail."""
+
+from __future__ import annotations
+
+from tests.conformance.ven_flaw import Table
+from tests.conformance.ven_flaws_event import EVENT
+from tests.conformance.ven_flaws_party import PARTY
+from tests.conformance.ven_flaws_report import REPORTS
+
+FLAWS: Table = {**PARTY, **EVENT, **REPORTS}
