@@ -24,6 +24,7 @@ import json
 import re
 import shlex
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,6 +37,9 @@ from conformance.operator import EventWish, Refused, ReportWish, SignalWish
 from conformance.subject import Places
 
 WITHIN_S = 10.0
+
+UP_WITHIN_S = 5.0
+"""So long after the VTN listens its own interface may begin to."""
 
 Value = str | int | float | bool | None
 
@@ -128,7 +132,7 @@ class Adapter:
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         tls = ssl.create_default_context() if parts.scheme == "https" else None
         sent = http.request_bytes(path, headers, raw, method=method)
-        answer = await http.exchange(url, (sent,), tls=tls, within_s=WITHIN_S)
+        answer = await _answer(url, sent, tls)
         if answer.status >= 300:
             said = f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}"
             raise Refused(said) if answer.status < 500 else ValueError(said)
@@ -158,6 +162,18 @@ class Adapter:
 
         kept = re.sub(r"\{\?(\w+)\}(.*?)\{/\1\}", lambda found: found[2] if _is_said(values, found[1]) else "", text)
         return re.sub(r"\{([\w:.\-]+)\}", one, self._at(kept))
+
+
+async def _answer(url: str, sent: bytes, tls: ssl.SSLContext | None) -> http.Answer:
+    """What the interface answers. OSError if it does not; one that listens later than the VTN itself is waited for."""
+    until = time.monotonic() + UP_WITHIN_S
+    while True:
+        try:
+            return await http.exchange(url, (sent,), tls=tls, within_s=WITHIN_S)
+        except http.NoAnswer as error:
+            if not isinstance(error.__cause__, ConnectionRefusedError) or time.monotonic() > until:
+                raise OSError(f"{url}: {error}") from error
+            await asyncio.sleep(0.1)
 
 
 def _is_said(values: dict[str, Value], name: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from conformance import cases, report
+from conformance import cases, files, report
 from conformance.case import CASES, Case, Mode, Role
 from conformance.rules import RULES
 from conformance.run import Plan, chosen, run
@@ -209,7 +209,7 @@ def _one(settings: SubjectSettings, plan: Plan, folder: Path, *, as_json: bool) 
         signed=settings.signed,
         took_s=time.monotonic() - began,
     )
-    report.write(whole, results, out)
+    files.write(whole, results, out)
     if as_json:
         click.echo(msgspec.json.encode(whole).decode())
     else:

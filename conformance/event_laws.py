@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
+from conformance import clock
 from conformance.case import Failed
 from conformance.events_seen import EventSeen, SignalSeen, events_of
 from conformance.message import Message, Path
@@ -204,7 +205,7 @@ def age_s(text: str, now: datetime) -> float:
 
 def fresh(message: Message) -> Iterator[Fault]:
     """X-EV-3, of a message that has just come."""
-    now = datetime.now(UTC)
+    now = clock.now()
     for event in events_of(message):
         if abs((now - event.created).total_seconds()) > FRESH_S:
             path = f"{event.path}/ei:eventDescriptor/ei:createdDateTime"

@@ -87,16 +87,18 @@ async def connected(
 
 async def read(reader: asyncio.StreamReader) -> Answer:
     """The next answer of a connection. Raises what `exchange` makes a NoAnswer of."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = head.split("\r\n")
-    version, status, *_ = first.split(" ", 2)
-    if not version.startswith("HTTP/"):
-        raise ValueError(f"the answer begins with {first[:40]!r}")
-    headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line))
-    if status == "100":
-        return await read(reader)
-    answer = Answer(status=int(status), headers=headers, body=b"", version=version)
-    return msgspec.structs.replace(answer, body=await _body(reader, answer))
+    while True:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.split("\r\n")
+        version, status, *_ = first.split(" ", 2)
+        if not version.startswith("HTTP/"):
+            raise ValueError(f"the answer begins with {first[:40]!r}")
+        if status == "100":
+            continue
+        fields = (line.partition(":") for line in lines if line)
+        headers = tuple((name.strip(), value.strip()) for name, _, value in fields)
+        answer = Answer(status=int(status), headers=headers, body=b"", version=version)
+        return msgspec.structs.replace(answer, body=await _body(reader, answer))
 
 
 async def _body(reader: asyncio.StreamReader, answer: Answer) -> bytes:
@@ -106,10 +108,20 @@ async def _body(reader: asyncio.StreamReader, answer: Answer) -> bytes:
         return await _chunks(reader)
     length = answer.header("Content-Length")
     if length is None:
-        return await reader.read(MAX_ANSWER_BYTES)
+        return await _until_closed(reader)
     if int(length) > MAX_ANSWER_BYTES:
         raise ValueError(f"the answer is {length} bytes long")
     return await reader.readexactly(int(length))
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> bytes:
+    pieces, total = [], 0
+    while piece := await reader.read(MAX_ANSWER_BYTES):
+        pieces.append(piece)
+        total += len(piece)
+        if total > MAX_ANSWER_BYTES:
+            raise ValueError("the answer never ends")
+    return b"".join(pieces)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from conformance.report import Report
 from conformance.rules import RULES, known
 from conformance.verdict import Evidence, Result, Seen
-
-if TYPE_CHECKING:
-    from conformance.report import Report
 
 FOLDER = Path(__file__).parent
 

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from conformance import template
-from conformance.case import Failed, Mode, expect_code, expect_kind
+from conformance.case import Failed, Mode, expect, expect_code, expect_kind
 from conformance.identity import Identity
 from conformance.listen import Arrived, Reply
 from conformance.message import SERVICES, Message
@@ -37,12 +37,9 @@ class PlayVen(Caller):
         sign: Sign | None = None,
         address: str = "",
         pause_s: float = 0.25,
-        patience: float = 1.0,
     ) -> None:
-        """`patience` stretches every wait for something of the VTN's, or shortens it."""
-        super().__init__(url, record, tls=tls, within_s=within_s * patience, sign=sign)
+        super().__init__(url, record, tls=tls, within_s=within_s, sign=sign)
         self.identity, self.mode, self.address, self.pause_s = identity, mode, address, pause_s
-        self.patience = patience
         self.ven_id = ""
         self.registration_id = ""
         self.vtn_id = ""
@@ -137,23 +134,22 @@ class PlayVen(Caller):
 
     async def receive(self, kind: str, *, where: Where = lambda message: True, within_s: float = 8.0) -> Message:
         """The next payload of that kind from the VTN, by poll or push; what else comes is answered. Failed in time."""
-        within_s *= self.patience
-        try:
-            async with asyncio.timeout(within_s):
-                return await (self._polled(kind, where) if self.mode == "pull" else self._pushed(kind, where))
-        except TimeoutError:
+        if (found := await self._within(kind, where, within_s)) is None:
             how = "a poll's answer" if self.mode == "pull" else "a push"
-            raise Failed(f"{kind} as {how} within {within_s:g} s", "it did not come") from None
+            raise Failed(f"{kind} as {how} within {within_s:g} s", "it did not come")
+        return found
 
     async def nothing(self, kind: str, *, where: Where = lambda message: True, for_s: float = 2.0) -> None:
         """No such payload comes for so long."""
+        found = await self._within(kind, where, for_s)
+        expect(found is None, f"no {kind}", "there came one", found, ".")
+
+    async def _within(self, kind: str, where: Where, limit_s: float) -> Message | None:
         try:
-            found = await self.receive(kind, where=where, within_s=for_s)
-        except Failed as failed:
-            if failed.actual == "it did not come":
-                return
-            raise
-        raise Failed(f"no {kind}", "there came one", found, ".")
+            async with asyncio.timeout(limit_s):
+                return await (self._polled(kind, where) if self.mode == "pull" else self._pushed(kind, where))
+        except TimeoutError:
+            return None
 
     async def _polled(self, kind: str, where: Where) -> Message:
         while True:

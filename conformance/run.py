@@ -145,6 +145,7 @@ class _Worker:
     def __init__(self, settings: SubjectSettings, plan: Plan, out: Path) -> None:
         self.settings, self.plan, self.out = settings, plan, out
         self.sightings: Sightings = {}
+        self.by_hand: list[Ven] = []
 
     @contextlib.asynccontextmanager
     async def lane(self, number: int) -> AsyncIterator[RunCase]:
@@ -157,7 +158,7 @@ class _Worker:
                 yield lambda case: self._case(case, lambda record: open_vtn(record, case))
         else:
             async with contextlib.AsyncExitStack() as stack:
-                lane = _VenLane(self.settings, folder, authority, stack)
+                lane = _VenLane(self.settings, folder, authority, stack, self.by_hand)
                 yield lambda case: self._case(case, lambda record: lane.ven(record, case))
 
     @contextlib.asynccontextmanager
@@ -227,26 +228,29 @@ class _VenLane:
     """The VEN under test: a process for each case where there is a command, else one by hand for all of them."""
 
     def __init__(
-        self, settings: SubjectSettings, folder: Path, authority: Authority | None, stack: contextlib.AsyncExitStack
+        self,
+        settings: SubjectSettings,
+        folder: Path,
+        authority: Authority | None,
+        stack: contextlib.AsyncExitStack,
+        by_hand: list[Ven],
     ) -> None:
         self.settings, self.folder, self.authority, self.stack = settings, folder, authority, stack
+        self.by_hand = by_hand
         self.number = 0
-        self.before: Ven | None = None
+        self.own: Identity | None = None
+        if authority is not None:
+            self.own = authority.issue("vtn")
+            authority.issue("ven")
+            authority.issue("ven-rsa", kind="rsa")
 
     @contextlib.asynccontextmanager
     async def ven(self, record: Record, case: Case) -> AsyncIterator[Ven]:
         """A played VTN, and the VEN that is started for it when the case says so."""
         self.number += 1
         settings, authority = self.settings, self.authority
-        own = (
-            authority.issue("vtn")
-            if authority is not None
-            else Identity(name="vtn", cert=settings.cert, key=settings.key)
-        )
+        own = self.own or Identity(name="vtn", cert=settings.cert, key=settings.key)
         ca = authority.certificate if authority is not None else settings.ca
-        if authority is not None:
-            authority.issue("ven")
-            authority.issue("ven-rsa", kind="rsa")
         server = own.server(ca) if ca else None
         async with contextlib.AsyncExitStack() as stack:
             process = contextlib.AsyncExitStack()
@@ -275,7 +279,7 @@ class _VenLane:
                 parameters=settings.parameters,
                 sign=_sign(own) if settings.signed else None,
                 client_tls=own.client(ca, check_hostname=settings.check_hostname) if ca else None,
-                before=self.before,
+                before=self.by_hand[-1] if self.by_hand else None,
                 identity=own,
                 authority=authority,
                 ca=ca,
@@ -287,7 +291,7 @@ class _VenLane:
             if not settings.start:
                 at = settle()
                 ven.operator = ven_operator_of(settings.operator, at)
-                self.before = ven
+                self.by_hand[:] = [ven]
             yield ven
 
 

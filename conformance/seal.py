@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
 from conformance import template
+from conformance.clock import now
 from conformance.identity import Identity
 from conformance.message import NAMESPACES, Element, Message
 from conformance.play import Sign
@@ -64,7 +64,7 @@ def sealed(
 
 def _now() -> str:
     """To the millisecond: a subject that was started in this very second knows that this is later."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def fault(message: Message) -> str:

@@ -91,7 +91,6 @@ class Vtn:
             tls=self.tls(who),
             sign=self.sealer(who) if seals and self.sealer is not None else None,
             pause_s=float(self.parameters.get("poll_pause_s", 0.25)),
-            patience=float(self.parameters.get("patience", 1.0)),
         )
         if ven.mode == "push":
             tls = who.server(self.ca) if self.ca else None
@@ -231,7 +230,7 @@ class Ven(PlayVtn):
         if old is not None and self.pushes:
             await self.push(self.write("oadrRequestReregistration"))
             return
-        within_s = float(self.parameters.get("register_within_s", 60.0))
+        within_s = float(self.parameters.get("register_within_s", 20.0))
         try:
             async with asyncio.timeout(within_s):
                 while not any(one.kind in ("oadrPoll", "oadrCreatePartyRegistration") for one in self.heard):

@@ -141,8 +141,7 @@ async def slow_body(endpoint: Endpoint) -> None:
     step = max(len(body) // 10, 1)
     async with _open(endpoint, endpoint.head(f"Content-Length: {len(body)}")) as (reader, writer):
         for start in range(0, len(body), step):
-            writer.write(body[start : start + step])
-            await writer.drain()
+            await _said(writer, body[start : start + step])
             await endpoint.alive()
             await asyncio.sleep(SLOW_S / 10)
         answer = await _answer(reader)
@@ -215,6 +214,15 @@ async def _open(endpoint: Endpoint, said: bytes) -> AsyncIterator[Pair]:
         writer.write(said)
         await writer.drain()
         yield reader, writer
+
+
+async def _said(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Send one more piece. Failed if the connection is there no longer."""
+    try:
+        writer.write(piece)
+        await writer.drain()
+    except ConnectionError as error:
+        raise Failed("a connection that stays open until the whole body came", f"{type(error).__name__}: {error}") from None
 
 
 async def _answer(reader: asyncio.StreamReader) -> http.Answer:

@@ -305,7 +305,7 @@ async def error_is_survived(ven: Ven) -> None:
 
 @case(
     "ven.report.history-both",
-    rules=("304", "510"),
+    rules=("304", "510", "X-REP-7"),
     certification=("R1_3130",),
     says="History of a power and an energy point is sent with both rIDs.",
     sends="HISTORY_USAGE of the first real-power and real-energy points, the 60 minutes before now",

@@ -59,6 +59,24 @@ async def is_cancelled(ven: Ven) -> None:
 
 
 @case(
+    "ven.report.cancelled-without-last",
+    rules=("345",),
+    says="Without reportToFollow no last report comes after the cancellation.",
+    sends="oadrCancelReport with reportToFollow false for a report every 60 s",
+    expects="oadrCanceledReport 200, and no oadrUpdateReport after it",
+)
+async def cancelled_without_last(ven: Ven) -> None:
+    await ven.bootstrapped()
+    offer, name = offer_of(ven, USAGE), fresh("report")
+    await ordered(ven, wanted(name, offer, granularity_s=offer.step_s, back_s=60))
+    # Data that were there at once may be under way.
+    await asyncio.sleep(DRAINED_S)
+    before = len(ven.heard)
+    expect_code(await cancelled(ven, name), "200")
+    await silent(ven, name, after=before)
+
+
+@case(
     "ven.report.cancelled-with-last",
     rules=("345",),
     certification=("R1_3045",),

@@ -257,7 +257,7 @@ async def granularity_too_fine(ven: Ven) -> None:
 
 @case(
     "ven.report.history-with-granularity",
-    rules=("33",),
+    rules=("33", "X-REP-7"),
     level=SHOULD,
     says="A request for history with a granularity or a reportBackDuration is refused.",
     sends="a HISTORY_USAGE with granularity and reportBackDuration of a minute",

@@ -74,6 +74,15 @@ async def poll_rate(ven: Ven) -> None:
 
 async def bears(ven: Ven, reply: Callable[[], Reply]) -> None:
     """Each poll is answered so for a while: the VEN does not hammer, comes back by itself, and does its work again."""
+    await does_not_hammer(ven, reply)
+    after = len(ven.heard)
+    del ven.answers["oadrPoll"]
+    await back(ven, after=after)
+    await still_takes_events(ven)
+
+
+async def does_not_hammer(ven: Ven, reply: Callable[[], Reply]) -> None:
+    """Each poll is answered so for a while, and few come."""
     await ven.bootstrapped()
     await ven.hears("oadrPoll")
     before = len(ven.heard)
@@ -82,39 +91,56 @@ async def bears(ven: Ven, reply: Callable[[], Reply]) -> None:
     await asyncio.sleep(WATCH_S)
     count = len(ven.heard) - before
     expect(count <= most(ven, WATCH_S), f"{most(ven, WATCH_S)} requests at most in {WATCH_S:g} s", str(count))
-    after = len(ven.heard)
-    del ven.answers["oadrPoll"]
-    await back(ven, after=after)
-    await still_takes_events(ven)
 
 
-_STATUSES = {
-    400: "is refused",
-    401: "is not known",
-    403: "is turned away",
-    404: "finds nothing",
-    406: "is not acceptable",
-    413: "says too much",
-    500: "hears of an error",
-    501: "hears that it is not implemented",
-    502: "hears of a bad gateway",
-    503: "hears that nobody has time",
-}
+def _status(code: int) -> Reply:
+    return Reply(status=code, body=b"no", headers=(("Content-Type", "text/plain"),))
 
-for _status, _what in _STATUSES.items():
+
+for _status_code in (500, 502, 503):
 
     @case(
-        f"ven.transport.status-{_status}",
+        f"ven.transport.status-{_status_code}",
         rules=("53",),
-        says="A VEN bears an error of HTTP: it does not hammer, and comes back by itself.",
-        sends=f"HTTP {_status} to each poll for a while: the VEN {_what}; then right answers and an event",
+        says="A VEN bears an error of its VTN: it tries again after a pause, and does not hammer.",
+        sends=f"HTTP {_status_code} to each poll for a while; then right answers and an event",
         expects="few requests meanwhile; then polls, and an answer to the event",
         modes=("pull",),
         negative=True,
-        within_s=60,
+        within_s=120,
     )
-    async def status(ven: Ven, code: int = _status) -> None:
-        await bears(ven, lambda: Reply(status=code, body=b"no", headers=(("Content-Type", "text/plain"),)))
+    async def passing(ven: Ven, code: int = _status_code) -> None:
+        await bears(ven, lambda: _status(code))
+
+
+for _status_code in (400, 401, 403, 404, 406, 413, 501):
+
+    @case(
+        f"ven.transport.status-{_status_code}",
+        rules=("53",),
+        says="What is turned away for good is not tried again at once.",
+        sends=f"HTTP {_status_code} to each poll for a while",
+        expects="few requests",
+        modes=("pull",),
+        negative=True,
+    )
+    async def lasting(ven: Ven, code: int = _status_code) -> None:
+        await does_not_hammer(ven, lambda: _status(code))
+
+    @case(
+        f"ven.transport.status-{_status_code}-passes",
+        rules=("53",),
+        says="A VEN whose polls were turned away for good polls again one day: nobody has to go there.",
+        sends=f"HTTP {_status_code} to each poll for a while; then right answers and an event",
+        expects="polls again within back_within_s (75 s), and an answer to the event",
+        level=SHOULD,
+        modes=("pull",),
+        negative=True,
+        slow=True,
+        within_s=180,
+    )
+    async def passes(ven: Ven, code: int = _status_code) -> None:
+        await bears(ven, lambda: _status(code))
 
 
 def _raw(*lines: str, body: bytes = b"") -> Callable[[], Reply]:
@@ -172,6 +198,9 @@ _FAULTS: tuple[tuple[str, str, Callable[[], Reply]], ...] = (
     ),
 )
 
+_HOPELESS = ("redirect", "oversize", "flood")
+"""A VEN may take these for answers that will not get better, and wait for long."""
+
 for _name, _what, _reply in _FAULTS:
 
     @case(
@@ -182,10 +211,28 @@ for _name, _what, _reply in _FAULTS:
         expects="few requests meanwhile; then polls, and an answer to the event",
         modes=("pull",),
         negative=True,
-        within_s=60,
+        slow=_name in _HOPELESS,
+        within_s=120,
     )
     async def no_answer(ven: Ven, reply: Callable[[], Reply] = _reply) -> None:
         await bears(ven, reply)
+
+
+for _name, _what, _reply in _FAULTS:
+    if _name not in _HOPELESS:
+        continue
+
+    @case(
+        f"ven.transport.few-{_name}",
+        rules=("53", "33"),
+        says="An answer that is none is no reason to ask again at once.",
+        sends=f"{_what}, to each poll for a while",
+        expects="few requests",
+        modes=("pull",),
+        negative=True,
+    )
+    async def few(ven: Ven, reply: Callable[[], Reply] = _reply) -> None:
+        await does_not_hammer(ven, reply)
 
 
 for _code in ("450", "452", "459", "463", "469"):
@@ -199,7 +246,7 @@ for _code in ("450", "452", "459", "463", "469"):
         expects="few requests meanwhile; then polls, and an answer to the event",
         modes=("pull",),
         negative=True,
-        within_s=60,
+        within_s=120,
     )
     async def refusal(ven: Ven, code: str = _code) -> None:
         await ven.bootstrapped()
@@ -215,7 +262,7 @@ for _code in ("450", "452", "459", "463", "469"):
     expects="few requests meanwhile; then polls, and an answer to the event",
     modes=("pull",),
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def wrong_type(ven: Ven) -> None:
     body = ven.write("oadrResponse", request_id="")
@@ -231,7 +278,7 @@ async def wrong_type(ven: Ven) -> None:
     expects="few requests meanwhile; then polls, and an answer to the event",
     modes=("pull",),
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def hangs(ven: Ven) -> None:
     await ven.bootstrapped()
@@ -278,7 +325,7 @@ async def hangs_for_good(ven: Ven) -> None:
     expects="requests again, and an answer to the event",
     modes=("pull",),
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def absent(ven: Ven) -> None:
     await ven.bootstrapped()
@@ -297,7 +344,7 @@ async def absent(ven: Ven) -> None:
     sends="nobody at the VTN's address when the VEN is started; then the VTN",
     expects="the whole bootstrap",
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def absent_at_the_start(ven: Ven) -> None:
     if not ven.starts:
@@ -307,7 +354,7 @@ async def absent_at_the_start(ven: Ven) -> None:
     await asyncio.sleep(WATCH_S)
     expect(not ven.heard, "nothing", "a request to nobody")
     await again(ven)
-    await ven.bootstrapped(within_s=float(ven.parameters.get("back_within_s", 30)))
+    await ven.bootstrapped(within_s=float(ven.parameters.get("back_within_s", 75)))
 
 
 @case(
@@ -317,7 +364,7 @@ async def absent_at_the_start(ven: Ven) -> None:
     sends="HTTP 503 to all that the VEN says for a while; then right answers",
     expects="few requests meanwhile; then the whole bootstrap",
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def refused_at_the_start(ven: Ven) -> None:
     answers = dict(ven.answers)
@@ -332,7 +379,7 @@ async def refused_at_the_start(ven: Ven) -> None:
     ven.answers.update(answers)
     ven.heard.clear()
     ven.paths.clear()
-    await ven.bootstrapped(within_s=float(ven.parameters.get("back_within_s", 30)))
+    await ven.bootstrapped(within_s=float(ven.parameters.get("back_within_s", 75)))
 
 
 @case(
@@ -344,7 +391,7 @@ async def refused_at_the_start(ven: Ven) -> None:
     level=SHOULD,
     modes=("pull",),
     negative=True,
-    within_s=60,
+    within_s=120,
 )
 async def retry_with_pause(ven: Ven) -> None:
     await ven.bootstrapped()
@@ -364,7 +411,7 @@ async def retry_with_pause(ven: Ven) -> None:
     sends="an oadrDistributeEvent without events to each of thirty polls; then an event",
     expects="the VEN polls on without delay; an answer to the event",
     modes=("pull",),
-    within_s=60,
+    within_s=120,
 )
 async def endless_queue(ven: Ven) -> None:
     await ven.bootstrapped()

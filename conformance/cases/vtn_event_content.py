@@ -27,6 +27,7 @@ MANY = 24
 async def none(vtn: Vtn) -> None:
     ven = await vtn.registered()
     events = await listed(ven)
+    expect_kind(events, "oadrDistributeEvent")
     expect_absent(events, "./oadr:oadrEvent")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from conformance import clock
 from conformance import event_laws as laws
 from conformance.case import MUST, SHOULD, NotSupported, case, expect, expect_code
 from conformance.events_seen import EventSeen, event_of, events_of
@@ -133,7 +133,7 @@ async def listed_through_startafter(vtn: Vtn) -> None:
     event = event_of(message, event_id)
     if event.end is None:
         return
-    await asyncio.sleep(max((event.end - datetime.now(UTC)).total_seconds(), 0) + laws.EDGE_S)
+    await asyncio.sleep(max((event.end - clock.now()).total_seconds(), 0) + laws.EDGE_S)
     after = event_of(await listed(ven), event_id)
     expect(after.number == 0, "modificationNumber 0", str(after.number))
     expect(after.status in ("active", "completed"), "active or completed", after.status)

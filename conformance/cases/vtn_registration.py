@@ -239,7 +239,7 @@ async def report_only_events(vtn: Vtn) -> None:
     level=SHOULD,
     says="A VEN that registers with oadrXmlSignature is answered by signed messages from then on.",
     sends="a signed oadrCreatePartyRegistration with oadrXmlSignature true, then a signed oadrRequestEvent",
-    expects="a signed oadrDistributeEvent 200; a VTN without signatures refuses the registration",
+    expects="a signed answer 200; a VTN without signatures refuses the registration",
 )
 async def xml_signature(vtn: Vtn) -> None:
     ven = await vtn.ven()
@@ -251,4 +251,4 @@ async def xml_signature(vtn: Vtn) -> None:
         raise NotSupported(f"the VTN refuses oadrXmlSignature: {created.code}")
     ven.adopt(created)
     events = await listed(ven)
-    expect(events.signed, "a signed oadrDistributeEvent", "one without ds:Signature", events, ".")
+    expect(events.signed, "a signed answer", "one without ds:Signature", events, ".")

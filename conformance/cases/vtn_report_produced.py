@@ -79,6 +79,8 @@ async def produce_metadata_twice(vtn: Vtn) -> None:
         said = found.text("./ei:reportRequestID") or ""
         expect(said in counts, " or ".join(names), said, found, "./ei:reportRequestID")
         counts[said] += 1
+        said_so_far = ", ".join(f"{name} {count} times" for name, count in counts.items())
+        expect(counts[said] <= 4, "both requests served in turn", said_so_far, found, "./ei:reportRequestID")
 
 
 def _pending(message: Message) -> set[str]:

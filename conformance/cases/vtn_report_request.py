@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from conformance import template
+from conformance import clock, template
 from conformance.case import case, expect, expect_code, expect_kind
 from conformance.operator import ReportWish, in_
 from conformance.play_ven import POINTS, PlayVen, described, metadata
@@ -252,7 +252,7 @@ for _name, _id, _rids, _past_s, _what in _PAST:
             expect(length(said) == ZERO, "zero", said, asked.message, asked.path)
         begins = asked.text("ei:reportSpecifier/ei:reportInterval/xcal:properties/xcal:dtstart/xcal:date-time")
         expect(begins is not None, "a reportInterval", "none", asked.message, asked.path)
-        away = abs(datetime.fromisoformat(begins or "") - datetime.now(UTC) + timedelta(seconds=past_s))
+        away = abs(datetime.fromisoformat(begins or "") - clock.now() + timedelta(seconds=past_s))
         expect(away < timedelta(minutes=2), f"dtstart {past_s} s ago", str(begins), asked.message, asked.path)
         await taken(ven, report_of(asked, name="HISTORY_USAGE"))
 

@@ -118,8 +118,13 @@ _SAYS = {
     "nonsense": "A value is one of its type.",
 }
 
+IDS_ONLY = ("oadrPoll", "oadrQueryRegistration", "oadrCancelPartyRegistration", "oadrCancelOpt")
+"""Payloads of ids alone, of which any text is one: there is no nonsense in them."""
+
 for _kind, _write in WRITERS.items():
     for _sort, _change in _CHANGES:
+        if _sort == "nonsense" and _kind in IDS_ONLY:
+            continue
 
         @case(
             f"vtn.schema.{_kind}-{_sort}",
@@ -135,7 +140,10 @@ for _kind, _write in WRITERS.items():
         ) -> None:
             endpoint = await of_vtn(vtn)
             ven = vtn.vens[0]
-            for name, raw in faulty(write(ven), change):
+            faults = tuple(faulty(write(ven), change))
+            if not faults:
+                raise LookupError(f"the schema forbids nothing of that in {kind}")
+            for name, raw in faults:
                 exchange = await ven.try_(raw, SERVICES.get(kind, "EiReport"))
                 try:
                     refused(exchange)

@@ -56,6 +56,9 @@ def ack_faults(ack: Ack) -> Iterator[str]:
         yield f"an effective power of {ack.effective_kw} kW"
 
 
+_NEVER_BELOW_0 = ("can_reduce_kwh", "can_raise_kwh", "accuracy_kw")
+
+
 def reading_faults(reading: Measurement, now: datetime, descriptor: Descriptor | None = None) -> Iterator[str]:
     """What is impossible in `reading`, given who made it."""
     if not aware(reading.at):
@@ -71,6 +74,7 @@ def reading_faults(reading: Measurement, now: datetime, descriptor: Descriptor |
         "soc_percent": reading.soc_percent or 0.0,
         "can_reduce_kwh": reading.can_reduce_kwh or 0.0,
         "can_raise_kwh": reading.can_raise_kwh or 0.0,
+        "accuracy_kw": reading.accuracy_kw or 0.0,
     }
     wrong = [f"{name} {value}" for name, value in numbers.items() if not finite(value)]
     yield from wrong
@@ -80,7 +84,7 @@ def reading_faults(reading: Measurement, now: datetime, descriptor: Descriptor |
         yield f"min_kw {reading.min_kw:g} above max_kw {reading.max_kw:g}"
     if not 0 <= (reading.soc_percent or 0.0) <= 100:
         yield f"soc_percent {reading.soc_percent:g}"
-    yield from (f"{name} below 0" for name in numbers if name.startswith("can_") and numbers[name] < 0)
+    yield from (f"{name} below 0" for name in numbers if name in _NEVER_BELOW_0 and numbers[name] < 0)
     yield from load_faults(reading.load_control)
     if descriptor is not None and descriptor.metering == "device":
         largest_kw = max(abs(descriptor.min_kw), abs(descriptor.max_kw))

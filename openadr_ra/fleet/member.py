@@ -152,6 +152,7 @@ def finite(new: Measurement, last: Measurement | None) -> Measurement | None:
             can_reduce_kwh=_number(new.can_reduce_kwh, 0.0),
             can_raise_kwh=_number(new.can_raise_kwh, 0.0),
             load_control=usable(new.load_control),
+            accuracy_kw=_number(new.accuracy_kw),
         )
     if last is None:
         return None
@@ -168,7 +169,11 @@ def live_readings(resource: ResourceId, measured: Measurement) -> Iterator[Readi
     for quantity, value in values.items():
         if value is not None:
             yield Reading(
-                series=live_series(resource, quantity), start=measured.at, value=value, quality=measured.quality
+                series=live_series(resource, quantity),
+                start=measured.at,
+                value=value,
+                quality=measured.quality,
+                accuracy=measured.accuracy_kw if quantity == "kw" else None,
             )
 
 

@@ -202,7 +202,27 @@ def event_text(detail: EventDetail) -> str:
         (f"at ({here})", "by", "what", "detail"),
         ((moment(entry.at), entry.by, entry.what, entry.detail) for entry in detail.journal),
     )
-    return "\n".join((*lines, "", asked, "", history))
+    return "\n".join((*lines, "", asked, "", _versions(detail, here), "", history))
+
+
+def _versions(detail: EventDetail, here: str) -> str:
+    """When each version was at each VEN."""
+    heads = ("VEN", "modification", f"sent ({here})", "received", "answered", "opt 受託", "in effect from")
+    return table(
+        heads,
+        (
+            (
+                one.ven_id,
+                str(one.modification),
+                moment(one.sent_at),
+                moment(one.received_at),
+                moment(one.answered_at),
+                one.opt or NOTHING,
+                moment(one.effective_at),
+            )
+            for one in detail.versions
+        ),
+    )
 
 
 def event_said(view: EventView, did: str) -> str:

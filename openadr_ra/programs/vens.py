@@ -278,7 +278,9 @@ def _value(sample: Sample | None) -> str:
     if sample is None:
         return NOTHING
     doubt = "" if sample.quality == GOOD else f" {sample.quality.removeprefix('Quality ')}"
-    return number(sample.value, 3) + doubt
+    spread = "" if sample.accuracy is None else f" ±{sample.accuracy:g}"
+    sure = "" if sample.confidence in (None, 100) else f" ({sample.confidence} %)"
+    return number(sample.value, 3) + spread + sure + doubt
 
 
 def availability_text(said: Iterable[OwnAvailability]) -> str:

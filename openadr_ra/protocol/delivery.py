@@ -162,12 +162,21 @@ def _point(
     series = by_series.get(f"live/{point}", [])
     if point.endswith(".kwh"):
         return _register(point, start, series)
-    mean = value(start, end, power=_around(series, start, end))
+    near = _around(series, start, end)
+    mean = value(start, end, power=near)
     if mean.kw is None:
         last = _last(series, end)
         number, quality = (last.value, COMM_FAILURE) if last is not None else (0.0, NO_VALUE)
         return ReportPayload(rid=point, confidence=0, value=number, quality=quality)
-    return ReportPayload(rid=point, confidence=round(100 * mean.coverage), value=mean.kw, quality=mean.quality)
+    confidence = round(100 * mean.coverage)
+    return ReportPayload(
+        rid=point, confidence=confidence, accuracy=_accuracy(near), value=mean.kw, quality=mean.quality
+    )
+
+
+def _accuracy(samples: Sequence[Reading]) -> float | None:
+    """A mean is no more accurate than the worst of its samples, for they may all be wrong in one direction."""
+    return max((each.accuracy for each in samples if each.accuracy is not None), default=None)
 
 
 def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPayload:

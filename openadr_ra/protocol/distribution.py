@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, SignalNotSupported
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import signals
-from openadr_ra.protocol.distribution_version import version
+from openadr_ra.protocol.distribution_version import effect, version
 from openadr_ra.protocol.messages import CreatedEvent, CreateOpt, DistributeEvent, Message
 from openadr_ra.protocol.model import (
     ALWAYS,
     CANCELLED,
+    OPT_IN,
     EventId,
     OptType,
     QualifiedEventId,
@@ -208,7 +209,9 @@ def delivered(before: Distribution, after: Distribution, ven: str, now: datetime
     """Journal entries for the versions that were handed out for the first time between two distributions."""
     for name, item in after.items():
         if name not in before or before[name].delivered < item.delivered:
-            detail = version(item.delivered, item.revision)
+            # Where no answer is wanted, it is in effect with nothing more said.
+            follows = None if item.response_required == ALWAYS else _effective(item.event, now)
+            detail = version(item.delivered, item.revision) + effect(follows)
             yield Entry(subject=f"event/{name}", at=now, by=ven, what="sent", detail=detail)
 
 
@@ -255,17 +258,29 @@ def answer(
                 by=message.ven_id,
                 # Rule 206: the journal is asked for the opt that counts once the event is forgotten here.
                 what=item.opt if item.opt == taken.opt else f"{item.opt} not counted",
-                detail=_detail(item, taken),
+                detail=_detail(item, taken, now),
             )
         )
     return given, tuple(entries), error
 
 
-def _detail(item: EventResponse, held: Given) -> str:
+def _detail(item: EventResponse, held: Given, now: datetime) -> str:
     text = version(item.event.modification, held.revision)
     if item.code != OK:
         text += f", code {item.code}"
+    if item.opt == held.opt == OPT_IN:
+        text += effect(_effective(held.event, now))
     return f"{text}: {item.description[:200]}" if item.description else text
+
+
+def _effective(event: Event, now: datetime) -> datetime | None:
+    """From when on a VEN that agrees at `now` follows this version: its start, or at once; None if that is over by then.
+
+    How it spreads its start or its end by startafter (rules 30, 65) nobody tells us.
+    """
+    if event.status == CANCELLED:
+        return now
+    return max(event.period.start, now) if now < events.listed_until(event) else None
 
 
 def _take(given: Distribution, item: EventResponse) -> Given:
@@ -293,12 +308,13 @@ def qualify(
     if held is None or held.event.modification != event.modification:
         raise InvalidId(f"event {event.event_id} has no modification {event.modification} here")
     item = replace(held, answered=held.event.modification, opt=message.opt, code=OK, by_opt=True)
+    follows = effect(_effective(held.event, now)) if message.opt == OPT_IN else ""
     entry = Entry(
         subject=f"event/{held.event.id}",
         at=now,
         by=message.ven_id,
         what=message.opt,
-        detail=f"{version(held.event.modification, held.revision)} by oadrCreateOpt, {message.reason}",
+        detail=f"{version(held.event.modification, held.revision)}{follows} by oadrCreateOpt, {message.reason}",
     )
     return given | {held.event.id: item}, entry
 

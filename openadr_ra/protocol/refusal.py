@@ -68,7 +68,7 @@ def blank(error: OadrError) -> Response:
 def unreadable(error: WireError) -> Response:
     """What goes with an HTTP error, for some peers read it: the code, the element that is wrong, and no more."""
     named = f": see {error.element}" if error.element else ""
-    return Response(result=Result(code=error.code, description=f"not an acceptable OpenADR 2.0b message{named}"[:250]))
+    return Response(result=Result(code=error.code, description=f"not an acceptable OpenADR 2.0b message{named}"))
 
 
 def refused_with(reply: Message) -> Result | None:

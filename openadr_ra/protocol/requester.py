@@ -326,7 +326,8 @@ def running(requester: Requester, pending: tuple[ReportRequestId, ...]) -> Reque
 def readings(requester: Requester, message: UpdateReport, ven_id: VenId) -> tuple[Requester, tuple[Reading, ...]]:
     """The values of an update, in kW and kWh. Raises InvalidId for a request or an rID that was never asked (rule 304).
 
-    Points are matched by rID alone, whatever the report type says: certified VENs register `reading`, too.
+    Requests are matched by their id and points by rID alone, whatever the report calls itself and whatever the report type
+    says: certified VENs register `reading`, too.
     """
     found: list[Reading] = []
     for report in message.reports:
@@ -363,6 +364,7 @@ def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription
                 raise InvalidId(f"rID {payload.rid} was not asked for in report request {item.request.id}")
             point = points.get(payload.rid)
             unit = point.unit if point is not None else None
+            accuracy = None if payload.accuracy is None else scaled(unit, payload.accuracy)
             for suffix, number in _numbers(payload):
                 yield Reading(
                     series=f"{prefix}{payload.rid}{suffix}",
@@ -371,6 +373,8 @@ def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription
                     value=scaled(unit, number),
                     quality=payload.quality or GOOD,
                     revision=revision,
+                    confidence=payload.confidence,
+                    accuracy=None if suffix else accuracy,
                 )
 
 

@@ -87,7 +87,7 @@ class Reading(Value, frozen=True, kw_only=True, gc=False):
     """A value over [start, start + span); span zero is a sample. A later `revision` of the same span replaces it.
 
     `series` names whose value it is: `<owner>/<quantity>`, see `report.py`. Power in kW, energy registers in kWh,
-    state of charge in percent.
+    state of charge in percent. `confidence` in percent and `accuracy`, in the value's unit, are what its source said of it.
     """
 
     series: str
@@ -96,6 +96,8 @@ class Reading(Value, frozen=True, kw_only=True, gc=False):
     value: float
     quality: Quality = GOOD
     revision: int = 0
+    confidence: int | None = None
+    accuracy: float | None = None
 
 
 class Feed(Value, frozen=True, kw_only=True, gc=False):

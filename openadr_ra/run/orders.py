@@ -45,6 +45,7 @@ from openadr_ra.protocol.model import (
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
 from openadr_ra.run.order import MAX_CONTEXT_CHARACTERS, MAX_EVERY_S, Context, Kind, Order, Other, VenName
+from openadr_ra.run.versions import EventVersion, versions
 
 # The console is built on the hall alone, so what it has to tell apart is handed on from here.
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Entry",
     "EventDetail",
     "EventId",
+    "EventVersion",
     "EventView",
     "InvalidData",
     "InvalidId",
@@ -107,10 +109,12 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventDetail(EventView, frozen=True, kw_only=True):
-    """An event with each VEN's opt for the newest modification (None: not answered yet), and what happened to it."""
+    """An event with each VEN's opt for the newest modification (None: not answered yet), and what happened to it; of that,
+    `versions` has when each version was sent, received, answered and in effect."""
 
     opts: dict[VenId, OptType | None]
     journal: tuple[Entry, ...]
+    versions: tuple[EventVersion, ...] = ()
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -210,7 +214,8 @@ def detail(
     held: Instruction, now: datetime, opts: dict[VenId, OptType | None], journal: tuple[Entry, ...]
 ) -> EventDetail:
     """`view` with what its VENs said."""
-    return EventDetail(**msgspec.structs.asdict(view(held, now)), opts=opts, journal=journal)
+    shown = msgspec.structs.asdict(view(held, now))
+    return EventDetail(**shown, opts=opts, journal=journal, versions=versions(journal))
 
 
 def report(event_id: EventId, rows: Iterable[ResponseRow], *, band: float) -> Report:

@@ -84,12 +84,16 @@ class HistoryOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """The value of a span, or at an instant; kW and kWh where the unit is one of real power or energy."""
+    """The value of a span, or at an instant; kW and kWh where the unit is one of real power or energy. `confidence` in
+    percent and `accuracy` in the value's unit are what its source said of it.
+    """
 
     start: datetime
     duration_s: float
     value: float
     quality: Quality
+    confidence: int | None = None
+    accuracy: float | None = None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +160,8 @@ def _sample(reading: Reading) -> Sample:
         duration_s=reading.span / timedelta(seconds=1),
         value=reading.value,
         quality=reading.quality,
+        confidence=reading.confidence,
+        accuracy=reading.accuracy,
     )
 
 

@@ -224,18 +224,25 @@ class VenDesk(ABC):
         self._posted((key,))
 
     async def measured(
-        self, resource: str, *, kw: float | None = None, kwh: float | None = None, at: datetime | None = None
+        self,
+        resource: str,
+        *,
+        kw: float | None = None,
+        kwh: float | None = None,
+        accuracy_kw: float | None = None,
+        at: datetime | None = None,
     ) -> None:
         """What a resource of ours does: its power, and what its energy register (net import) reads; now, unless `at`.
+        The power may be wrong by `accuracy_kw`.
 
         Raises InvalidData for what is no number.
         """
         when = self._clock.now() if at is None else at
-        values: tuple[tuple[Quantity, float | None], ...] = (("kw", kw), ("kwh", kwh))
+        values: tuple[tuple[Quantity, float | None, float | None], ...] = (("kw", kw, accuracy_kw), ("kwh", kwh, None))
         await self.store.record(
             [
-                Reading(series=live_series(ResourceId(resource), quantity), start=when, value=value)
-                for quantity, value in values
+                Reading(series=live_series(ResourceId(resource), quantity), start=when, value=value, accuracy=accuracy)
+                for quantity, value, accuracy in values
                 if value is not None
             ]
         )

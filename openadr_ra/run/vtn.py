@@ -39,6 +39,7 @@ from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.vens import VenDesk
+from openadr_ra.run.versions import EventVersion, versions
 from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import Downstream, NodeSettings, read
@@ -338,6 +339,10 @@ class Vtn(VenDesk):
             and entry.by in vens
             and revision_of(entry.detail) == order.modification
         }
+
+    async def versions(self, event_id: str) -> tuple[EventVersion, ...]:
+        """When each version of the event was sent to each VEN, received, answered and in effect."""
+        return versions(await self.journal(instructions.key((await self.event(event_id)).id)))
 
     async def report(self, event_id: str) -> tuple[ResponseRow, ...]:
         """Asked, accepted, delivered, deviation, in band or not: per VEN, resource and interval, and in sum."""

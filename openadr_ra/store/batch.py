@@ -154,8 +154,9 @@ def held(key: Key, state: State, kind: type[S]) -> S:
 def check(readings: Sequence[Reading]) -> None:
     """Raises InvalidData for a value that is no finite number and for a span that runs backwards."""
     for reading in readings:
-        if not isfinite(reading.value):
-            raise InvalidData(f"{reading.series} at {reading.start} is {reading.value}, which is no value to store")
+        for value in (reading.value, reading.accuracy or 0.0):
+            if not isfinite(value):
+                raise InvalidData(f"{reading.series} at {reading.start} is {value}, which is no value to store")
         if reading.span < timedelta(0):
             raise InvalidData(f"{reading.series} at {reading.start} has a span that ends before it starts")
 

@@ -18,7 +18,7 @@ from openadr_ra.store.rows import instant, micros
 from openadr_ra.store.world import Row, Waiting, World
 
 TOUCHING = """
-SELECT start, span, value, quality, revision FROM readings
+SELECT start, span, value, quality, revision, confidence, accuracy FROM readings
 WHERE series = ? AND start >= ? AND start < ? AND (start >= ? OR start + span > ?)
 ORDER BY start, span
 """
@@ -133,7 +133,8 @@ class Queries:
             return
         number, longest_us = known
         bounds = (number, start_us - longest_us, end_us, start_us, start_us)
-        for began_us, span_us, value, quality, revision in self._connection.execute(TOUCHING, bounds):
+        found = self._connection.execute(TOUCHING, bounds)
+        for began_us, span_us, value, quality, revision, confidence, accuracy in found:
             yield Reading(
                 series=name,
                 start=instant(began_us),
@@ -141,6 +142,8 @@ class Queries:
                 value=value,
                 quality=self._quality(quality),
                 revision=revision,
+                confidence=confidence,
+                accuracy=accuracy,
             )
 
     def _quality(self, code: int) -> Quality:

@@ -27,9 +27,10 @@ INSERT INTO series (name, longest) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET longest = max(longest, excluded.longest)
 """
 _RECORD = """
-INSERT INTO readings (series, start, span, value, quality, revision) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO readings (series, start, span, value, quality, revision, confidence, accuracy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (series, start, span) DO UPDATE SET
-    value = excluded.value, quality = excluded.quality, revision = excluded.revision
+    value = excluded.value, quality = excluded.quality, revision = excluded.revision,
+    confidence = excluded.confidence, accuracy = excluded.accuracy
 WHERE excluded.revision > revision
 """
 _ENTER = "INSERT INTO journal (subject, at, actor, what, detail) VALUES (?, ?, ?, ?, ?)"
@@ -109,11 +110,12 @@ class Statements:
         self._connection.executemany(_REMEMBER, ((nonce, micros(until)) for nonce, until in nonces.items()))
         self._connection.execute(_FORGET, (micros(newest),))
 
-    def _reading(self, reading: Reading) -> tuple[int, int, int, float, int, int]:
+    def _reading(self, reading: Reading) -> tuple[int | float | None, ...]:
         span_us = span_micros(reading.span)
         series = self._series_number(reading.series, span_us)
         quality = self._quality_number(reading.quality)
-        return series, micros(reading.start), span_us, reading.value, quality, reading.revision
+        sure = reading.confidence, reading.accuracy
+        return series, micros(reading.start), span_us, reading.value, quality, reading.revision, *sure
 
     def _series_number(self, name: str, span_us: int) -> int:
         number, longest_us = self._series.get(name, (0, -1))

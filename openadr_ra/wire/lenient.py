@@ -143,7 +143,7 @@ def _visit(element: Draft, ledger: _Ledger) -> None:
         element.attributes, element.text = {}, ""
         return
     if len(element.attributes) > MAX_ATTRIBUTES:
-        raise _refusal(f"{short(element.tag)} has more than {MAX_ATTRIBUTES} attributes")
+        raise _refusal(f"{short(element.tag)} has more than {MAX_ATTRIBUTES} attributes", short(element.tag))
     if element.attributes:
         ledger.run(ATTRIBUTES, element)
         _refuse_attributes(element)
@@ -151,7 +151,7 @@ def _visit(element: Draft, ledger: _Ledger) -> None:
         _visit_holder(element, ledger)
         return
     if element.source is not None and len(element.source):
-        raise _refusal(f"{short(element.tag)} holds elements")
+        raise _refusal(f"{short(element.tag)} holds elements", short(element.tag))
     ledger.run(LEAVES.get(kind, ()), element)
 
 
@@ -187,7 +187,7 @@ def _misplaced(element: Draft, parent: Draft) -> WireError:
             return _refusal(f"{name} stands in {short(parent.tag)}", name)
 
 
-def _refusal(reason: str, element: str) -> WireError:
+def _refusal(reason: str, element: str = "") -> WireError:
     why = f"not schema-valid, and not certain what is meant: {reason}"
     return WireError(why, code=InvalidData.code, element=element)
 

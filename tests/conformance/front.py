@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 from tests.conformance.wrongs import Front
@@ -13,48 +12,87 @@ from tests.conformance.wrongs import Front
 FIRST_BYTES = 256 * 1024
 FIRST_WITHIN_S = 0.05
 """So long the first bytes are collected before they are judged."""
+PIECE = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-BROKEN = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
+_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n"
+SAID = {
+    "500": b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n",
+    "good": _OK + b"Content-Length: 0\r\n\r\n",
+    "close": b"",
+    "garbage": b"\x00\xff\xfe this is no HTTP \r\n\r\n" * 3,
+    "negative": _OK + b"Content-Length: -7\r\n\r\n<oadr/>",
+}
+"""What is answered at once, before the connection ends."""
 
 
 @contextlib.asynccontextmanager
 async def fronted(url: str, flaw: Front) -> AsyncIterator[str]:
     """The URL at which the subject is met from now on."""
-    behind = urlsplit(url)
-    tasks: set[asyncio.Task[None]] = set()
-    spoilt = False
-    free = asyncio.Event()
-    free.set()
+    door = _Door(url, flaw)
+    server = await asyncio.start_server(door.met, "127.0.0.1", 0)
+    try:
+        yield f"{door.behind.scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in door.tasks:
+            task.cancel()
+        await asyncio.gather(*door.tasks, return_exceptions=True)
 
-    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal spoilt
+
+class _Door:
+    """Who comes is let through, or not."""
+
+    def __init__(self, url: str, flaw: Front) -> None:
+        self.behind, self.flaw = urlsplit(url), flaw
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.spoilt = False
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (task := asyncio.current_task()) is not None:
-            tasks.add(task)
+            self.tasks.add(task)
         try:
             first = await _first(reader)
-            if spoilt or re.search(flaw.on.encode(), first, re.DOTALL):
-                spoilt = flaw.after
-                if flaw.does == "block":
-                    free.clear()
-                await _spoil(flaw, reader, writer)
-                free.set()
+            if self.spoilt or self.flaw.meets(first):
+                self.spoilt = self.flaw.after
+                await self._spoil(reader, writer)
             else:
-                await free.wait()
-                await _through(first, reader, writer, behind.hostname or "127.0.0.1", behind.port or 80)
+                await self.free.wait()
+                await self._through(first, reader, writer)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
 
-    server = await asyncio.start_server(met, "127.0.0.1", 0)
-    try:
-        yield f"{behind.scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _spoil(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.flaw.does == "block":
+            with self._held():
+                await _until_gone(reader)
+            return
+        if self.flaw.does in SAID:
+            writer.write(SAID[self.flaw.does])
+            await writer.drain()
+            return
+        await _talk(self.flaw.does, writer)
+        await _until_gone(reader)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Nobody else is served."""
+        self.free.clear()
+        try:
+            yield
+        finally:
+            self.free.set()
+
+    async def _through(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, mine = await asyncio.open_connection(self.behind.hostname, self.behind.port)
+        try:
+            mine.write(first)
+            await asyncio.gather(_carried(reader, mine), _carried(theirs, writer))
+        finally:
+            mine.close()
 
 
 async def _first(reader: asyncio.StreamReader) -> bytes:
@@ -67,25 +105,27 @@ async def _first(reader: asyncio.StreamReader) -> bytes:
     return found
 
 
-async def _spoil(flaw: Front, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    if flaw.does in ("hang", "block"):
-        while await reader.read(FIRST_BYTES):
-            pass
-        return
-    if flaw.does != "close":
-        writer.write(GOOD if flaw.does == "good" else BROKEN)
+async def _until_gone(reader: asyncio.StreamReader) -> None:
+    while await reader.read(FIRST_BYTES):
+        pass
+
+
+async def _talk(how: str, writer: asyncio.StreamWriter) -> None:
+    """Say something that has no end, or promise more than is said; `hang`: nothing."""
+    if how == "lie":
+        writer.write(_OK + b"Content-Length: 100000\r\n\r\n<oadr")
         await writer.drain()
-
-
-async def _through(
-    first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
-) -> None:
-    theirs, mine = await asyncio.open_connection(host, port)
-    try:
-        mine.write(first)
-        await asyncio.gather(_carried(reader, mine), _carried(theirs, writer))
-    finally:
-        mine.close()
+    elif how == "flood":
+        writer.write(_OK + b"Transfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(PIECE)
+            await writer.drain()
+    elif how == "drip":
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"X-More: 1\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
 
 
 async def _carried(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -148,7 +148,7 @@ def _belongs(event: TinyEvent, now: datetime, wrong: Wrong) -> bool:
         return _still_cancelled(event, now, wrong)
     if found == "far" and wrong("forgets the far"):
         return False
-    if found != "completed" or end is None or wrong("keeps the completed"):
+    if found != "completed" or end is None or wrong("keeps the completed") or wrong("never completed"):
         return True
     return now < end + timedelta(seconds=event.wish.startafter_s) and not wrong("drops the tail")
 
@@ -226,7 +226,7 @@ def _signal(event: TinyEvent, signal: SignalWish, state: str, now: datetime, num
     if wrong("current always") or wrong("current is the first"):
         current = signal.values[0]
     if wrong("current is the last"):
-        current = signal.values[-1] + 1
+        current = signal.values[-1] + 10
     return template.fill(
         "signal",
         intervals=_intervals(signal.values, wish.every_s, wrong),
@@ -248,6 +248,7 @@ UNITS: dict[str, tuple[str, str, str]] = {
         for sort, unit in zip(_SORTS, ("W", "VA", "VAR"), strict=True)
     },
     **{name: ("oadr", name, "JPY") for name in _MONEY},
+    "temperature": ("oadr", "temperature", "celsius"),
 }
 _ALTERNATING = (
     "<power:powerAttributes><power:hertz>50</power:hertz><power:voltage>200</power:voltage><power:ac>true</power:ac>"

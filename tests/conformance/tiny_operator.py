@@ -9,7 +9,7 @@ import msgspec
 from conformance.operator import EventWish, Refused, ReportWish
 from tests.conformance import tiny_events, tiny_reports
 from tests.conformance.tiny_party import Asked, Party, TinyEvent
-from tests.conformance.tiny_state import State
+from tests.conformance.tiny_state import Maker, State
 
 
 class TinyOperator:
@@ -21,7 +21,7 @@ class TinyOperator:
     async def create_event(self, wish: EventWish) -> str:
         vtn = self.vtn
         tiny_events.check(wish, vtn.events.values(), vtn.wrong)
-        event = TinyEvent(id=vtn.fresh("event"), wish=wish, made=datetime.now(UTC))
+        event = TinyEvent(id=vtn.fresh("event"), wish=wish, made=clock.now())
         vtn.events[event.id] = event
         vtn.events_changed(event)
         return event.id
@@ -70,11 +70,13 @@ class TinyOperator:
         if vtn.wrong("same request id"):
             name = "tiny-report"
         asked = Asked(wish=wish, points=tiny_reports.points_of(wish, party, vtn.wrong))
-        party.asked[name] = asked
-        vtn.tell(
-            party, lambda: vtn.write("oadrCreateReport", party, requests=tiny_reports.asking(name, asked, vtn.wrong))
-        )
+        if not vtn.wrong("periodic ends before it begins"):
+            party.asked[name] = asked
+        self._tell(party, lambda: vtn.write("oadrCreateReport", party, requests=tiny_reports.asking(name, asked)))
         return name
+
+    def _tell(self, party: Party, maker: Maker) -> None:
+        self.vtn.tell(party, *(maker,) * (3 if self.vtn.wrong("asks again and again") else 1))
 
     async def cancel_report(self, ven_id: str, request_id: str, *, to_follow: bool) -> None:
         vtn, party = self.vtn, self._party(ven_id)
@@ -83,17 +85,16 @@ class TinyOperator:
             raise Refused(f"there is no request {request_id}")
         follows = to_follow and not vtn.wrong("no final update")
         over = not follows and not vtn.wrong("updates after the end")
-        party.asked[request_id] = msgspec.structs.replace(asked, closing=follows, over=over)
-        vtn.tell(
-            party,
-            lambda: vtn.write("oadrCancelReport", party, report_request_ids=(request_id,), to_follow=to_follow),
+        for name, one in tuple(party.asked.items()):
+            if name == request_id or vtn.wrong("one cancellation ends all"):
+                party.asked[name] = msgspec.structs.replace(one, closing=follows, over=over)
+        self._tell(
+            party, lambda: vtn.write("oadrCancelReport", party, report_request_ids=(request_id,), to_follow=to_follow)
         )
 
     async def request_reregistration(self, ven_id: str) -> None:
         party = self._party(ven_id)
-        times = 3 if self.vtn.wrong("asks again and again") else 1
-        for _ in range(times):
-            self.vtn.tell(party, lambda: self.vtn.write("oadrRequestReregistration", party))
+        self._tell(party, lambda: self.vtn.write("oadrRequestReregistration", party))
 
     async def cancel_registration(self, ven_id: str) -> None:
         party = self._party(ven_id)

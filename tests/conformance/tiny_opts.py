@@ -30,7 +30,7 @@ def check(message: Message, party: Party, event: TinyEvent | None) -> None:
             raise Refusal("459", f"{name} in available")
     _check_target(message, party, event)
     made = datetime.fromisoformat(message.text("./ei:createdDateTime") or "")
-    if abs((datetime.now(UTC) - made).total_seconds()) > CREATED_WITHIN_S:
+    if abs((clock.now() - made).total_seconds()) > CREATED_WITHIN_S:
         raise Refusal("459", "made long ago")
 
 

@@ -74,6 +74,8 @@ class Party(msgspec.Struct, kw_only=True):
     changed: str = ""
     """The event that was changed last."""
     polls: int = 0
+    spoilt: bool = False
+    """Did it report something that was refused?"""
     polled_since: bool = False
     """Was there a poll since the last oadrDistributeEvent?"""
     plain: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -34,12 +35,13 @@ ReportSwitch = Literal[
     "follows up unasked",
     "nothing to follow",
     "asks for anything",
-    "asks for another",
     "same request id",
     "request id 0",
     "no final update",
     "updates after the end",
     "takes one update only",
+    "periodic ends before it begins",
+    "one cancellation ends all",
 ]
 
 Wrong = Callable[[ReportSwitch], bool]
@@ -115,6 +117,8 @@ def check_update(report: Element, party: Party) -> None:
     found = set(texts(report, ".//oadr:oadrReportPayload/ei:rID"))
     if not found <= set(asked.points):
         raise Refusal("452", f"rIDs {sorted(found)}")
+    if any(not math.isfinite(float(one)) for one in texts(report, ".//ei:payloadFloat/ei:value")):
+        raise Refusal("454", "no number")
     if found != set(asked.points):
         raise Refusal("459", "RID count mismatch")
 
@@ -165,7 +169,7 @@ def points_of(wish: ReportWish, party: Party, wrong: Wrong) -> tuple[str, ...]:
     return points
 
 
-def asking(request: str, asked: Asked, wrong: Wrong) -> str:
+def asking(request: str, asked: Asked) -> str:
     """An oadrReportRequest."""
     wish = asked.wish
     return template.fill(
@@ -200,6 +204,7 @@ def check_request(request: Element, party: Party, wrong: Wrong) -> Wanted:
         return Wanted(name=name, back_s=back_s, metadata=True)
     points = texts(request, "ei:reportSpecifier/ei:specifierPayload/ei:rID")
     unknown = specifier != tiny_own.SPECIFIER or not set(points) <= set(tiny_own.POINTS)
-    if unknown and not wrong("takes any request"):
+    step_s = length_s(text(request, "ei:reportSpecifier/xcal:granularity/xcal:duration"))
+    if (unknown or 0 < step_s < tiny_own.SHORTEST_S) and not wrong("takes any request"):
         raise Refusal("452", f"{specifier} {points} is not on offer")
     return Wanted(name=name, back_s=back_s, points=tuple(points))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 from conformance.message import Element, Message
@@ -124,7 +125,8 @@ class Services(State):
     # -- EiReport, the VEN reports -------------------------------------------------------------------------------
 
     def register_report(self, message: Message, party: Party) -> bytes:
-        offers = tiny_reports.offered(message)
+        with self._noted(party):
+            offers = tiny_reports.offered(message)
         party.offers = {**party.offers, **offers} if self.wrong("adds to the metadata") else offers
         party.resources = set() if self.wrong("resources are unknown") else tiny_reports.resources(message)
         if self.wrong("metadata after the VEN's"):
@@ -136,11 +138,23 @@ class Services(State):
 
     def update_report(self, message: Message, party: Party) -> bytes:
         reports = message.all("./oadr:oadrReport")
-        for report in reports:
-            tiny_reports.check_update(report, party)
+        with self._noted(party):
+            for report in reports:
+                tiny_reports.check_update(report, party)
         for request in {text(report, "ei:reportRequestID") for report in reports}:
             tiny_reports.updated(party, request, self.wrong)
         return self.write("oadrUpdatedReport", party, request_id=message.request_id)
+
+    @contextlib.contextmanager
+    def _noted(self, party: Party) -> Iterator[None]:
+        """What is refused inside is held against the VEN, where the VTN holds a grudge."""
+        if party.spoilt and self.wrong("holds a grudge"):
+            raise Refusal("459", "once too often")
+        try:
+            yield
+        except Refusal:
+            party.spoilt = True
+            raise
 
     # -- EiReport, the VTN reports -------------------------------------------------------------------------------
 
@@ -153,6 +167,8 @@ class Services(State):
     def requested(self, message: Message, party: Party) -> None:
         requests = message.all("./oadr:oadrReportRequest")
         wanted = [tiny_reports.check_request(one, party, self.wrong) for one in requests]
+        if len({one.name for one in wanted}) < len(wanted) and not self.wrong("takes any request id"):
+            raise Refusal("459", "one reportRequestID twice")
         for one in wanted[:1] if self.wrong("one request only") else wanted:
             party.owed[one.name] = one.back_s
             self._report(party, one)

@@ -28,8 +28,8 @@ PUSH_WITHIN_S = 3.0
 
 OwnSwitch = Literal[
     "tells ids to anybody",
-    "a query registers",
     "a query unregisters",
+    "a query tells another id",
     "new ids each time",
     "the same registration",
     "only the first registration",
@@ -82,9 +82,10 @@ OwnSwitch = Literal[
     "resources are unknown",
     "expands entities",
     "fetches entities",
-    "cut by comments",
     "takes what is no message",
     "no schema",
+    "refuses by oadrResponse",
+    "holds a grudge",
 ]
 
 Switch = OwnSwitch | EventSwitch | ReportSwitch | SealSwitch
@@ -144,11 +145,11 @@ class State:
         """In the order of a payload, those that belong into one now."""
         everybody = self.wrong("one queue for all")
         mine = [one for one in self.events.values() if everybody or one.wish.ven_id == party.ven_id]
-        return tiny_events.listed(mine, datetime.now(UTC), self.wrong)
+        return tiny_events.listed(mine, clock.now(), self.wrong)
 
     def distribution(self, party: Party, *, request_id: str | None = None, limit: int | None = None) -> bytes:
         """An oadrDistributeEvent as of now; what is cancelled in it counts as sent."""
-        now = datetime.now(UTC)
+        now = clock.now()
         shown = tiny_events.limited(self.events_of(party), limit, self.wrong)
         if self.wrong("only what changed") and request_id is None:
             shown = [one for one in shown if one.id == party.changed]
@@ -183,7 +184,7 @@ class State:
 
     def repeat_due(self, party: Party) -> bool:
         """Is a cancellation to be brought again?"""
-        before = datetime.now(UTC) - timedelta(seconds=REPEAT_S)
+        before = clock.now() - timedelta(seconds=REPEAT_S)
         return any(
             one.cancelled and one.sent > 0 and one.told is not None and one.told < before
             for one in self.events_of(party)

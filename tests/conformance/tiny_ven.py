@@ -12,8 +12,10 @@ from conformance.template import fill
 from tests.conformance import tiny_ven_reports as reports
 from tests.conformance.tiny_ven_delivery import VenDelivery
 from tests.conformance.tiny_ven_events import Word, readable
-from tests.conformance.tiny_ven_state import BAD, Answer
-from tests.conformance.ven_wrongs import Deaf
+from tests.conformance.tiny_ven_state import BAD, LONGEST_PAUSE_S, Answer
+
+NOBODY_S = 5.0
+"""A VEN without a registration sits still for so long at a time."""
 
 CHECKED_VEN_ID = {
     "oadrCreateReport",
@@ -42,9 +44,13 @@ class TinyVen(VenDelivery):
         """Register, and poll if that is the way; until cancelled."""
         if self.wrong("query first"):
             await self.say("oadrQueryRegistration")
+        if self.wrong("never registers"):
+            return
         if not self.kept.active:
             await self.register()
         else:
+            if self.wrong("mixes ids"):
+                self.kept.ven_id = "mixed"
             for asked in tuple(self.kept.asked.values()):
                 self.serve_report(asked)
         while True:
@@ -58,6 +64,8 @@ class TinyVen(VenDelivery):
 
     @property
     def pause_s(self) -> float:
+        if not self.kept.active:
+            return NOBODY_S
         if self.wrong("polls too often"):
             return self.kept.poll_s / 5
         return self.kept.poll_s * 30.0 if self.wrong("polls seldom") else self.kept.poll_s
@@ -79,16 +87,19 @@ class TinyVen(VenDelivery):
             ven_name="tiny",
             pull="true" if self.mode == "pull" else "false",
         )
-        if created.code != "200" or created.kind != "oadrCreatedPartyRegistration":
+        refused = created.code != "200" and not self.wrong("registers whatever is said")
+        if refused or self.deaf_to(created) is not None or created.kind != "oadrCreatedPartyRegistration":
             return await self._refused(again=again)
         before = kept.registration_id
         kept.active, kept.registration_id = True, created.text("./ei:registrationID") or ""
-        if not self.wrong("keeps its own venID") or not kept.ven_id:
-            kept.ven_id = created.text("./ei:venID") or kept.ven_id
+        kept.ven_id = created.text("./ei:venID") or kept.ven_id
+        if self.wrong("keeps its own venID"):
+            kept.ven_id = self.assigned_id or "own-name"
         kept.vtn_id = created.text("./ei:vtnID") or ""
         self._adopt_frequency(created)
-        if kept.registration_id != before:
+        if kept.registration_id != before or self.wrong("forgets at each registration"):
             self._forget()
+        self.deaf |= again and self.wrong("deaf after registering again")
         if kept.registration_id != before or self.wrong("offers again"):
             await self._bootstrap()
         return None
@@ -114,9 +125,14 @@ class TinyVen(VenDelivery):
         self.kept.opts.clear()
 
     async def _bootstrap(self) -> None:
-        if not self.wrong("offers nothing at first"):
+        if not self.wrong("offers nothing at first") and not (self.offered_before and self.wrong("offers once")):
             await self.offer()
-        if not self.report_only and not self.wrong("asks for no events"):
+        self.offered_before = True
+        asks = not self.report_only or self.wrong("has events though it only reports")
+        if self.wrong("asks for no events") or (self.asked_before and self.wrong("asks once")):
+            return
+        self.asked_before = True
+        if asks:
             answer = await self.say("oadrRequestEvent")
             if answer.kind == "oadrDistributeEvent" and not self.wrong("no answer to what it asked for"):
                 await self._told(answer)
@@ -132,31 +148,46 @@ class TinyVen(VenDelivery):
         if answer.has("./oadr:oadrReportRequest") and not self.wrong("no first requests"):
             own = self.wrong("acknowledges first requests by its own id")
             reply = self._create_reports(answer, self.fresh("request") if own else asked.request_id)
-            await self._deliver(reply)
+            await self.deliver(reply)
 
     # -- polls ---------------------------------------------------------------------------------------------------
 
     async def _poll_round(self) -> None:
         """One poll, and more as long as they bring something (rule 500)."""
-        while self.kept.active:
+        drained = False
+        while self.kept.active and not self.given_up:
             answer = await self.say("oadrPoll")
+            if answer.kind == "oadrCreateReport" and self.wrong("loses reports of a queue") and drained:
+                continue
+            drained = True
             if answer.kind in ("", "oadrResponse"):
-                if answer.code == "463":
-                    await self.register(anew=True)
-                if not self.wrong("drains for ever") or not answer.kind:
+                await self._no_news(answer)
+                if self.wrong("hammers"):
+                    await asyncio.sleep(0.02)
+                elif not self.wrong("drains for ever") or not answer.kind:
                     return
                 continue
             await self._told(answer)
             if self.wrong("never drains"):
                 return
 
+    async def _no_news(self, answer: Message) -> None:
+        """A poll brought nothing, or a refusal: a registration that the VTN does not know is made anew, now and then."""
+        odd = not answer.kind or answer.code[:1] == "4" or "xml" not in (answer.header("Content-Type") or "")
+        self.given_up |= odd and self.wrong("gives up polls")
+        at_s = asyncio.get_running_loop().time()
+        if answer.code == "463" and at_s >= self.anew_at_s:
+            self.anew_at_s = at_s + LONGEST_PAUSE_S
+            await self.register(anew=True)
+
     async def _told(self, message: Message) -> None:
         """Hear what an answer of the VTN brings, and post what is to be said to it."""
         answer = self.hear(message)
         if answer is not None:
-            await self._deliver(answer)
+            await self.deliver(answer)
 
-    async def _deliver(self, answer: Answer) -> None:
+    async def deliver(self, answer: Answer) -> None:
+        """Post an answer to its service, and do what follows."""
         if answer.raw:
             service = "EiOpt" if self.wrong("answers by the wrong service") else answer.service
             await self.send(answer.raw, service)
@@ -171,10 +202,12 @@ class TinyVen(VenDelivery):
         """What is to be said to a message of the VTN, and done after that. None: nothing."""
         if self.deaf:
             return None
-        for flaw in self.flaws:
-            if isinstance(flaw, Deaf) and flaw.concerns(message):
-                return self._answer(message, flaw.code) if flaw.code else None
+        if (flaw := self.deaf_to(message)) is not None:
+            return self._answer(message, flaw.code) if flaw.code else None
         if code := self.bad(message):
+            if message.kind == "oadrCancelPartyRegistration" and self.wrong("unregistered by refused cancellations"):
+                self.unregistered()
+            self.deaf |= self.wrong("deaf after an error")
             return self._not_taken(message, code)
         match message.kind:
             case "oadrDistributeEvent":
@@ -187,7 +220,8 @@ class TinyVen(VenDelivery):
                 return self._answer(message, "200", requests=self._wishes(message))
             case "oadrUpdateReport":
                 named = set(message.texts("./oadr:oadrReport/ei:reportRequestID"))
-                good = named <= self.asked_of_vtn or self.wrong("takes any data")
+                good = named <= self.asked_of_vtn and not self.wrong("takes no data")
+                good = good or self.wrong("takes any data")
                 return self._answer(message, "200" if good else "452")
             case "oadrCancelPartyRegistration":
                 return self._cancel_registration(message)
@@ -214,7 +248,7 @@ class TinyVen(VenDelivery):
         if message.kind == "oadrCancelPartyRegistration" and not self.wrong("cancels for any id"):
             return "" if message.text("./ei:registrationID") == self.kept.registration_id else "452"
         if message.kind in ("oadrDistributeEvent", "oadrRequestEvent") and self.report_only:
-            return "451"
+            return "" if self.wrong("has events though it only reports") else "451"
         return ""
 
     def _not_taken(self, message: Message, code: str) -> Answer | None:
@@ -266,7 +300,7 @@ class TinyVen(VenDelivery):
         )
 
         async def say() -> None:
-            await self._deliver(Answer(raw=raw, service="EiEvent"))
+            await self.deliver(Answer(raw=raw, service="EiEvent"))
 
         return Answer(raw=b"", service="EiEvent", then=say)
 
@@ -278,8 +312,13 @@ class TinyVen(VenDelivery):
         codes = [reports.refusal(one, self.offered, self.kept.asked, self.wrong) for one in asked]
         code = next((one for one in codes if one), "")
         taken = () if code and not self.wrong("serves what it refused") else asked
-        for one in taken[:1] if self.wrong("serves the first only") else taken:
-            self.kept.asked[one.id] = one
+        if self.wrong("serves the first only"):
+            taken = taken[:1]
+        if self.wrong("serves the first ever only") and self.served_before:
+            taken = ()
+        self.served_before = True
+        self.deaf |= message.has(".//xcal:tolerance") and self.wrong("deaf after odd requests")
+        self.kept.asked.update((one.id, one) for one in taken)
 
         async def serve() -> None:
             for one in taken:
@@ -297,6 +336,8 @@ class TinyVen(VenDelivery):
             path = f"./oadr:oadrReport[ei:reportSpecifierID='{specifier}']/oadr:oadrReportDescription/ei:rID"
             name = self.fresh("wish")
             self.asked_of_vtn.add(name)
+            own = f"./oadr:oadrReport[ei:reportSpecifierID='{specifier}']/ei:reportName"
+            self.vtn_offers[specifier] = message.text(own) or ""
             wishes += report_request(name, specifier, message.texts(path))
         return "" if self.wrong("asks the VTN for nothing") else wishes
 
@@ -311,12 +352,13 @@ class TinyVen(VenDelivery):
         """End these reports, and send a last one of each if that is wanted (rule 345)."""
         known = [self.kept.asked[name] for name in names if name in self.kept.asked]
         if not self.wrong("cancels nothing"):
-            for name in tuple(self.kept.asked) if self.wrong("cancels all") else names:
+            ending = tuple(self.kept.asked) if self.wrong("cancels all") else names
+            for name in ending[:1] if self.wrong("cancels the first only") else ending:
                 self.end_report(name)
 
         async def last() -> None:
             wanted = (to_follow or self.wrong("always last data")) and not self.wrong("no last data")
-            for one in known if wanted else ():
+            for one in known * (2 if self.wrong("last data twice") else 1) if wanted else ():
                 await self.last_data(one)
 
         answer = self._answer(message, "200")

@@ -44,8 +44,9 @@ class VenDelivery(VenState):
     async def deliver_report(self, asked: Asked) -> None:
         """All that a request brings, until it is over; then it is pending no more."""
         start = asked.start or _second(now())
-        if not self.wrong("data at once"):
-            await until(start)
+        if self.wrong("data at once"):
+            start = min(start, _second(now()))
+        await until(start)
         if asked.specifier == METADATA:
             await self._describe(asked)
         elif asked.back_s:
@@ -82,8 +83,8 @@ class VenDelivery(VenState):
         """One update for each reportBackDuration, with what was measured in it (rule 342)."""
         end = start + timedelta(seconds=asked.duration_s) if asked.duration_s else None
         while end is None or start < end or self.wrong("data for ever"):
-            due = start + timedelta(seconds=asked.back_s)
-            await until(due + timedelta(seconds=asked.back_s) if self.wrong("late data") else due)
+            due = start + timedelta(seconds=asked.back_s * (3 if self.wrong("late data") else 1))
+            await until(due)
             await self.send_data(asked, start, asked.back_s)
             if self.wrong("data once"):
                 await asyncio.sleep(10**6)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from conformance.case import Failed
+from conformance.clock import now
 from conformance.events_seen import EventSeen, SignalSeen, events_of
 from conformance.message import Message
+from tests.conformance.tiny_ven_acts import Acts
 from tests.conformance.ven_wrongs import Flaw, Judges, Switch
 
 Wrong = Callable[[Switch], bool]
-
-IDLE_W = 120.0
-"""What the site takes when nobody asks for anything."""
 
 NEVER = 2**31
 """No modificationNumber is as high."""
@@ -66,6 +65,7 @@ class Book:
     def __init__(self, wrong: Wrong, flaws: Sequence[Flaw]) -> None:
         self.wrong = wrong
         self.judges = tuple(one for one in flaws if isinstance(one, Judges))
+        self.acts = Acts(wrong)
         self.held: dict[str, Held] = {}
         self.cancelled: dict[str, int] = {}
         self.chosen: dict[str, str] = {}
@@ -73,7 +73,8 @@ class Book:
 
     def forget(self) -> None:
         """Nothing is known any more."""
-        self.held.clear()
+        for one in tuple(self.held.values()):
+            self._drop(one)
         self.cancelled.clear()
         self.chosen.clear()
 
@@ -134,8 +135,8 @@ class Book:
                 self.cancelled[event.id] = NEVER
             return Word(event_id=event.id, number=event.number, code="450", opt="optOut")
         if event.status == "cancelled":
-            if not self.wrong("never cancels"):
-                self.held.pop(event.id, None)
+            if before is not None and not self.wrong("never cancels"):
+                self._drop(before)
             if not self.wrong("forgets the cancelled number"):
                 self.cancelled[event.id] = event.number
             return Word(event_id=event.id, number=event.number)
@@ -145,7 +146,12 @@ class Book:
         if self.wrong("no overlap") and self._overlaps(event):
             return Word(event_id=event.id, number=event.number, code="459", opt="optOut")
         self.held[event.id] = Held(event=event, opt=opt)
+        self.acts.take(event, now())
         return Word(event_id=event.id, number=event.number, opt=opt)
+
+    def _drop(self, held: Held) -> None:
+        self.acts.drop(held.event, now())
+        self.held.pop(held.event.id, None)
 
     def _overlaps(self, event: EventSeen) -> bool:
         return any(
@@ -164,32 +170,15 @@ class Book:
         if self.wrong("speaks of the cancelled"):
             words += [Word(event_id=name, number=number) for name, number in self.cancelled.items() if name not in seen]
         for one in gone:
-            del self.held[one.event.id]
+            self._drop(one)
         self.cancelled = {name: number for name, number in self.cancelled.items() if name in seen}
         if self.wrong("the missing never comes back"):
             self.cancelled.update((one.event.id, NEVER) for one in gone)
         return words
 
     def load_w(self, moment: datetime) -> float:
-        """What the site takes: the setpoint of the event that runs, by priority."""
-        if self.wrong("never acts"):
-            return IDLE_W
-        for held in sorted(self.held.values(), key=lambda one: (one.event.priority, one.event.start)):
-            if held.opt == "optIn" and (value := self._asked_w(held.event, moment)) is not None:
-                return value
-        return IDLE_W
-
-    def _asked_w(self, event: EventSeen, moment: datetime) -> float | None:
-        tests = event.test.strip().lower() not in ("", "false")
-        if tests and not self.wrong("acts on tests"):
-            return None
-        if event.status == "completed" and self.wrong("stops at early completion"):
-            return None
-        for signal in event.signals:
-            if signal.name == "LOAD_DISPATCH" and signal.unit == "powerReal":
-                late = self.wrong("acts for ever") and moment >= event.start
-                return signal.values[-1] if late else event.value_at(signal, moment)
-        return None
+        """What the site takes then."""
+        return self.acts.load_w((one.event for one in self.held.values() if one.opt == "optIn"), moment)
 
 
 def fault(event: EventSeen, message: Message, place: Place) -> str:
@@ -242,8 +231,3 @@ def readable(message: Message) -> bool:
     except Failed:
         return False
     return True
-
-
-def over(event: EventSeen, moment: datetime) -> bool:
-    """Its period and its randomised tail are behind us."""
-    return event.end is not None and moment >= event.end + timedelta(seconds=event.startafter_s)

@@ -7,6 +7,7 @@ from datetime import datetime
 from conformance import template
 from conformance.operator import Refused
 from conformance.play import seconds, utc
+from conformance.play_vtn import report_request
 from conformance.ven_operator import Availability
 from tests.conformance.tiny_ven import TinyVen
 
@@ -21,13 +22,21 @@ class TinyVenOperator:
         ven, book = self.ven, self.ven.kept.book
         if ven.wrong("no opt"):
             return
+        if ven.wrong("opts once") and event_id in book.chosen:
+            return
         held = book.held.get(event_id)
         if held is None:
             raise ValueError(f"the VEN has no event {event_id}")
         book.chosen[event_id] = opt
+        spans = template.fill("availability", spans=_span(held.event.start, 3600))
         number = held.event.number - 1 if ven.wrong("opts for the old number") else held.event.number
         await self._opt(
-            "for-event", opt, availability="", event_id=event_id, modification=max(number, 0), market_context=None
+            "for-event",
+            opt,
+            availability=spans if ven.wrong("schedule and event") else "",
+            event_id=event_id,
+            modification=max(number, 0),
+            market_context=None,
         )
 
     async def _opt(self, name: str, opt: str, *, target: str = "", **holes: str | int | None) -> None:
@@ -60,7 +69,8 @@ class TinyVenOperator:
             wish.opt,
             availability=template.fill("availability", spans="".join(_span(*one) for one in spans)),
             market_context=wish.market_context or None,
-            event_id=None,
+            event_id="some-event" if ven.wrong("schedule and event") else None,
+            modification=0,
             target="".join(f"<ei:resourceID>{one}</ei:resourceID>" for one in wish.resources),
         )
         return name
@@ -81,10 +91,18 @@ class TinyVenOperator:
     async def query_registration(self) -> None:
         if not self.ven.wrong("no query"):
             await self.ven.say("oadrQueryRegistration")
+        self.ven.deaf |= self.ven.wrong("deaf after a query")
 
     async def register_again(self) -> None:
         if not self.ven.wrong("never registers again"):
             await self.ven.register()
+
+    async def request_report(self, name: str, point: str) -> None:
+        ven = self.ven
+        for specifier, offer in ven.vtn_offers.items():
+            if offer == name:
+                request = report_request(ven.fresh("wish"), specifier, (point,))
+                await ven.say("oadrCreateReport", requests=request)
 
     async def close(self) -> None:
         return

@@ -21,6 +21,10 @@ KEPT_S = 7200
 LONGEST_S = 3600
 PAST_STEP_S = 60
 RESOURCE = "tiny-resource"
+CONTROL = (
+    "<oadr:oadrLoadControlState><oadr:oadrCapacity><oadr:oadrCurrent>1</oadr:oadrCurrent>"
+    "<oadr:oadrNormal>1</oadr:oadrNormal></oadr:oadrCapacity></oadr:oadrLoadControlState>"
+)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,10 +165,13 @@ def data(asked: Asked, offer: Offer, start: datetime, length: int, load_w: Load,
 
 def _interval(asked: Asked, offer: Offer, start: datetime, number: int, step: int, load_w: Load, wrong: Wrong) -> str:
     begins = start + timedelta(seconds=step * number)
-    rids = list(asked.rids)
+    rids = list(offer.points if wrong("all points always") else asked.rids)
     if wrong("one point less"):
         rids = rids[:-1] or rids
+    control = begins.second % 2 == 0 and wrong("load control now and then")
     payloads = "".join(_payload(rid, offer.points.get(rid, "powerReal"), begins, step, load_w) for rid in rids)
+    if control:
+        payloads = payloads.replace("</oadr:oadrManualOverride>", f"</oadr:oadrManualOverride>{CONTROL}")
     if wrong("one point more"):
         payloads += _payload("nobody-asked-for-it", "powerReal", begins, step, load_w)
     return template.fill("report_interval", start=utc(begins), duration=seconds(step), uid=number, payloads=payloads)

@@ -33,21 +33,28 @@ class Server:
             if isinstance(flaw, Chokes) and (self.choked or flaw.meets(arrived)):
                 self.choked = flaw.after
                 return flaw.reply(self.ven.sealed(self.ven.mutated(self.ven.write("oadrResponse", request_id=""))))
+        naive = self.ven.wrong("takes what is no message")
         if status := refused(arrived):
             return Reply(status=status)
         message = read(arrived)
-        if not message.kind:
-            return Reply(status=400)
+        if not message.kind or (self.ven.invalid(message) and naive):
+            return self._going(b"", message) if naive else Reply(status=400)
         return self._heard(message)
 
     def _heard(self, message: Message) -> Reply:
         ven = self.ven
         answer = ven.hear(message)
+        talks = ven.wrong("answers pushes with a body")
         if answer is None:
+            return self._going(ven.write("oadrResponse", request_id="") if talks else b"", message)
+        if answer.raw and ven.wrong("answers pushes later"):
+            ven.begin(_after(lambda: ven.deliver(answer)))
             return self._going(b"", message)
         if answer.then is not None:
             ven.begin(_after(answer.then))
         raw = answer.raw
+        if not raw and talks:
+            raw = ven.write("oadrResponse", request_id="")
         if not raw and ven.bad(message) in ("454", "459"):
             # The sender learns at once what its message is worth, though the word on its events comes by itself.
             raw = ven.write("oadrResponse", request_id=message.request_id, code=ven.bad(message))
@@ -116,7 +123,8 @@ async def living(ven: TinyVen, *, tls: ssl.SSLContext | None = None, port: int =
         bound = 0
         if ven.mode == "push":
             bound = await stack.enter_async_context(listening(Server(ven).handle, port=port, tls=tls))
-            ven.address = f"{'https' if tls else 'http'}://127.0.0.1:{bound}"
+            scheme = "https" if tls else "http"
+            ven.address = f"{scheme}://127.0.0.1:{bound}"
             for flaw in ven.flaws:
                 if isinstance(flaw, Front):
                     ven.address = await stack.enter_async_context(fronted(ven.address, flaw))

@@ -84,13 +84,20 @@ class VenState:
         self.assigned_id = assigned_id if variant == "assigned-id" else ""
         self.offered = reports.offers(min_s=SLOW_S if variant == "slow-sampling" else 1)
         self.address = ""
-        self.deaf = False
+        self.deaf = self.given_up = False
+        self.anew_at_s = 0.0
         self.requests_seen: set[str] = set()
         self.asked_of_vtn: set[str] = set()
+        self.vtn_offers: dict[str, str] = {}
+        """By reportSpecifierID, the report's name."""
         self.offered_before = self.asked_before = self.served_before = False
         self.running: dict[str, asyncio.Task[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.numbers = itertools.count(1)
+
+    def deaf_to(self, message: Message) -> Deaf | None:
+        """The flaw by which that message is not heard."""
+        return next((one for one in self.flaws if isinstance(one, Deaf) and one.concerns(message)), None)
 
     def wrong(self, switch: Switch) -> bool:
         return switch in self.switches
@@ -143,13 +150,13 @@ class VenState:
             status, answer = await self._post(raw, where)
             if status == 200:
                 self.deaf |= answer.code[:1] == "4" and self.wrong("stops at an error")
-                unheard = any(isinstance(one, Deaf) and one.concerns(answer) for one in self.flaws)
-                return Message(b"", sender="harness") if unheard else answer
+                return answer
             cannot = status in NO_SECOND_TRY or 400 <= status < 500
             if (cannot and not self.wrong("tries what cannot be")) or self.wrong("no second try"):
                 return answer
             await asyncio.sleep(0.02 if self.wrong("hammers") else pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self.given_up |= self.wrong("gives up polls")
 
     async def _post(self, raw: bytes, service: str) -> tuple[int, Message]:
         """The status, 0 without an answer, and what came back."""
@@ -164,7 +171,8 @@ class VenState:
                 )
         sent = (http.request_bytes(f"{PREFIX}/{service}", headers, body),)
         try:
-            answer = await http.exchange(self.url, sent, tls=self.tls, within_s=WITHIN_S)
+            within_s = 1e6 if self.wrong("waits for ever") else WITHIN_S
+            answer = await http.exchange(self.url, sent, tls=self.tls, within_s=within_s)
         except http.NoAnswer:
             return 0, Message(b"", sender="harness")
         return answer.status, Message(answer.body, sender="harness", headers=answer.headers)

@@ -6,5 +6,6 @@ from tests.conformance.ven_flaw import Table
 from tests.conformance.ven_flaws_event import EVENT
 from tests.conformance.ven_flaws_party import PARTY
 from tests.conformance.ven_flaws_report import REPORTS
+from tests.conformance.ven_flaws_wire import WIRE
 
-FLAWS: Table = {**PARTY, **EVENT, **REPORTS}
+FLAWS: Table = {**PARTY, **EVENT, **REPORTS, **WIRE}

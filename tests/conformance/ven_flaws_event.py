@@ -138,9 +138,7 @@ REFUSALS: Table = {
     "custom-beside-simple": (takes(CUSTOM), opts_in(CUSTOM, "460")),
     "one-bad-of-three": ("one bad spoils all", takes(f"{TARGET}/ei:venID"), "answers the first only"),
     "market-context": (takes("."), opts_in(".", "462")),
-    **{
-        f"signal-{word}": (takes(SIGNAL),) for word in ("type", "unit", "level-4", "level-between", "level-negative")
-    },
+    **{f"signal-{word}": (takes(SIGNAL),) for word in ("type", "unit", "level-4", "level-between", "level-negative")},
     **{
         word: (takes("."), "deaf after an error")
         for word in (
@@ -159,8 +157,23 @@ REFUSALS: Table = {
     "error-keeps-responses": ("any vtn", "wrong vtn by event", "deaf after an error"),
 }
 
+EFFECTS: Table = {
+    "effect-of-time": ("acts for ever", "acts at once", "first value only", "starts late"),
+    "effect-of-test": ("acts on tests",),
+    "effect-of-modification": ("keeps the first content",),
+    "effect-of-cancellation": ("never cancels", "acts on the missing"),
+    "effect-of-implied-cancel": ("acts on the missing",),
+    "effect-of-open-end": ("open end is short", "never cancels"),
+    "effect-of-startafter": ("starts late", "acts at once"),
+    "effect-of-startafter-varies": ("no randomness",),
+    "effect-of-startafter-kept": ("starts again at a change",),
+    "effect-of-randomised-end": ("never cancels",),
+    "effect-of-early-completed": ("stops at early completion",),
+    "effect-of-priority": ("priority upside down",),
+}
+
 EVENT: Table = {
     f"ven.event.{name}": flaws
-    for part in (ANSWERS, CHANGES, TARGETS, REFUSALS)
+    for part in (ANSWERS, CHANGES, TARGETS, REFUSALS, EFFECTS)
     for name, flaws in part.items()
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.ven_flaw import Table, pushed
 from tests.conformance.ven_wrongs import Deaf
-from tests.conformance.wrongs import code, drop, put, swap
+from tests.conformance.wrongs import drop, put, swap
 
 CREATE, OFFERS, OPT = "oadrCreatePartyRegistration", "oadrRegisterReport", "oadrCreateOpt"
 CANCEL, CANCELED = "oadrCancelPartyRegistration", "oadrCanceledPartyRegistration"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.conformance.ven_flaw import Table
+from tests.conformance.ven_flaw import Table, both
 from tests.conformance.ven_wrongs import Deaf
 from tests.conformance.wrongs import code, drop, put, swap
 
 OFFERS, UPDATE, TAKEN, ENDED = "oadrRegisterReport", "oadrUpdateReport", "oadrCreatedReport", "oadrCanceledReport"
 LONG_AGO = "2020-01-01T00:00:00Z"
+ASKS = "oadrRegisteredReport"
 REPORT = "//oadr:oadrReport"
 POINT = f"{REPORT}/oadr:oadrReportDescription"
 INTERVAL = f"{REPORT}/strm:intervals/ei:interval"
@@ -48,8 +49,16 @@ METADATA: Table = {
         put(OFFERS, "//oadr:oadrMinPeriod", "PT2H"),
     ),
     "metadata-holds-no-data": (
-        swap(OFFERS, "<oadr:oadrReport>", f"<oadr:oadrReport><xcal:dtstart><xcal:date-time>{LONG_AGO}</xcal:date-time></xcal:dtstart>"),
-        swap(OFFERS, "</xcal:duration></xcal:duration><oadr", "</xcal:duration></xcal:duration><ei:eiReportID>1</ei:eiReportID><oadr"),
+        swap(
+            OFFERS,
+            "<oadr:oadrReport>",
+            f"<oadr:oadrReport><xcal:dtstart><xcal:date-time>{LONG_AGO}</xcal:date-time></xcal:dtstart>",
+        ),
+        swap(
+            OFFERS,
+            "</xcal:duration></xcal:duration><oadr",
+            "</xcal:duration></xcal:duration><ei:eiReportID>1</ei:eiReportID><oadr",
+        ),
     ),
     "metadata-created": (put(OFFERS, f"{REPORT}/ei:createdDateTime", LONG_AGO),),
     "metadata-combinations": (
@@ -69,13 +78,18 @@ METADATA: Table = {
     "metadata-periodic-minute": ("metadata once",),
     "vtn-offers-nothing": (Deaf(kind=OFFERS), Deaf(kind=OFFERS, code="461")),
     "vtn-offers": (Deaf(kind=OFFERS, where="./oadr:oadrReport", code="461"),),
-    "asks-the-vtn": (
-        put("oadrRegisteredReport", "//ei:readingType", "Direct Read"),
-        put("oadrRegisteredReport", "//ei:reportRequestID", "0"),
-        put("oadrRegisteredReport", "//ei:reportRequestID", "same"),
-        put("oadrRegisteredReport", "//xcal:granularity/xcal:duration", "PT0.5S"),
-        swap("oadrRegisteredReport", "</ei:reportBackDuration>", f"</ei:reportBackDuration>{TOLERANT}"),
+    "asks-named": (put(ASKS, "//ei:reportRequestID", "0"), put(ASKS, "//ei:reportRequestID", "")),
+    "asks-what-is-on-offer": (
+        put(ASKS, "//ei:reportSpecifierID", "another"),
+        put(ASKS, "//ei:rID", "another"),
+        put(ASKS, "//xcal:granularity/xcal:duration", "PT1S"),
     ),
+    "asks-plainly": (
+        put(ASKS, "//ei:readingType", "Direct Read"),
+        swap(ASKS, "</ei:reportBackDuration>", f"</ei:reportBackDuration>{TOLERANT}"),
+    ),
+    "asks-and-gets": ("takes no data",),
+    "asks-in-vain": (both("asks the VTN for nothing", "stops at an error"),),
     "report-unknown": ("takes any data", code("oadrUpdatedReport", "459")),
     "history-storage": (put(OFFERS, f"{named('HISTORY_USAGE')}/xcal:duration/xcal:duration", "PT1H"),),
 }
@@ -122,8 +136,8 @@ END: Table = {
         drop(ENDED, "//ei:venID"),
         Deaf(kind="oadrCancelReport"),
         Deaf(kind="oadrCancelReport", code="452"),
-        "always last data",
     ),
+    "cancelled-without-last": ("always last data",),
     "cancelled-with-last": ("no last data", "last data twice"),
     "cancel-unknown": ("takes any cancellation", code(ENDED, "459")),
     "cancel-ven-id": ("takes any ven id",),
@@ -156,7 +170,10 @@ REQUESTS: Table = {
     "granularity-too-fine": ("takes any granularity",),
     "history-with-granularity": ("takes any history",),
     "request-options": (Deaf(kind="oadrCreateReport", where=".//xcal:tolerance"), "deaf after odd requests"),
-    "without-interval": ("no data", Deaf(kind="oadrCreateReport", where=".[not(.//ei:reportInterval)]", code="459")),
+    "without-interval": (
+        "no data",
+        Deaf(kind="oadrCreateReport", where="self::*[not(.//ei:reportInterval)]", code="459"),
+    ),
     "future-interval": ("data at once", "pending none"),
     "interval-ends": ("data for ever",),
     "request-id-own": (put(UPDATE, "//ei:reportRequestID", "a/b: ???"),),

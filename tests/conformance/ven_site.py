@@ -19,6 +19,8 @@ from tests.conformance.tiny_ven_operator import TinyVenOperator
 from tests.conformance.tiny_ven_server import living
 from tests.conformance.tiny_ven_state import Kept
 from tests.conformance.ven_wrongs import Flaw
+from tests.conformance.vtn_site import server_context
+from tests.conformance.wrongs import Tls
 
 ASSIGNED = "VEN-Assigned-7"
 PARAMETERS: Parameters = {"assigned_id": ASSIGNED, "setpoint_w": 1000.0}
@@ -52,9 +54,14 @@ class Site:
             assigned_id=ASSIGNED,
         )
         self.kept = tiny.kept
-        tls = self.own.server(self.ca) if self.ca else None
+        tls = None if self.authority is None else server_context(self._tls, self.authority)
         self.port = await self.process.enter_async_context(living(tiny, tls=tls, port=self.port))
         return TinyVenOperator(tiny)
+
+    @property
+    def _tls(self) -> Tls:
+        """How it speaks TLS to those who push to it."""
+        return next((one for one in self.flaws if isinstance(one, Tls)), Tls(kinds=("ec",)))
 
     async def halt(self) -> None:
         await self.process.aclose()

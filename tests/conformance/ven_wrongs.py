@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from conformance.message import NAMESPACES, Element, Message
-from tests.conformance.wrongs import Chokes, Front, Mutation
+from tests.conformance.wrongs import Chokes, Front, Mutation, Tls
 
 Switch = Literal[
     # its registration
@@ -78,8 +78,19 @@ Switch = Literal[
     "another request id each",
     "no end",
     "acts on tests",
-    "never acts",
     "acts for ever",
+    "acts at once",
+    "acts on the missing",
+    "first value only",
+    "keeps the first content",
+    "no randomness",
+    "open end is short",
+    "priority upside down",
+    "starts again at a change",
+    "starts late",
+    "gives up polls",
+    "waits for ever",
+    "takes no data",
     "no overlap",
     "any duplicate",
     "stops at early completion",
@@ -193,7 +204,7 @@ class Deaf(msgspec.Struct, frozen=True, kw_only=True):
         return message.kind == self.kind and message.has(self.where)
 
 
-Flaw = Switch | Mutation | Chokes | Front | Judges | Deaf
+Flaw = Switch | Mutation | Chokes | Front | Tls | Judges | Deaf
 
 
 def refuses(where: str, code: str = "459") -> Judges:

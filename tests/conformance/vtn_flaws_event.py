@@ -13,7 +13,6 @@ ANSWERS: Table = {
     "opt-in": ("ignores answers",),
     "opt-out": ("ignores optOut",),
     "answer-is-a-response": (
-        swap("oadrResponse", "oadrResponse", "oadrCanceledOpt", where="./ei:eiResponse[pyld:requestID='']"),
         Chokes(on="oadrCreatedEvent", does="empty"),
     ),
     "late-opt-out": ("first answer counts", "ignores optOut"),
@@ -151,6 +150,7 @@ _SIGNALS = (
     ("load_control", "x-loadcontrolcapacity", ""),
     ("load_control", "x-loadcontrolleveloffset", ""),
     ("load_control", "x-loadcontrolpercentoffset", ""),
+    ("load_control", "x-loadcontrolsetpoint", "temperature"),
 )
 _NO_UNIT = f"{_SIGNAL}/*[.//scale:siScaleCode]"
 _FOREIGN_UNIT = swap(
@@ -163,7 +163,7 @@ _FOREIGN_UNIT = swap(
 SIGNALS: Table = {
     **{
         f"signal-{name}-{kind}": (
-            put(_EVENT, f"{_SIGNAL}/ei:signalType", "x-loadControlSetpoint"),
+            put(_EVENT, f"{_SIGNAL}/ei:signalType", "delta" if kind == "level" else "level"),
             put(_EVENT, f"{_SIGNAL}/ei:signalName", "x-OTHER"),
             put(_EVENT, f"{_SIGNAL}//ei:signalPayload//ei:value", "77"),
             drop(_EVENT, _NO_UNIT) if unit else _FOREIGN_UNIT,

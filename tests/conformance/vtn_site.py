@@ -13,17 +13,17 @@ from conformance.identity import Authority, Identity, KeyKind
 from conformance.listen import Arrived, Reply
 from conformance.record import Record
 from conformance.seal import sealer
-from conformance.tested import Vtn
+from conformance.tested import Parameters, Vtn
 from conformance.verdict import Result
+from tests.conformance import tiny_own
 from tests.conformance.front import fronted
+from tests.conformance.skipping import run
 from tests.conformance.tiny_operator import TinyOperator
 from tests.conformance.tiny_state import Flaw
 from tests.conformance.tiny_vtn import TinyVtn, serving
 from tests.conformance.wrongs import Front, Tls
 
-PAUSE_S = 0.02
-PATIENCE = 0.15
-"""Of the usual waiting, before a flawed VTN is taken for one that will not do it any more."""
+ABOUT: Parameters = {"metadata_back_s": 1, "own_shortest_s": tiny_own.SHORTEST_S}
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, which Python has no name for."""
 
@@ -81,7 +81,7 @@ def _issued(authority: Authority, kind: KeyKind, rsa_bits: int) -> Identity:
 
 
 def opener(
-    *flaws: Flaw, mode: Mode, authority: Authority | None = None, signed: bool = False, patience: float = 1.0
+    *flaws: Flaw, mode: Mode, authority: Authority | None = None, signed: bool = False
 ) -> Callable[[Record], Opened]:
     """What `attempt` opens: a VTN with these flaws. With `authority` there are certificates."""
 
@@ -101,7 +101,7 @@ def opener(
                 authority=authority,
                 ca="" if authority is None else authority.certificate,
                 sealer=sealer if signed else None,
-                parameters={"poll_pause_s": PAUSE_S, "patience": patience},
+                parameters=ABOUT,
             )
             yield await stack.enter_async_context(vtn)
 
@@ -116,11 +116,14 @@ def _made(flaws: tuple[Flaw, ...], authority: Authority | None) -> tuple[TinyVtn
     return vtn, server_context(vtn.tls, authority)
 
 
-async def tried(
-    case: Case, *flaws: Flaw, mode: Mode = "pull", authority: Authority | None = None, signed: bool = False
+def tried(
+    case: Case,
+    *flaws: Flaw,
+    mode: Mode = "pull",
+    authority: Authority | None = None,
+    signed: bool = False,
+    record: Record | None = None,
 ) -> Result:
-    """What becomes of the case at a VTN with these flaws. With a flaw nobody waits as long as without."""
-    patience = PATIENCE if flaws else 1.0
-    return await attempt(
-        case, opener(*flaws, mode=mode, authority=authority, signed=signed, patience=patience), Record()
-    )
+    """What becomes of the case at a VTN with these flaws, without waiting for anything."""
+    opened = opener(*flaws, mode=mode, authority=authority, signed=signed)
+    return run(attempt(case, opened, record or Record()))

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import re
 import ssl
+from copy import deepcopy
 from typing import Literal
 
 import msgspec
+from lxml import etree
 
 from conformance import template
 from conformance.identity import KeyKind
 from conformance.listen import Arrived, Reply
-from conformance.message import Message
+from conformance.message import NAMESPACES, Element, Message
 
-Does = Literal["500", "hang", "good", "400", "empty", "close", "block"]
-"""`block`: while that connection is open nobody else is served (below HTTP only)."""
+Does = Literal["500", "400", "good", "empty", "close", "hang"]
+Below = Literal["500", "good", "close", "hang", "block", "garbage", "flood", "drip", "lie", "negative"]
+"""`block`: while that connection is open nobody else is served; `drip`: a head that never ends; `lie`: a Content-Length
+above what comes, and silence; `negative`: one below zero."""
 
 
 class Mutation(msgspec.Struct, frozen=True, kw_only=True):
     """Done to each outgoing message of `kind` ("": of any) that has all the elements it names, and only if the path
-    `where` leads somewhere in it. `swap` replaces text in the bytes. `lose` and `media` are about HTTP headers."""
+    `where` leads somewhere in it. `swap` replaces text in the bytes,
+    `copy` says the elements at that path twice. `lose` and `media` are about HTTP headers."""
 
     kind: str = ""
     where: str = ""
     drop: tuple[str, ...] = ()
     put: tuple[tuple[str, str], ...] = ()
     swap: tuple[tuple[str, str], ...] = ()
+    copy: str = ""
     status: int = 0
     lose: str = ""
     media: str = ""
@@ -42,9 +48,19 @@ class Mutation(msgspec.Struct, frozen=True, kw_only=True):
             changed = template.edited(raw, drop=self.drop, put=dict(self.put)) if self.drop or self.put else raw
         except LookupError:
             return raw
+        changed = _doubled(changed, self.copy) if self.copy else changed
         for old, new in self.swap:
             changed = changed.replace(old.encode(), new.encode())
         return changed
+
+
+def _doubled(raw: bytes, path: str) -> bytes:
+    root = etree.fromstring(raw)
+    found = root.xpath(path, namespaces=NAMESPACES)
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Element):
+            one.addnext(deepcopy(one))
+    return etree.tostring(root)
 
 
 class Takes(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +99,23 @@ class Chokes(msgspec.Struct, frozen=True, kw_only=True):
 
 class Front(msgspec.Struct, frozen=True, kw_only=True):
     """Below HTTP: a connection whose first bytes match the regular expression is met so, whatever stands behind; `after`,
-    and every one that follows."""
+    and every one that follows. `incomplete`: only one whose body is shorter than it says."""
 
-    on: str
-    does: Does = "500"
+    on: str = ""
+    does: Below = "500"
     after: bool = False
+    incomplete: bool = False
+
+    def meets(self, first: bytes) -> bool:
+        return re.search(self.on.encode(), first, re.DOTALL) is not None and (
+            not self.incomplete or _incomplete(first)
+        )
+
+
+def _incomplete(first: bytes) -> bool:
+    head, found, body = first.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return not found or (length is not None and len(body) < int(length[1]))
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):

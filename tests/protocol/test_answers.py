@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from openadr_ra.errors import NotAllowed, NotRecognized, OadrError
+from openadr_ra.errors import InvalidData, NotAllowed, NotRecognized, OadrError, WireError
 from openadr_ra.protocol import vtn
 from openadr_ra.protocol.messages import (
     PAYLOADS,
@@ -49,7 +49,7 @@ from openadr_ra.protocol.model import (
     SpecifierId,
 )
 from openadr_ra.protocol.parts import ReportRequest, Result, SpecifierPayload
-from openadr_ra.protocol.refusal import blank, refusal, refused_with, requested
+from openadr_ra.protocol.refusal import blank, refusal, refused_with, requested, unreadable
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Delivered, Publish
 from tests.world import NOON, VEN1, VTN1, Moments, Pair, code_of, distributed, event, over_the_wire
@@ -195,8 +195,16 @@ def test_something_unreadable_is_refused_without_a_requestid() -> None:
     assert (reply.result.code, reply.result.request_id) == ("453", "")
 
 
-def test_the_code_of_what_is_unreadable_can_be_given() -> None:
-    assert code_of(blank(NotRecognized("no"), NotAllowed.code)) == "451"
+@pytest.mark.parametrize(("element", "said"), [("ei:venID", ": see ei:venID"), ("", "")])
+def test_rule_33_at_both_ends_what_cannot_be_read_is_answered_with_the_element_that_is_wrong(
+    element: str, said: str
+) -> None:
+    """And with nothing else of the reason, which is for our own log."""
+    reply = unreadable(WireError("of our own", code=InvalidData.code, element=element))
+
+    assert over_the_wire(reply) == Response(
+        result=Result(code="454", description=f"not an acceptable OpenADR 2.0b message{said}")
+    )
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -24,7 +24,7 @@ from openadr_ra.protocol.model import (
 from openadr_ra.protocol.parts import Event, EventResponse, Result
 from openadr_ra.protocol.party import MIN_RETRY
 from openadr_ra.protocol.step import Publish
-from openadr_ra.protocol.times import Duration
+from openadr_ra.protocol.times import Duration, write_datetime
 from openadr_ra.protocol.vtn import Terms, receive
 from tests.world import E1, HOUR, MINUTE, NOON, SECOND, VEN1, VTN1, Moments, Pair, code_of, event, shed
 
@@ -239,7 +239,7 @@ def test_rules_16_17_at_the_vtn_both_opts_are_understood_and_a_later_one_replace
     assert opts == [OPT_IN, OPT_OUT]
     lines = [(entry.what, entry.detail, entry.by) for entry in vtn.journal if entry.subject == "event/E1"][-2:]
     assert lines == [
-        ("optIn", "modification 0", "VEN1"),
+        ("optIn", f"modification 0, in effect from {write_datetime(NOON)}", "VEN1"),
         ("optOut", "modification 0: engine failed", "VEN1"),
     ]
 

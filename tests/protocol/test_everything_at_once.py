@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import opt as opts
-from openadr_ra.protocol import ven
+from openadr_ra.protocol import report_feeds, ven
 from openadr_ra.protocol.model import (
     CANCELLED,
     NEVER,
@@ -32,14 +32,17 @@ from openadr_ra.protocol.model import (
 )
 from openadr_ra.protocol.opt import SCHEDULED, Opt
 from openadr_ra.protocol.parts import Event, ReportRequest, SpecifierPayload
+from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.report import usage_description
 from openadr_ra.protocol.requester import Requester, Wanted
-from openadr_ra.protocol.step import AskReports, EndRegistration, Reregister, StopReports
+from openadr_ra.protocol.schedule import Feed
+from openadr_ra.protocol.step import AskReports, Changed, EndRegistration, Reregister, StopReports
 from openadr_ra.protocol.times import Duration
 from openadr_ra.protocol.ven import Declared, Left, Retracted
 from openadr_ra.protocol.vtn import Party, Terms
+from openadr_ra.wire.feeds import described
 from tests.duplex import PUSHED, Duplex
-from tests.world import DAY, HOUR, IDENTITY, MINUTE, OFFER, SECOND, VEN1, VTN1, Fate, shed
+from tests.world import BAT, DAY, HOUR, IDENTITY, MINUTE, NOON, OFFER, SECOND, VEN1, VTN1, Fate, shed
 
 WIDER = replace(OFFER, usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kw", "m2")))
 TERMS = Terms(vtn_id=VTN1, wanted=Wanted(live_s=60, slot_s=120))
@@ -47,6 +50,15 @@ TERMS = Terms(vtn_id=VTN1, wanted=Wanted(live_s=60, slot_s=120))
 
 TARIFF = replace(OFFER, status=(), response=())
 """What the VTN may have to report."""
+
+
+FEED = Feed(start=NOON - 2 * DAY, span=DAY, text=described("bat", NOON))
+POINT = report_feeds.offered(BAT, FEED, FEED.text)
+"""What a program may hand in as Green Button."""
+
+EAGER = replace(IDENTITY, rates=Rates(status_on_change=True, power_on_change=True))
+"""A VEN that tells of changes."""
+EAGER_PUSHED = replace(EAGER, push_address=PUSHED.push_address)
 
 
 class Deed(NamedTuple):
@@ -66,11 +78,14 @@ ASKED = {
     "ask too fast": ("fast", "usage", "bat.kw", 1, 60),
     "ask METADATA": ("meta", "METADATA", "0", 0, 60),
     "ask history": ("past", "history", "bat.kw", 0, 0),
+    "ask status": ("stands", "status", "bat", 60, 60),
+    "ask on change": ("change", "status", "bat", 0, 60),
+    "ask a feed that may be gone": ("feed", "greenbutton", "bat.greenbutton", 0, 0),
 }
 """Id, specifier, rID, granularity and back-duration in seconds."""
 REPORT_DEEDS = (
     *ASKED, "stop", "stop with one to follow", "more to report", "less to report", "VTN offers", "VEN wants",
-    "VEN wants METADATA",
+    "VEN wants METADATA", "VEN stops", "a device changes", "a feed is handed in", "the feed is taken back",
 )  # fmt: skip
 OTHER_DEEDS = (
     "register again", "end", "leave", "restart", "become push", "become pull", "VTN forgets", "nothing",
@@ -165,6 +180,16 @@ def on_reports(pair: Duplex, deed: Deed) -> None:
             pair.ven_receives(ven.Wanted(requests=(request("w", "usage", "bat.kw", 60, 60),)))
         case "VEN wants METADATA":
             pair.ven_receives(ven.Wanted(requests=(request("wm", "METADATA", "0", 0, 0),)))
+        case "VEN stops":
+            pair.ven_receives(ven.Unwanted(ids=tuple(pair.node.requester.requests)))
+        case "a device changes":
+            pair.ven_receives(Changed(points=(Rid("bat"), Rid("bat.kw"))))
+        case "a feed is handed in":
+            pair.feeds[report_feeds.shelf(report_feeds.OWN, POINT.description.rid)] = FEED
+            pair.ven_receives(ven.Shelved(feeds=(POINT,)))
+        case "the feed is taken back":
+            pair.feeds.clear()
+            pair.ven_receives(ven.Shelved(feeds=()))
 
 
 def on_the_registration(pair: Duplex, deed: Deed) -> None:
@@ -179,9 +204,9 @@ def on_the_registration(pair: Duplex, deed: Deed) -> None:
         case "restart":
             pair.restarts()
         case "become push":
-            pair.restarts(PUSHED)
+            pair.restarts(EAGER_PUSHED)
         case "become pull":
-            pair.restarts(IDENTITY)
+            pair.restarts(EAGER)
         case "VTN forgets" if not pair.identity.push_address:
             # A push VEN would find out when it next has something to say, which may be never.
             pair.late_ones_arrive()
@@ -304,7 +329,7 @@ HISTORIES: dict[str, tuple[bool, list[Deed], list[Fate], list[Fate]]] = {
 def test_histories_that_were_hard_end_in_agreement(
     push: bool, script: list[Deed], line: list[Fate], push_line: list[Fate]
 ) -> None:
-    pair = Duplex(identity=PUSHED if push else IDENTITY, fates=line, push_fates=push_line, terms=TERMS)
+    pair = Duplex(identity=EAGER_PUSHED if push else EAGER, fates=line, push_fates=push_line, terms=TERMS)
 
     runs(pair, script)
 
@@ -320,7 +345,7 @@ fates = st.lists(st.sampled_from(FATES), max_size=60)
 def test_whatever_happens_both_ends_agree_once_the_line_is_good_again(
     push: bool, script: list[Deed], line: list[Fate], push_line: list[Fate]
 ) -> None:
-    pair = Duplex(identity=PUSHED if push else IDENTITY, fates=line, push_fates=push_line, terms=TERMS)
+    pair = Duplex(identity=EAGER_PUSHED if push else EAGER, fates=line, push_fates=push_line, terms=TERMS)
 
     runs(pair, script)
 

@@ -196,7 +196,9 @@ def asked(reply: Message) -> list[float]:
     return [value for _, value in events.laid(signal, item.event)]
 
 
-def test_rule_109_at_the_vtn_a_change_on_a_known_baseline_is_offered_as_a_set_point_and_then_as_levels(pair: Pair) -> None:
+def test_rule_109_at_the_vtn_a_change_on_a_known_baseline_is_offered_as_a_set_point_and_then_as_levels(
+    pair: Pair,
+) -> None:
     """One after the other, under the next numbers, and remembered."""
     pair.vtn_publishes(with_baseline(10.0, 0.3))
     seen = [offered(pair.vtn_is_polled())["E1"]]

@@ -55,4 +55,5 @@ async def test_what_is_not_schema_valid_is_answered_454_with_http_400(hall: Hall
     assert answer.status == 400
     assert isinstance(answer.message, Response)
     assert code(answer.message) == "454"
+    assert (answer.message.result.description or "").endswith(": see oadr:bogus")
     assert await stored(hall.vtn) == before

@@ -53,46 +53,69 @@ def refusals(hall: Hall, caplog: pytest.LogCaptureFixture) -> Refusals:
     return Refusals(hall, caplog)
 
 
-def without_reason(answer: Answer) -> str:
-    """The code in the body of an HTTP error, which says no more than that."""
+def bare(answer: Answer) -> tuple[str, str]:
+    """The code in the body of an HTTP error, and the element that is wrong; it says no more than that."""
     assert answer.status == 400
     said = answer.message
     assert isinstance(said, Response)
-    assert said.result.description == "not an acceptable OpenADR 2.0b message"
-    return said.result.code
+    assert said.result.description is not None
+    sentence, _, element = said.result.description.partition(": see ")
+    assert sentence == "not an acceptable OpenADR 2.0b message"
+    return said.result.code, element
 
 
 BODIES = {
-    "nothing": (b"", "453", "not XML"),
-    "not XML": (b"venID=EDGE-1", "453", "not XML"),
-    "half a message": (POLL[: len(POLL) // 2], "453", "not XML"),
-    "a document type": (b"<!DOCTYPE a><a/>", "453", "document type"),
+    "nothing": (b"", "453", "", "not XML"),
+    "not XML": (b"venID=EDGE-1", "453", "", "not XML"),
+    "half a message": (POLL[: len(POLL) // 2], "453", "", "not XML"),
+    "a document type": (b"<!DOCTYPE a><a/>", "453", "", "document type"),
     "an entity": (
         POLL.replace(b'UTF-8"?>', b'UTF-8"?><!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>').replace(
             b"EDGE-1", b"&e;"
         ),
         "453",
+        "",
         "document type",
     ),
-    "another root": (b"<a/>", "453", "the root is a"),
-    "no envelope": (b'<oadrPoll xmlns="http://openadr.org/oadr-2.0b/2012/07"/>', "453", "the root is oadr:oadrPoll"),
-    "an unknown payload": (POLL.replace(b"oadrPoll", b"oadrPull"), "453", "oadr:oadrPull is no payload"),
-    "an element too few": (POLL.replace(b"<ei:venID>EDGE-1</ei:venID>", b""), "454", "not schema-valid"),
+    "another root": (b"<a/>", "453", "a", "the root is a"),
+    "no envelope": (
+        b'<oadrPoll xmlns="http://openadr.org/oadr-2.0b/2012/07"/>',
+        "453",
+        "oadr:oadrPoll",
+        "the root is oadr:oadrPoll",
+    ),
+    "an unknown payload": (
+        POLL.replace(b"oadrPoll", b"oadrPull"),
+        "453",
+        "oadr:oadrPull",
+        "oadr:oadrPull is no payload",
+    ),
+    "an element too few": (
+        POLL.replace(b"<ei:venID>EDGE-1</ei:venID>", b""),
+        "454",
+        "oadr:oadrPoll",
+        "not schema-valid",
+    ),
     "an element too many": (
         POLL.replace(b"</oadr:oadrPoll>", b"<ei:venID>a</ei:venID></oadr:oadrPoll>"),
         "454",
+        "ei:venID",
         "not schema-valid",
     ),
-    "another encoding": (POLL.decode().replace("UTF-8", "UTF-7").encode("utf-7"), "453", ""),
+    "an attribute that is wrong": (POLL.replace(b'="2.0b"', b'="2.0c"'), "454", "oadr:oadrPoll", "2.0c"),
+    "another encoding": (POLL.decode().replace("UTF-8", "UTF-7").encode("utf-7"), "453", "", ""),
 }
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_bytes_that_are_no_openadr_message_get_400_with_a_bare_code(refusals: Refusals, name: str) -> None:
-    """453 for what cannot be recognised, 454 for what the schema forbids (reference 1.6); the reason is in our log alone."""
-    body, expected, why = BODIES[name]
+async def test_bytes_that_are_no_openadr_message_get_400_with_a_code_and_the_element(
+    refusals: Refusals, name: str
+) -> None:
+    """453 for what cannot be recognised, 454 for what the schema forbids (reference 1.6), and where; the whole reason is in
+    our log alone."""
+    body, expected, element, why = BODIES[name]
 
-    assert without_reason(await refusals.post(refusals.hall.edge, "OadrPoll", body, why)) == expected
+    assert bare(await refusals.post(refusals.hall.edge, "OadrPoll", body, why)) == (expected, element)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/xml; charset=utf-16"])

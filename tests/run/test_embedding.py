@@ -111,7 +111,8 @@ async def test_a_handler_that_raises_opts_out_that_event_alone(
         good = await event_for(vtn, "RAISES", "http://good.invalid/")
         said = await answer(vtn, bad), await answer(vtn, good)
 
-    assert said == ((OPT_OUT, "modification 0: the handler failed"), (OPT_IN, "modification 0"))
+    assert said[0] == (OPT_OUT, "modification 0: the handler failed")
+    assert (said[1][0], said[1][1].partition(",")[0]) == (OPT_IN, "modification 0")
     (line,) = [record for record in caplog.records if "the handler failed" in record.getMessage()]
     assert bad in line.getMessage()
 

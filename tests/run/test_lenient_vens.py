@@ -76,11 +76,14 @@ def service(message: Message) -> str:
 
 
 def without_reason(answer: Answer) -> str:
-    """The code in the body of an HTTP error, which says no more than that."""
+    """The code in the body of an HTTP error, which says no more than that, and which element is wrong."""
     assert answer.status == 400
     said = answer.message
     assert isinstance(said, Response)
-    assert said.result.description == "not an acceptable OpenADR 2.0b message"
+    assert said.result.description is not None
+    sentence, _, element = said.result.description.partition(": see ")
+    assert sentence == "not an acceptable OpenADR 2.0b message"
+    assert " " not in element
     return said.result.code
 
 

@@ -28,6 +28,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
     ("what", "detail", "counts"),
     [
         ("optIn", "modification 1", True),
+        ("optIn", "modification 1, in effect from 2026-11-21T13:00:00Z", True),
         ("optIn", "modification 1, code 469: half of it", True),
         ("optIn", "modification 1 by oadrCreateOpt, economic", True),
         ("optIn", "modification 4 (instruction 1)", True),

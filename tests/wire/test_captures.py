@@ -45,7 +45,7 @@ def test_a_peer_s_invalid_message_is_refused_by_the_element_that_is_wrong(name: 
     with pytest.raises(WireError, match=element) as refused:
         decode((HERE / "refused" / name).read_bytes())
 
-    assert (refused.value.code, refused.value.status) == (code, 400)
+    assert (refused.value.code, refused.value.status, refused.value.element) == (code, 400, element)
 
 
 def test_every_recorded_message_that_is_schema_valid_means_the_same_after_we_said_it_again() -> None:

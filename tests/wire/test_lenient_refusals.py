@@ -210,6 +210,8 @@ def test_what_cannot_be_repaired_is_refused_by_what_is_wrong(spoilt: bytes, code
         decode_lenient(spoilt)
 
     assert (refused.value.code, refused.value.status) == (code, 400)
+    assert refused.value.element in str(refused.value)
+    assert refused.value.element
 
 
 def test_a_type_from_a_vendor_is_none_of_ours() -> None:
