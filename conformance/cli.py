@@ -148,7 +148,8 @@ def _subjects(role: Role, given: _Given) -> tuple[SubjectSettings, ...]:
     else:
         settings = _from_options(role, given)
     modes: tuple[Mode, ...] = ("pull", "push") if given.mode == "both" else (_mode(given.mode or settings.mode),)
-    return tuple(msgspec.structs.replace(settings, mode=mode) for mode in modes)
+    signed = settings.signed or given.signed
+    return tuple(msgspec.structs.replace(settings, mode=mode, signed=signed) for mode in modes)
 
 
 def _read(path: Path) -> SubjectSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -107,6 +108,7 @@ class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
+@lru_cache(maxsize=16)
 def events_of(message: Message) -> tuple[EventSeen, ...]:
     """All events of an oadrDistributeEvent, in its order. Failed where one cannot be read."""
     ids = message.texts("./oadr:oadrEvent/ei:eiEvent/ei:eventDescriptor/ei:eventID")

@@ -13,6 +13,9 @@ import msgspec
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A subject that floods is cut off here."""
 
+MAX_INTERIM_ANSWERS = 10
+"""So many 100 Continue may come before an answer; one would do."""
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -87,7 +90,7 @@ async def connected(
 
 async def read(reader: asyncio.StreamReader) -> Answer:
     """The next answer of a connection. Raises what `exchange` makes a NoAnswer of."""
-    while True:
+    for _ in range(MAX_INTERIM_ANSWERS):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
         version, status, *_ = first.split(" ", 2)
@@ -99,6 +102,7 @@ async def read(reader: asyncio.StreamReader) -> Answer:
         headers = tuple((name.strip(), value.strip()) for name, _, value in fields)
         answer = Answer(status=int(status), headers=headers, body=b"", version=version)
         return msgspec.structs.replace(answer, body=await _body(reader, answer))
+    raise ValueError(f"{MAX_INTERIM_ANSWERS} times 100 Continue and no answer")
 
 
 async def _body(reader: asyncio.StreamReader, answer: Answer) -> bytes:

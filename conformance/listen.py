@@ -18,7 +18,7 @@ FINGERPRINT_BYTES = 10
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it came. `fingerprint` is that of the client's certificate, "" without one."""
+    """A request as it came. `certificate` is the client's (DER), `fingerprint` that of it; both empty without one."""
 
     method: str
     path: str
@@ -26,6 +26,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     version: str
     fingerprint: str = ""
+    certificate: bytes = b""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -101,7 +102,13 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> A
     method, path, version = first.split(" ")
     headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line))
     arrived = Arrived(
-        method=method, path=path, headers=headers, body=b"", version=version, fingerprint=_fingerprint(writer)
+        method=method,
+        path=path,
+        headers=headers,
+        body=b"",
+        version=version,
+        fingerprint=_fingerprint(writer),
+        certificate=_certificate(writer),
     )
     if (arrived.header("Expect") or "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -125,8 +132,13 @@ async def _body(reader: asyncio.StreamReader, arrived: Arrived) -> bytes:
 
 
 def _fingerprint(writer: asyncio.StreamWriter) -> str:
-    tls = writer.get_extra_info("ssl_object")
-    der = tls.getpeercert(binary_form=True) if tls is not None else None
+    der = _certificate(writer)
     if not der:
         return ""
     return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest()[-FINGERPRINT_BYTES:])
+
+
+def _certificate(writer: asyncio.StreamWriter) -> bytes:
+    tls = writer.get_extra_info("ssl_object")
+    shown = tls.getpeercert(binary_form=True) if tls is not None else None
+    return bytes(shown or b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from lxml import etree
@@ -60,6 +61,11 @@ _PARSER = etree.XMLParser(
 """Comments are no part of a text that they stand in."""
 
 
+@lru_cache(maxsize=4096)
+def _compiled(path: Path) -> etree.XPath:
+    return etree.XPath(path, namespaces=NAMESPACES)
+
+
 class Message:
     """The body of a request or of its answer. An empty body, or one that is no XML, has no `kind`.
 
@@ -102,7 +108,7 @@ class Message:
         """The elements at `path`."""
         if self.payload is None:
             return ()
-        found = self.payload.xpath(path, namespaces=NAMESPACES)
+        found = _compiled(path)(self.payload)
         return tuple(one for one in found if isinstance(one, Element)) if isinstance(found, list) else ()
 
     def texts(self, path: Path) -> tuple[str, ...]:

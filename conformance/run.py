@@ -37,6 +37,9 @@ SANITY = {"vtn": "vtn.registration.sanity", "ven": "ven.registration.sanity"}
 
 BLOCKED = "the sanity case failed"
 
+LOOK_S = 0.5
+"""So long it is tried whether the subject takes connections, before it is started anew."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to run. `only`: a rule, a service, or a beginning of an id; empty: everything."""
@@ -170,21 +173,35 @@ class _Worker:
         ca = authority.certificate if authority is not None else settings.ca
         at = places(folder, {"certs": str(folder / "certificates"), "ca": ca})
         url = at(settings.url)
-        async with started(settings, at):
-            parts = urlsplit(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            up = await reachable(parts.hostname or "127.0.0.1", port, settings.ready_within_s)
+        parts = urlsplit(url)
+        host, port = parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
+        async with contextlib.AsyncExitStack() as process:
+
+            async def up() -> bool:
+                """Is it there? One that a case has brought down is started again."""
+                if await reachable(host, port, LOOK_S):
+                    return True
+                await process.aclose()
+                await process.enter_async_context(started(settings, at))
+                return await reachable(host, port, settings.ready_within_s)
+
             operator = operator_of(settings.operator, at)
             try:
-                yield lambda record, case: self._open_vtn(record, url, operator, authority, ca, up=up)
+                yield lambda record, case: self._open_vtn(record, url, operator, authority, ca, up)
             finally:
                 await operator.close()
 
     @contextlib.asynccontextmanager
     async def _open_vtn(
-        self, record: Record, url: str, operator: Operator, authority: Authority | None, ca: str, *, up: bool
+        self,
+        record: Record,
+        url: str,
+        operator: Operator,
+        authority: Authority | None,
+        ca: str,
+        up: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[Vtn]:
-        if not up:
+        if not await up():
             raise Failed(f"a VTN that takes connections at {url}", "nobody does")
         settings = self.settings
         async with Vtn(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -86,10 +87,23 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         return text
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that a system gives to connections going out, which could take one between its choice and its use."""
+
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as spare:
-        spare.bind(("127.0.0.1", 0))
-        return int(spare.getsockname()[1])
+    """A port that nobody listens on, and that was not given before. Raises OSError where there is none."""
+    while len(_given_ports) < len(PORTS):
+        port = random.choice(PORTS)  # noqa: S311 - no secret
+        if port in _given_ports:
+            continue
+        _given_ports.add(port)
+        with socket.socket() as spare, contextlib.suppress(OSError):
+            spare.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 def places(folder: Path, more: Mapping[str, str]) -> Places:

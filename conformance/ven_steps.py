@@ -17,6 +17,8 @@ from conformance.tested import Ven
 QUIET_S = 2.5
 """How long nothing must come where nothing may; more than two polls a second apart."""
 
+BRISK_S = 5
+
 POWER, ENERGY = "powerReal", "energyReal"
 
 SERVICES_OF_THE_REGISTERED = (
@@ -224,6 +226,14 @@ def offer_of(ven: Ven, name: str) -> Offer:
         if one.name == name and one.points:
             return one
     raise NotSupported(f"the VEN offers no {name}")
+
+
+def brisk(ven: Ven, name: str) -> Offer:
+    """The same, of a report that can come every few seconds. NotSupported if it cannot: a case cannot wait for it."""
+    offer = offer_of(ven, name)
+    if offer.step_s > BRISK_S:
+        raise NotSupported(f"the VEN offers {name} no more often than every {offer.step_s} s")
+    return offer
 
 
 def point_of(offer: Offer, unit: str) -> Point:

@@ -160,23 +160,32 @@ async def offered_by(vtn: Vtn) -> tuple[PlayVen, Message]:
 
 
 async def really_offered_by(vtn: Vtn) -> tuple[PlayVen, Message]:
-    """As `offered_by`; NotSupported where the METADATA is empty, unless the subject's `own_reports` says that there is
-    more to come."""
-    ven, offered = await offered_by(vtn)
-    if not offered.has("./oadr:oadrReport") and vtn.parameters.get("own_reports"):
-        offered = await ven.receive("oadrRegisterReport", where=lambda one: one.has("./oadr:oadrReport"))
-    if not offered.has("./oadr:oadrReport"):
+    """As `offered_by`; NotSupported where nothing is offered. The subject's `own_reports` says that there is more to come
+    after METADATA that is empty."""
+    late = bool(vtn.parameters.get("own_reports"))
+    ven = await vtn.ven()
+    await ven.register()
+    await ven.offer()
+    try:
+        offered = await ven.receive("oadrRegisterReport", where=lambda one: not late or one.has(REPORT))
+    except Failed as failed:
+        raise NotSupported(MISSING) from failed
+    if not offered.has(REPORT):
         raise NotSupported(MISSING)
     return ven, offered
 
 
-async def metadata_asked(ven: PlayVen, *names: str, offered: Message, back_s: int = 0) -> Message:
-    """Ask for METADATA under these reportRequestIDs. NotSupported if a VTN without reports refuses."""
+REPORT = "./oadr:oadrReport"
+
+
+async def metadata_asked(ven: PlayVen, *names: str, back_s: int = 0) -> Message:
+    """Ask for METADATA under these reportRequestIDs. NotSupported if a VTN that offers no reports refuses."""
     requests = "".join(report_request(name, "METADATA", ("0",), back_s=back_s) for name in names)
     reply = await ven.say("oadrCreateReport", requests=requests)
-    expect_kind(reply, "oadrCreatedReport")
-    if reply.code[:1] == "4" and not offered.has("./oadr:oadrReport"):
+    offers = any(one.kind == "oadrRegisterReport" and one.has(REPORT) for one in ven.record.from_subject)
+    if reply.code[:1] == "4" and not offers:
         raise NotSupported(MISSING)
+    expect_kind(reply, "oadrCreatedReport")
     expect_code(reply, "200")
     return reply
 

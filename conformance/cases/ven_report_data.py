@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from conformance.case import case, expect, expect_absent, expect_code, expect_text, expect_there
+from conformance.case import NotSupported, case, expect, expect_absent, expect_code, expect_text, expect_there
 from conformance.message import NAMESPACES, Element, Message
 from conformance.operator import in_
 from conformance.play import fresh
@@ -14,6 +12,7 @@ from conformance.ven_steps import (
     ENERGY,
     POWER,
     Offer,
+    brisk,
     length_s,
     moment,
     near_now,
@@ -91,7 +90,7 @@ async def once_status(ven: Ven) -> None:
 )
 async def status_parts(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, request, before = offer_of(ven, STATUS), fresh("report"), len(ven.heard)
+    offer, request, before = brisk(ven, STATUS), fresh("report"), len(ven.heard)
     expect_code(await ordered(ven, wanted(request, offer, granularity_s=offer.step_s, back_s=offer.step_s)), "200")
     seen: dict[str, set[str]] = {}
     for _ in range(3):
@@ -198,14 +197,16 @@ async def some_points(ven: Ven) -> None:
 # -- periodic -------------------------------------------------------------------------------------------------------
 
 
-async def _paced(ven: Ven, granularity_s: int, back_s: int, *, leeway_s: float) -> None:
-    """Two updates a reportBackDuration apart, each with the intervals that fall into it."""
+async def _paced(ven: Ven, granularity_s: int, back_s: int, *, leeway_s: float, updates: int) -> None:
+    """Updates a reportBackDuration apart on the average, each with the intervals that fall into it."""
     await ven.bootstrapped()
     offer, request, before = offer_of(ven, USAGE), fresh("report"), len(ven.heard)
     only = offer.only(point_of(offer, POWER).rid)
+    if only.step_s > granularity_s:
+        raise NotSupported(f"the VEN's least period is above {granularity_s} s")
     expect_code(await ordered(ven, wanted(request, only, granularity_s=granularity_s, back_s=back_s)), "200")
     times, count = [], back_s // granularity_s
-    for number in range(3):
+    for number in range(updates):
         message = await updated(ven, request, after=before, within_s=back_s + leeway_s + 12)
         before = ven.heard.index(message) + 1
         times.append(next(one.at for one in ven.record.exchanges if one.request is message))
@@ -214,10 +215,10 @@ async def _paced(ven: Ven, granularity_s: int, back_s: int, *, leeway_s: float) 
         if number:
             expect(actual == count, f"{count} intervals", str(actual), message, f"{report_path(request)}/{INTERVAL}")
         expect_timing(message, report_path(request))
-    for first, second in list(pairwise(times))[1:]:
-        gap_s = (second - first).total_seconds()
-        good = back_s - leeway_s <= gap_s <= back_s + leeway_s
-        expect(good, f"updates {back_s} s apart, give or take {leeway_s:g}", f"{gap_s:.1f} s")
+    # From the second on: the first may come at once. One that is late on a slow machine is in time with the next.
+    gap_s = (times[-1] - times[1]).total_seconds() / (updates - 2)
+    good = back_s - leeway_s <= gap_s <= back_s + leeway_s
+    expect(good, f"updates {back_s} s apart, give or take {leeway_s:g}", f"{gap_s:.1f} s")
 
 
 @case(
@@ -229,7 +230,7 @@ async def _paced(ven: Ven, granularity_s: int, back_s: int, *, leeway_s: float) 
     expects="updates with exactly 2 intervals, about 2 s apart; not to be tested where the least period is above 1 s",
 )
 async def periodic_usage(ven: Ven) -> None:
-    await _paced(ven, 1, 2, leeway_s=1.9)
+    await _paced(ven, 1, 2, leeway_s=1.5, updates=5)
 
 
 @case(
@@ -243,7 +244,7 @@ async def periodic_usage(ven: Ven) -> None:
     within_s=480,
 )
 async def periodic_usage_minutes(ven: Ven) -> None:
-    await _paced(ven, 60, 120, leeway_s=15)
+    await _paced(ven, 60, 120, leeway_s=15, updates=3)
 
 
 @case(
@@ -256,7 +257,7 @@ async def periodic_usage_minutes(ven: Ven) -> None:
 )
 async def periodic_status(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, request, before = offer_of(ven, STATUS), fresh("report"), len(ven.heard)
+    offer, request, before = brisk(ven, STATUS), fresh("report"), len(ven.heard)
     expect_code(await ordered(ven, wanted(request, offer, granularity_s=offer.step_s, back_s=offer.step_s)), "200")
     for _ in range(2):
         message = await updated(ven, request, after=before)
@@ -272,8 +273,8 @@ async def periodic_status(ven: Ven) -> None:
 )
 async def every_sample(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, request, before = offer_of(ven, USAGE), fresh("report"), len(ven.heard)
-    expect_code(await ordered(ven, wanted(request, offer, back_s=2)), "200")
+    offer, request, before = brisk(ven, USAGE), fresh("report"), len(ven.heard)
+    expect_code(await ordered(ven, wanted(request, offer, back_s=max(2, offer.step_s))), "200")
     for _ in range(2):
         message = await updated(ven, request, after=before)
         before = ven.heard.index(message) + 1
@@ -291,7 +292,7 @@ async def error_is_survived(ven: Ven) -> None:
     ven.answers["oadrUpdateReport"] = lambda message: ven.write(
         "oadrUpdatedReport", request_id=message.request_id, code="452"
     )
-    offer, request = offer_of(ven, USAGE), fresh("report")
+    offer, request = brisk(ven, USAGE), fresh("report")
     await ordered(ven, wanted(request, offer, granularity_s=offer.step_s, back_s=offer.step_s))
     await updated(ven, request)
     ven.answers["oadrUpdateReport"] = ven.updated_report
@@ -334,7 +335,7 @@ async def history_energy(ven: Ven) -> None:
 async def _history(ven: Ven, offer: Offer, ago_s: int) -> None:
     """The VEN keeps a little data first: telemetry is asked for until there is some."""
     warm, before = fresh("report"), len(ven.heard)
-    usage = offer_of(ven, USAGE)
+    usage = brisk(ven, USAGE)
     await ordered(ven, wanted(warm, usage, granularity_s=usage.step_s, back_s=usage.step_s))
     for _ in range(2):
         before = ven.heard.index(await updated(ven, warm, after=before)) + 1

@@ -11,9 +11,9 @@ from conformance.play import fresh
 from conformance.play_vtn import own_request_id
 from conformance.tested import Ven
 from conformance.ven_steps import (
+    brisk,
     cancelled,
     expect_pending,
-    offer_of,
     ordered,
     report_path,
     silent,
@@ -29,7 +29,7 @@ DRAINED_S = 1.0
 async def _running(ven: Ven) -> str:
     """A periodic usage report that has sent its first data; the reportRequestID."""
     await ven.bootstrapped()
-    offer, name, before = offer_of(ven, USAGE), fresh("report"), len(ven.heard)
+    offer, name, before = brisk(ven, USAGE), fresh("report"), len(ven.heard)
     expect_code(await ordered(ven, wanted(name, offer, granularity_s=offer.step_s, back_s=offer.step_s)), "200")
     await updated(ven, name, after=before)
     return name
@@ -67,7 +67,7 @@ async def is_cancelled(ven: Ven) -> None:
 )
 async def cancelled_without_last(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, name = offer_of(ven, USAGE), fresh("report")
+    offer, name = brisk(ven, USAGE), fresh("report")
     await ordered(ven, wanted(name, offer, granularity_s=offer.step_s, back_s=60))
     # Data that were there at once may be under way.
     await asyncio.sleep(DRAINED_S)
@@ -86,7 +86,7 @@ async def cancelled_without_last(ven: Ven) -> None:
 )
 async def cancelled_with_last(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, name = offer_of(ven, USAGE), fresh("report")
+    offer, name = brisk(ven, USAGE), fresh("report")
     await ordered(ven, wanted(name, offer, granularity_s=offer.step_s, back_s=60))
     before = len(ven.heard)
     expect_code(await cancelled(ven, name, to_follow=True), "200")
@@ -132,7 +132,7 @@ async def cancel_ven_id(ven: Ven) -> None:
 )
 async def cancel_one_of_two(ven: Ven) -> None:
     first = await _running(ven)
-    offer, second = offer_of(ven, "TELEMETRY_STATUS"), fresh("report")
+    offer, second = brisk(ven, "TELEMETRY_STATUS"), fresh("report")
     expect_code(await ordered(ven, wanted(second, offer, granularity_s=offer.step_s, back_s=offer.step_s)), "200")
     expect_pending(await cancelled(ven, first), second)
     await _ended(ven, first)
@@ -148,7 +148,7 @@ async def cancel_one_of_two(ven: Ven) -> None:
 )
 async def cancel_both(ven: Ven) -> None:
     first = await _running(ven)
-    offer, second = offer_of(ven, "TELEMETRY_STATUS"), fresh("report")
+    offer, second = brisk(ven, "TELEMETRY_STATUS"), fresh("report")
     await ordered(ven, wanted(second, offer, granularity_s=offer.step_s, back_s=offer.step_s))
     reply = await cancelled(ven, first, second)
     expect_code(reply, "200")
@@ -164,7 +164,7 @@ async def cancel_both(ven: Ven) -> None:
 )
 async def piggyback_cancel(ven: Ven) -> None:
     await ven.bootstrapped()
-    offer, name = offer_of(ven, USAGE), fresh("report")
+    offer, name = brisk(ven, USAGE), fresh("report")
 
     def answer(message: Message) -> bytes:
         mine = message.has(report_path(name))

@@ -122,13 +122,13 @@ for _name, _what, _shape in _INVALID:
 )
 async def entity_of_a_file(ven: Ven) -> None:
     await ven.bootstrapped()
-    secret = "words-that-nobody-may-read"
+    words = "words-that-nobody-may-read"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "secret.txt"
-        path.write_text(secret)
+        path.write_text(words)
         await _with_entity(ven, f'SYSTEM "{path.as_uri()}"')
         for message in ven.heard:
-            expect(secret.encode() not in message.raw, "nothing of the file", "its words", message)
+            expect(words.encode() not in message.raw, "nothing of the file", "its words", message)
 
 
 @case(

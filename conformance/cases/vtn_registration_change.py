@@ -51,7 +51,9 @@ async def again_keeps_ids(vtn: Vtn) -> None:
 async def again_without_metadata(vtn: Vtn) -> None:
     ven = await vtn.registered()
     if ven.mode == "push":
-        await ven.receive("oadrRegisterReport")
+        late = bool(vtn.parameters.get("own_reports"))
+        await ven.receive("oadrRegisterReport", where=lambda one: not late or one.has("./oadr:oadrReport"))
+    ven.inbox.clear()
     await _again(ven)
     await ven.nothing("oadrRegisterReport")
 

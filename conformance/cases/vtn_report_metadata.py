@@ -200,7 +200,7 @@ async def own_metadata(vtn: Vtn) -> None:
     expects="oadrResponse 200 where the answer is posted; no second oadrRegisterReport",
 )
 async def own_metadata_acknowledged(vtn: Vtn) -> None:
-    ven, _ = await offered_by(vtn)
+    ven, _ = await (really_offered_by(vtn) if vtn.parameters.get("own_reports") else offered_by(vtn))
     ven.inbox.clear()
     await ven.nothing("oadrRegisterReport", for_s=3.0)
 

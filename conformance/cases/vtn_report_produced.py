@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from conformance import template
 from conformance.case import SHOULD, NotSupported, case, expect, expect_absent, expect_code, expect_kind, expect_there
 from conformance.message import Message
 from conformance.play import fresh
 from conformance.play_ven import PlayVen
 from conformance.play_vtn import report_request
 from conformance.tested import Vtn
-from conformance.vtn_reports import metadata_asked, metadata_under, offered_by, really_offered_by
+from conformance.vtn_reports import length, metadata_asked, metadata_under, really_offered_by
 from conformance.vtn_steps import asked, refused
 
 
@@ -26,14 +27,14 @@ def back_s(vtn: Vtn) -> int:
     expects="oadrCreatedReport 200; oadrRegisterReport with that reportRequestID, and 0 in each report",
 )
 async def produce_metadata(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
+    ven = await vtn.registered()
     name = fresh("wanted")
-    await metadata_asked(ven, name, offered=offered)
+    await metadata_asked(ven, name)
     found = await metadata_under(ven, name)
     for said in found.texts("./oadr:oadrReport/ei:reportRequestID"):
         expect(said == "0", "reportRequestID 0", said, found, "./oadr:oadrReport/ei:reportRequestID")
     ven.inbox.clear()
-    await ven.nothing("oadrRegisterReport")
+    await ven.nothing("oadrRegisterReport", where=lambda one: one.text("./ei:reportRequestID") == name)
 
 
 @case(
@@ -46,16 +47,17 @@ async def produce_metadata(vtn: Vtn) -> None:
     within_s=60,
 )
 async def produce_metadata_periodically(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
+    ven = await vtn.registered()
     name, period_s = fresh("wanted"), back_s(vtn)
-    await metadata_asked(ven, name, offered=offered, back_s=period_s)
+    await metadata_asked(ven, name, back_s=period_s)
     for _ in range(2):
         await metadata_under(ven, name, within_s=period_s + 8)
     reply = await ven.say("oadrCancelReport", report_request_ids=(name,), to_follow=False)
     expect_kind(reply, "oadrCanceledReport")
     expect_code(reply, "200")
     ven.inbox.clear()
-    await ven.nothing("oadrRegisterReport", for_s=period_s + 1.5)
+    ended = "./ei:reportRequestID"
+    await ven.nothing("oadrRegisterReport", where=lambda one: one.text(ended) == name, for_s=period_s + 1.5)
 
 
 @case(
@@ -68,9 +70,9 @@ async def produce_metadata_periodically(vtn: Vtn) -> None:
     within_s=60,
 )
 async def produce_metadata_twice(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
+    ven = await vtn.registered()
     names, period_s = (fresh("wanted"), fresh("wanted")), back_s(vtn)
-    await metadata_asked(ven, *names, offered=offered, back_s=period_s)
+    await metadata_asked(ven, *names, back_s=period_s)
     counts = dict.fromkeys(names, 0)
     while min(counts.values()) < 2:
         found = await ven.receive(
@@ -96,11 +98,11 @@ def _pending(message: Message) -> set[str]:
     expects="one id, two ids, and the second one alone",
 )
 async def produce_pending(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
+    ven = await vtn.registered()
     first, second = fresh("wanted"), fresh("wanted")
-    reply = await metadata_asked(ven, first, offered=offered, back_s=600)
+    reply = await metadata_asked(ven, first, back_s=600)
     _lists(reply, {first})
-    _lists(await metadata_asked(ven, second, offered=offered, back_s=600), {first, second})
+    _lists(await metadata_asked(ven, second, back_s=600), {first, second})
     ended = await ven.say("oadrCancelReport", report_request_ids=(first,), to_follow=False)
     expect_kind(ended, "oadrCanceledReport")
     expect_code(ended, "200")
@@ -154,24 +156,71 @@ async def _data_asked(ven: PlayVen, offered: Message) -> tuple[str, str, tuple[s
     raise NotSupported("the VTN offers no telemetry of its own")
 
 
-@case(
-    "vtn.report.produce-cancelled",
-    rules=("345", "X-REP-10"),
-    says="A VEN ends a report of the VTN's, with a last one or in its answer to an update.",
-    sends="a request for telemetry, ended with reportToFollow; another, ended in oadrUpdatedReport",
-    expects="oadrCanceledReport 200 and one more update; after the second no more",
-    within_s=60,
-)
-async def produce_cancelled(vtn: Vtn) -> None:
+async def _running(vtn: Vtn) -> tuple[PlayVen, str]:
+    """A VEN that gets telemetry of the VTN's, and the reportRequestID."""
     ven, offered = await really_offered_by(vtn)
     name, *_ = await _data_asked(ven, offered)
     await ven.receive("oadrUpdateReport", where=lambda one: _is_of(one, name), within_s=16)
+    return ven, name
+
+
+async def _no_more(ven: PlayVen, name: str) -> None:
+    ven.inbox.clear()
+    await ven.nothing("oadrUpdateReport", where=lambda one: _is_of(one, name), for_s=6)
+
+
+@case(
+    "vtn.report.produce-cancelled",
+    rules=("345",),
+    says="A VEN ends a report of the VTN's, and gets a last one if it says so.",
+    sends="a request for telemetry; after an update oadrCancelReport with reportToFollow true",
+    expects="oadrCanceledReport 200 and one more update; then none",
+    within_s=60,
+)
+async def produce_cancelled(vtn: Vtn) -> None:
+    ven, name = await _running(vtn)
     reply = await ven.say("oadrCancelReport", report_request_ids=(name,), to_follow=True)
     expect_kind(reply, "oadrCanceledReport")
     expect_code(reply, "200")
     await ven.receive("oadrUpdateReport", where=lambda one: _is_of(one, name), within_s=8)
-    ven.inbox.clear()
-    await ven.nothing("oadrUpdateReport", where=lambda one: _is_of(one, name), for_s=6)
+    await _no_more(ven, name)
+
+
+@case(
+    "vtn.report.produce-cancelled-at-once",
+    rules=("345",),
+    says="A report of the VTN's that is ended without a last one is ended at once.",
+    sends="a request for telemetry; after an update oadrCancelReport with reportToFollow false",
+    expects="oadrCanceledReport 200; no update any more",
+    within_s=60,
+)
+async def produce_cancelled_at_once(vtn: Vtn) -> None:
+    ven, name = await _running(vtn)
+    reply = await ven.say("oadrCancelReport", report_request_ids=(name,), to_follow=False)
+    expect_kind(reply, "oadrCanceledReport")
+    expect_code(reply, "200")
+    await _no_more(ven, name)
+
+
+@case(
+    "vtn.report.produce-cancelled-by-an-answer",
+    rules=("X-REP-10",),
+    says="A VEN ends a report of the VTN's in its answer to an update.",
+    sends="a request for telemetry; an update is answered by an oadrUpdatedReport with an oadrCancelReport",
+    expects="no update any more",
+    within_s=60,
+)
+async def produce_cancelled_by_an_answer(vtn: Vtn) -> None:
+    ven, offered = await really_offered_by(vtn)
+    name, *_ = await _data_asked(ven, offered)
+    cancel = template.fill(
+        "piggyback", request_id=fresh("request"), report_request_ids=(name,), to_follow=False, ven_id=ven.ven_id
+    )
+    ven.answers["oadrUpdateReport"] = lambda message: ven.write(
+        "oadrUpdatedReport", request_id=message.request_id, cancel=cancel
+    )
+    await ven.receive("oadrUpdateReport", where=lambda one: _is_of(one, name), within_s=16)
+    await _no_more(ven, name)
 
 
 def _is_of(message: Message, name: str) -> bool:
@@ -232,13 +281,15 @@ async def unknown_point(vtn: Vtn) -> None:
 )
 async def too_fine(vtn: Vtn) -> None:
     ven, offered = await really_offered_by(vtn)
-    shortest = vtn.parameters.get("own_shortest_s", 0)
-    if int(shortest) < 2:
-        raise NotSupported("the VTN samples every second, or is not known to do it less often (own_shortest_s)")
     path = "./oadr:oadrReport[contains(ei:reportName, 'TELEMETRY_USAGE')]"
     points = offered.texts(f"{path}/oadr:oadrReportDescription/ei:rID")
+    rates = offered.texts(f"{path}/oadr:oadrReportDescription/oadr:oadrSamplingRate/oadr:oadrMinPeriod")
+    shortest = int(max((length(rate).total_seconds() for rate in rates), default=0))
+    if shortest < 2:
+        # There is nothing below a second but zero, which leaves it to the VTN.
+        return
     specifier = offered.text(f"{path}/ei:reportSpecifierID") or ""
-    wanted = report_request(fresh("wanted"), specifier, points, granularity_s=int(shortest) // 2, back_s=600)
+    wanted = report_request(fresh("wanted"), specifier, points, granularity_s=shortest // 2, back_s=600)
     expect_code(await ven.say("oadrCreateReport", requests=wanted), "4xx")
 
 
@@ -286,9 +337,9 @@ async def with_a_unit(vtn: Vtn) -> None:
     negative=True,
 )
 async def same_id_twice(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
+    ven = await vtn.registered()
     name = fresh("wanted")
-    await metadata_asked(ven, fresh("wanted"), offered=offered)
+    await metadata_asked(ven, fresh("wanted"))
     reply = await ven.say("oadrCreateReport", requests=report_request(name, "METADATA", ("0",), back_s=600) * 2)
     expect_code(reply, "4xx")
 
@@ -315,9 +366,9 @@ async def unregistered(vtn: Vtn) -> None:
     expects="the new request alone among the pending ones",
 )
 async def produced_anew(vtn: Vtn) -> None:
-    ven, offered = await offered_by(vtn)
-    await metadata_asked(ven, fresh("wanted"), offered=offered, back_s=600)
+    ven = await vtn.registered()
+    await metadata_asked(ven, fresh("wanted"), back_s=600)
     await ven.register(registration_id=None)
     name = fresh("wanted")
-    reply = await metadata_asked(ven, name, offered=offered, back_s=600)
+    reply = await metadata_asked(ven, name, back_s=600)
     _lists(reply, {name})

@@ -16,6 +16,7 @@ from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN, Quality
 from openadr_ra.protocol.report import TOTAL, Quantity, is_bad, live_series, response_series, value
 from openadr_ra.protocol.schedule import Reading, mean
 from openadr_ra.protocol.step import Read
+from openadr_ra.protocol.times import FOREVER, shift
 
 _READ: tuple[Quantity, ...] = ("kw", "kwh", "soc")
 
@@ -49,6 +50,20 @@ def read(promise: Promise, account: Account, terms: FleetTerms) -> Read:
         start=account.start - terms.hold,
         end=account.end + terms.hold,
     )
+
+
+def needed_since(promises: Iterable[Promise], terms: FleetTerms) -> datetime | None:
+    """From when on readings are still wanted for responses that are not final; None: for none.
+
+    An open-ended interval is not counted: nobody knows when it will be answered for.
+    """
+    starts = (
+        account.start
+        for promise in promises
+        for account in promise.accounts
+        if account.read_at is not None and account.end < FOREVER
+    )
+    return min((shift(start, -terms.hold) for start in starts), default=None)
 
 
 def concerned(promise: Promise, account: Account) -> tuple[ResourceId, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, DeploymentError, OadrError, OutOfSequence, ResponseCode
+from openadr_ra.errors import OK, OadrError, OutOfSequence, ResponseCode
 from openadr_ra.protocol import agenda_scope
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.agenda_scope import Scope
@@ -49,6 +49,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     `offset_s` is the randomised start within startafter, kept over modifications (rule 30). `consulted`: the embedding
     program has been heard, or need not be. `opinion`: what it said of this version. `local_opt`: an operator's word, given
     again to each modification; it beats the opinion. `absent`: opted out because we declared that we are not available.
+    `sound`: it could be followed, as far as it says itself; `code` may be the fleet's or the program's, too.
     """
 
     event: Event
@@ -63,6 +64,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     opinion: OptType | None = None
     local_opt: OptType | None = None
     absent: bool = False
+    sound: bool = True
 
     @property
     def word(self) -> OptType | None:
@@ -76,7 +78,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     @property
     def refused(self) -> bool:
         """Is there something wrong with the event itself, so that nobody here was asked to follow it?"""
-        return self.code not in (OK, DeploymentError.code) and self.word is None
+        return not self.sound
 
     @property
     def owed(self) -> bool:
@@ -203,7 +205,7 @@ def _new(heard: Heard, held: Known | None, item: DistributedEvent, request_id: R
         agenda_scope.check(item.event, here.scope, heard=here.consult)
         base = replace(base, offset_s=_offset(item.event, held, here.dice))
     except OadrError as problem:
-        refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True)
+        refused = replace(base, opt=OPT_OUT, code=problem.code, description=str(problem), consulted=True, sound=False)
         letters = (release(held, item.event.modification, now),) if held is not None else ()
         return _keep(heard, refused, *letters)
     if here.absent(item.event) and base.local_opt is None:

@@ -146,7 +146,7 @@ def check(event: Event, taken: Container[str] = table.USUAL) -> None:
 
 def _check_signal(signal: Signal, event: Event, length: timedelta, taken: Container[str]) -> None:
     lengths = _checked_intervals(signal.intervals, event.period.start, f"signal {signal.id}")
-    total = sum(lengths, timedelta(0))
+    total = _added(lengths, f"signal {signal.id}")
     if total != length:
         raise ComplianceError(
             f"the intervals of signal {signal.id} add up to {total}, event {event.id} lasts {length} (rule 8)"
@@ -176,6 +176,13 @@ def _checked_intervals(intervals: tuple[Interval, ...], start: datetime, owner: 
     return lengths
 
 
+def _added(lengths: list[timedelta], owner: str) -> timedelta:
+    try:
+        return sum(lengths, timedelta(0))
+    except OverflowError as error:
+        raise ComplianceError(f"the intervals of {owner} leave the calendar (rule 8)") from error
+
+
 def _check_target(signal: Signal) -> None:
     """X-EV-10: a signal is aimed at device classes, and at nothing else."""
     if signal.target is None:
@@ -189,7 +196,7 @@ def _check_target(signal: Signal) -> None:
 
 def _check_baseline(baseline: Baseline) -> None:
     owner = f"baseline {baseline.id}"
-    total = sum(_checked_intervals(baseline.intervals, baseline.start, owner), timedelta(0))
+    total = _added(_checked_intervals(baseline.intervals, baseline.start, owner), owner)
     if total != baseline.duration.length:
         raise ComplianceError(
             f"the intervals of {owner} add up to {total}, it lasts {baseline.duration.length} (X-EV-8)"

@@ -25,12 +25,12 @@ from openadr_ra.protocol.parts import (
     SamplingRate,
     SpecifierPayload,
 )
+from openadr_ra.protocol.report import METADATA, METADATA_REPORT, METADATA_SPECIFIER
 from openadr_ra.protocol.report_feeds import FeedPoint
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Offer
 from openadr_ra.protocol.times import FOREVER, Duration, duration, shift
 
-METADATA = "METADATA_"
 NO_REQUEST = ReportRequestId("0")
 """What METADATA carries as its reports' request id (rule 311)."""
 
@@ -109,12 +109,6 @@ _SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
     (SpecifierId("greenbutton"), HISTORY_GREENBUTTON),
     (SpecifierId("response"), X_RESPONSE),
 )
-
-METADATA_SPECIFIER = SpecifierId("METADATA")
-"""The reportSpecifierID that asks for capabilities (rule 306)."""
-
-METADATA_REPORT = ReportName(Token("METADATA"))
-"""What a request for capabilities is kept as; no report has this name."""
 
 _SAMPLED = (TELEMETRY_USAGE, TELEMETRY_STATUS)
 

@@ -18,6 +18,7 @@ from openadr_ra.protocol.model import (
     PowerReal,
     ResourceId,
     Rid,
+    SpecifierId,
     Target,
 )
 from openadr_ra.protocol.parts import (
@@ -32,6 +33,7 @@ from openadr_ra.protocol.parts import (
     ReadingType,
     Report,
     ReportDescription,
+    ReportName,
     ReportType,
 )
 from openadr_ra.protocol.schedule import Reading
@@ -62,6 +64,15 @@ revision (of the response) and final (1, or 0 while provisional).
 
 TOTAL = ResourceId("*")
 """Stands for all resources of a VEN together."""
+
+METADATA = "METADATA_"
+"""What the name of an offer has before the report's own."""
+
+METADATA_SPECIFIER = SpecifierId("METADATA")
+"""The reportSpecifierID that asks for capabilities (rule 306)."""
+
+METADATA_REPORT = ReportName(Token("METADATA"))
+"""What a request for capabilities is kept as; no report has this name."""
 
 RESPONSE_QUANTITIES: tuple[Quantity, ...] = (
     "asked", "kw", "baseline", "delta", "coverage", "soc", "frozen", "revision", "final",

@@ -21,7 +21,8 @@ from openadr_ra.protocol.messages import (
 from openadr_ra.protocol.model import ReportRequestId, RequestId
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Data, Metadata, Party, Stop, Terms, Told, owe, paid
-from openadr_ra.protocol.producer import METADATA_REPORT, NO_REQUEST, Span, Standing
+from openadr_ra.protocol.producer import NO_REQUEST, Span, Standing
+from openadr_ra.protocol.report import METADATA_REPORT
 from openadr_ra.protocol.report_feeds import Source, arrived
 from openadr_ra.protocol.step import Fetched, Moment, Offer, Outcome, Read, Record, Send
 

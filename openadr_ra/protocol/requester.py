@@ -23,20 +23,18 @@ from openadr_ra.protocol.parts import (
     ResourceStatus,
     SpecifierPayload,
 )
-from openadr_ra.protocol.report import scaled, spans
+from openadr_ra.protocol.report import METADATA, METADATA_REPORT, METADATA_SPECIFIER, scaled, spans
 from openadr_ra.protocol.report_status import figures
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.step import Moment
 from openadr_ra.protocol.times import Duration, duration
 
-METADATA = "METADATA_"
-METADATA_SPECIFIER = SpecifierId("METADATA")
-"""The reportSpecifierID that asks for capabilities (rule 306)."""
-
 SLOT = timedelta(minutes=30)
 """The Japanese market's slot, on :00 and :30 (architecture 4(b))."""
 
+MAX_REVISION = 2**31 - 1
+"""Of a response; a store keeps a whole number of so many bits."""
 
 MAX_ENDING = 20
 """Cancelled requests that are remembered until the VEN confirms, and likewise an operator's one-shot requests that were
@@ -188,7 +186,7 @@ def _aligned(now: datetime, granularity: Duration) -> datetime:
 def ask(requester: Requester, requests: tuple[ReportRequest, ...]) -> Requester:
     """With the operator's own requests; one of a known id replaces that one. What is not offered is left out."""
     names = {report.specifier_id: plain_name(report) for report in requester.offered}
-    names[METADATA_SPECIFIER] = ReportName(Token("METADATA"))
+    names[METADATA_SPECIFIER] = METADATA_REPORT
     added = {
         request.id: Requested(request=request, name=names[request.specifier_id], standing=False)
         for request in requests
@@ -358,7 +356,7 @@ def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription
     prefix = series_prefix(ven_id, item.name, report.report_id if item.name == X_RESPONSE else None)
     for start, length, interval in spans(report):
         payloads = [payload for payload in interval.payloads if isinstance(payload, ReportPayload)]
-        revision = _revision(payloads)
+        revision = _revision(payloads) if item.name == X_RESPONSE else 0
         for payload in payloads:
             if payload.rid not in allowed:
                 raise InvalidId(f"rID {payload.rid} was not asked for in report request {item.request.id}")
@@ -391,7 +389,7 @@ def _revision(payloads: list[ReportPayload]) -> int:
     """x-RESPONSE names the revision of its interval; elsewhere a value never changes."""
     for payload in payloads:
         if payload.rid.endswith(".revision") and isinstance(payload.value, float):
-            return max(int(payload.value), 0)
+            return int(min(max(payload.value, 0), MAX_REVISION))
     return 0
 
 

@@ -24,7 +24,8 @@ from openadr_ra.protocol.debts import (
 from openadr_ra.protocol.messages import CancelPartyRegistration, CancelReport, CreateReport, RequestEvent, UpdateReport
 from openadr_ra.protocol.model import RegistrationId, ReportRequestId, RequestId, VenId
 from openadr_ra.protocol.node import EndNode, owe
-from openadr_ra.protocol.producer import METADATA_REPORT, Span, Standing
+from openadr_ra.protocol.producer import Span, Standing
+from openadr_ra.protocol.report import METADATA_REPORT
 from openadr_ra.protocol.step import Effect, Fetched, Moment, Outcome, Read, Send
 
 

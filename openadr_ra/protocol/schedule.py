@@ -60,8 +60,9 @@ def mean(slots: tuple[Slot, ...], start: datetime, end: datetime) -> float:
     """Time-weighted mean kW of `slots` over the span; uncovered time counts as 0."""
     if end <= start:
         return next((slot.kw for slot in slots if slot.start <= start < slot.end), 0.0)
+    # The length as a number first: timedelta rounds a product to microseconds, and overflows at 340 kW for ever.
     total = sum(
-        slot.kw * (min(slot.end, end) - max(slot.start, start)) / timedelta(seconds=1)
+        slot.kw * ((min(slot.end, end) - max(slot.start, start)) / timedelta(seconds=1))
         for slot in slots
         if slot.start < end and slot.end > start
     )

@@ -51,6 +51,14 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         return self.signed.fingerprint if self.signed is not None else None
 
 
+class SignedUnusable(codec.Unusable):
+    """The same in a message that was signed by the certificate of `signer`."""
+
+    def __init__(self, error: codec.Unusable, signer: str) -> None:
+        super().__init__(str(error), error.said)
+        self.signer = signer
+
+
 class Envelope:
     """Opens what comes and seals what goes. `window`: how old, and how far ahead, a signed message may be.
 
@@ -177,7 +185,10 @@ def _read(body: bytes, policy: Policy) -> Opened:
     repairs: tuple[InteropWarning, ...] = ()
     if policy.lenient:
         signed, repairs = lenient.repaired(signed)
-    return Opened(message=codec.read(signed), signed=signed, warnings=repairs)
+    try:
+        return Opened(message=codec.read(signed), signed=signed, warnings=repairs)
+    except codec.Unusable as error:
+        raise SignedUnusable(error, signed.fingerprint) from error
 
 
 def _is_signed(root: Element) -> bool:

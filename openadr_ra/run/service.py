@@ -29,7 +29,7 @@ from openadr_ra.protocol.step import AnyLetter, Fetched, Key, Once, Outcome, Rea
 from openadr_ra.protocol.vtn import Heard, Party, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import Moments
-from openadr_ra.run.envelope import Envelope, Opened
+from openadr_ra.run.envelope import Envelope, Opened, SignedUnusable
 from openadr_ra.run.holding import Holding, Turn
 from openadr_ra.run.limits import Limiter
 from openadr_ra.run.row import chained
@@ -123,7 +123,7 @@ class Service:
             return "", Reply(status=error.status, body=codec.encode(unreadable(error)))
         except OadrError as error:
             log.info("! refused %s %s from %s: %s", error.code, request.service, _who(request), one_line(str(error)))
-            return "", Reply(body=codec.encode(blank(error)))
+            return "", await self._unread(request, error)
         except StoreError as error:
             log.error("! not known: %s: %s", _who(request), error)
             return "", Reply(status=503)
@@ -139,14 +139,37 @@ class Service:
             return await self._step(post, opened)
         except OadrError as error:
             log.info("! refused %s %s from %s: %s", error.code, post.message, _who(request), one_line(str(error)))
-            return "", self._refused(post, error)
+            return "", await self._refused(post, error)
         except StoreError as error:
             log.error("! not stored: %s from %s: %s", post.message, _who(request), error)
             return "", Reply(status=503)
 
-    def _refused(self, post: Post, error: OadrError) -> Reply:
-        reply = refusal(post.message, error, ven_id=None, vtn_id=self._terms.vtn_id)
+    async def _unread(self, request: Request, error: OadrError) -> Reply:
+        """A value that cannot be used is refused by the natural reply, too; what has no signature by a plain one."""
+        if not isinstance(error, codec.Unusable) or error.said is None:
+            return Reply(body=codec.encode(blank(error)))
+        signer = error.signer if isinstance(error, SignedUnusable) else None
+        post = Post(
+            request=request,
+            message=error.said,
+            fingerprint=request.fingerprint or signer,
+            signed=signer is not None,
+            seal=signer is not None and self._envelope.signs,
+        )
+        return await self._refused(post, error)
+
+    async def _refused(self, post: Post, error: OadrError) -> Reply:
+        ven_id = await self._whose(post)
+        reply = refusal(post.message, error, ven_id=ven_id, vtn_id=self._terms.vtn_id)
         return self._sealed(reply, post)
+
+    async def _whose(self, post: Post) -> VenId | None:
+        """The VEN that we answer, as far as it is known: some peers want its venID in a refusal, too (1.3)."""
+        try:
+            key = await self._admission.party(post.message, post.fingerprint)
+        except (OadrError, StoreError):
+            return None
+        return VenId(key.partition("/")[2]) if self._admission.knows(key) else None
 
     def _sealed(self, reply: Message, post: Post) -> Reply:
         return Reply(body=self._envelope.seal(reply, signed=post.seal))

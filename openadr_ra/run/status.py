@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -33,15 +34,18 @@ class ResourceNow(msgspec.Struct, frozen=True, kw_only=True):
 
 async def resources_now(store: Store, source: str, now: datetime) -> tuple[ResourceNow, ...]:
     """The newest status of each resource of `source`, by name; none of those that were silent for a day."""
+    prefix = f"{source}/{TELEMETRY_STATUS}/"
+    missing = _points(name.removeprefix(prefix) for name in await store.series(prefix))
+    newest: dict[Rid, ResourceNow] = {}
     for back in LOOK_BACK:
-        found = await readings(store, source, TELEMETRY_STATUS, (), now - back, now + MAX_SKEW)
-        if found:
-            return tuple(_newest(point, found) for point in sorted(_points(found)))
-    return ()
+        found = await readings(store, source, TELEMETRY_STATUS, missing, now - back, now + MAX_SKEW) if missing else {}
+        newest |= {point: _newest(point, found) for point in _points(found)}
+        missing -= newest.keys()
+    return tuple(newest[point] for point in sorted(newest))
 
 
-def _points(found: Readings) -> set[Rid]:
-    return {Rid(name.removesuffix(".online")) for name in found if name.endswith(".online")}
+def _points(series: Iterable[str]) -> set[Rid]:
+    return {Rid(name.removesuffix(".online")) for name in series if name.endswith(".online")}
 
 
 def _newest(point: Rid, found: Readings) -> ResourceNow:

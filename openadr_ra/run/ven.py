@@ -17,6 +17,7 @@ from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
 from openadr_ra.fleet import fleet as fleets
 from openadr_ra.fleet.classes import asset
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
+from openadr_ra.fleet.response import needed_since
 from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ResourceId
@@ -46,6 +47,9 @@ FORGETTING = timedelta(minutes=10)
 
 LEAST_SAMPLES = 100
 """Of each point these stay, however old they are (rule 510)."""
+
+LONGEST_INTERVAL = timedelta(days=2)
+"""Of an event's interval the samples stay until its response is final, but no longer: an interval may last for years."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -340,14 +344,19 @@ class Ven(ReportDesk):
 
     async def _forget_for_ever(self) -> None:
         """What is older than is to be kept goes, so that a gateway's store does not grow for ever (rule 510)."""
-        kept = timedelta(hours=self._settings.fleet.keep_samples_h)
         while True:
             now = self._clock.now()
             try:
-                await self.store.forget("live/", now - kept, LEAST_SAMPLES)
+                await self.store.forget("live/", await self._kept_since(now), LEAST_SAMPLES)
             except OadrRaError as error:
                 log.warning("! old samples not forgotten: %s", error)
             await self._clock.sleep_until(now + FORGETTING)
+
+    async def _kept_since(self, now: datetime) -> datetime:
+        since = now - timedelta(hours=self._settings.fleet.keep_samples_h)
+        fleet = await self.fleet()
+        needed = needed_since(fleet.promises, fleet.terms) if fleet is not None else None
+        return since if needed is None else min(since, max(needed, now - LONGEST_INTERVAL))
 
 
 def _fresh() -> OptId:

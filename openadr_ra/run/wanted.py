@@ -22,8 +22,9 @@ from openadr_ra.protocol.parts import (
     ReportRequest,
     SpecifierPayload,
 )
+from openadr_ra.protocol.report import METADATA_SPECIFIER
 from openadr_ra.protocol.report_status import STATUS_SERIES
-from openadr_ra.protocol.requester import METADATA_SPECIFIER, Requested, Requester, plain_name
+from openadr_ra.protocol.requester import Requested, Requester, plain_name
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.times import duration, write_duration
 from openadr_ra.seams import Store

@@ -6,12 +6,16 @@ out: Message → `encode` → bytes, serialised once; nothing touches them after
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import msgspec
+from lxml import etree
 from lxml.etree import _Element as Element
 
 from openadr_ra.errors import InvalidData, WireError
 from openadr_ra.protocol.messages import PAYLOADS, Message
 from openadr_ra.wire import schema
+from openadr_ra.wire.names import clark
 from openadr_ra.wire.parse import one_line, parse
 from openadr_ra.wire.reader import END, compile_readers, stream
 from openadr_ra.wire.values import unexpected
@@ -32,9 +36,41 @@ _READERS = compile_readers(PAYLOADS)
 _WRITERS = compile_writers(PAYLOADS)
 
 
+class Unusable(InvalidData):
+    """A value that cannot be used. `said` is the message without what it lists, so that it can be answered by its natural
+    reply; None where not even that can be read.
+    """
+
+    def __init__(self, why: str, said: Message | None) -> None:
+        super().__init__(why)
+        self.said = said
+
+
 def read(verified: Verified) -> Message:
-    """The payload inside. Raises InvalidData for what the schema allows and no message of ours can hold."""
+    """The payload inside. Raises Unusable for what the schema allows and no message of ours can hold."""
     payload = verified.element[0]
+    try:
+        return _read(payload)
+    except InvalidData as error:
+        raise Unusable(str(error), _bare(payload)) from error
+
+
+_LISTS = frozenset(map(clark, ("oadr:oadrReport", "oadr:oadrReportRequest", "oadr:oadrEvent", "xcal:vavailability")))
+"""What holds numbers and durations."""
+
+
+def _bare(payload: Element) -> Message | None:
+    bare = etree.Element(payload.tag)
+    for name, value in payload.items():
+        bare.set(name, value)
+    bare.extend(deepcopy(child) for child in payload if child.tag not in _LISTS)
+    try:
+        return _read(bare)
+    except InvalidData:
+        return None
+
+
+def _read(payload: Element) -> Message:
     try:
         message, rest = _READERS[payload.tag](payload, stream(payload))
     except ValueError as error:
@@ -48,7 +84,7 @@ def read(verified: Verified) -> Message:
 def decode(body: bytes) -> Message:
     """The message of an unsigned `body`; a signature in it is not looked at.
 
-    Raises WireError for what is no schema-valid oadrPayload, InvalidData for values that cannot be used.
+    Raises WireError for what is no schema-valid oadrPayload, Unusable for values that cannot be used.
     """
     root = parse(body)
     schema.validate(root)

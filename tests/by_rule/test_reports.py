@@ -11,7 +11,8 @@ from openadr_ra.errors import InvalidData
 from openadr_ra.protocol.messages import CreateReport, RegisterReport
 from openadr_ra.protocol.model import ReportRequestId, RequestId
 from openadr_ra.protocol.parts import HISTORY_USAGE, NOT_APPLICABLE, TELEMETRY_USAGE, ReportRequest
-from openadr_ra.protocol.requester import METADATA_SPECIFIER, Requester
+from openadr_ra.protocol.report import METADATA_SPECIFIER
+from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.step import AskReports, Offer
 from openadr_ra.protocol.times import Duration
 from openadr_ra.run.wanted import WantedReport, requests

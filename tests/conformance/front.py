@@ -14,6 +14,9 @@ FIRST_WITHIN_S = 0.05
 """So long the first bytes are collected before they are judged."""
 PIECE = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
+ENDLESS = {"drip": (b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"), "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n")}
+"""How an answer begins, and how it never ends."""
+
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n"
 SAID = {
     "500": b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n",
@@ -120,10 +123,11 @@ async def _talk(how: str, writer: asyncio.StreamWriter) -> None:
         while True:
             writer.write(PIECE)
             await writer.drain()
-    elif how == "drip":
-        writer.write(b"HTTP/1.1 200 OK\r\n")
+    elif how in ENDLESS:
+        first, more = ENDLESS[how]
+        writer.write(first)
         while True:
-            writer.write(b"X-More: 1\r\n")
+            writer.write(more)
             await writer.drain()
             await asyncio.sleep(0)
 

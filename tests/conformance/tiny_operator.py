@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 
+from conformance import clock
 from conformance.operator import EventWish, Refused, ReportWish
 from tests.conformance import tiny_events, tiny_reports
 from tests.conformance.tiny_party import Asked, Party, TinyEvent

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from conformance import clock
 from conformance.message import Message
 from tests.conformance.tiny_party import Party, Refusal, TinyEvent
 

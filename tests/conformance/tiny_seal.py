@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from conformance import clock
 from conformance.identity import Identity
 from conformance.listen import Arrived
 from conformance.message import NAMESPACES, Message

@@ -186,7 +186,7 @@ class Services(State):
     def _report(self, party: Party, wanted: Wanted) -> None:
         """Tell what was asked for: at once, and METADATA and data every `back_s` if that is more than zero (rule 306)."""
         maker = self._maker(party, wanted)
-        if wanted.metadata and self.wrong("no metadata on demand"):
+        if self.wrong("no metadata on demand" if wanted.metadata else "no data on demand"):
             return
         if wanted.metadata or wanted.back_s == 0:
             self.tell(party, maker)

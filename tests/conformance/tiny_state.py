@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
-from conformance import http, template
+from conformance import clock, http, template
 from conformance.identity import Identity
 from conformance.message import SERVICES, Message
 from conformance.play import PREFIX
@@ -260,6 +260,9 @@ class State:
                 party.forget()
             case "oadrRegisteredReport":
                 self.requested(message, party)
+            case "oadrUpdatedReport" if not self.wrong("answers cancel nothing"):
+                for name in message.texts("./oadr:oadrCancelReport/ei:reportRequestID"):
+                    party.owed.pop(name, None)
             case _:
                 return
 

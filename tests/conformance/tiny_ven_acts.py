@@ -14,7 +14,7 @@ Wrong = Callable[[Switch], bool]
 IDLE_W = 120.0
 """What the site takes when nobody asks for anything."""
 
-SHORT_S = 4
+SHORT_S = 3
 """How long an open-ended event lasts for a VEN that does not know what that is."""
 
 _PARTS = (0.1, 0.8, 0.4, 0.6)

@@ -53,8 +53,7 @@ class VenDelivery(VenState):
             await self._repeat(asked, max(start, _second(now())) if asked.start is None else start)
         else:
             await self._once(asked, start)
-        if not self.wrong("pending for ever"):
-            self.kept.asked.pop(asked.id, None)
+        self.kept.asked.pop(asked.id, None)
 
     async def _describe(self, asked: Asked) -> None:
         if self.wrong("metadata never"):
@@ -83,7 +82,7 @@ class VenDelivery(VenState):
         """One update for each reportBackDuration, with what was measured in it (rule 342)."""
         end = start + timedelta(seconds=asked.duration_s) if asked.duration_s else None
         while end is None or start < end or self.wrong("data for ever"):
-            due = start + timedelta(seconds=asked.back_s * (3 if self.wrong("late data") else 1))
+            due = start + timedelta(seconds=asked.back_s * (10 if self.wrong("late data") else 1))
             await until(due)
             await self.send_data(asked, start, asked.back_s)
             if self.wrong("data once"):

@@ -7,13 +7,12 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 
-from lxml import etree
-
 from conformance.listen import Arrived, Reply, listening
-from conformance.message import NAMESPACES, Message
+from conformance.message import Message
 from conformance.play import PREFIX
 from tests.conformance.front import fronted
 from tests.conformance.tiny_ven import TinyVen
+from tests.conformance.tiny_ven_reading import fetched, read
 from tests.conformance.wrongs import Chokes, Front, Mutation
 
 SERVED = ("EiEvent", "EiReport", "EiRegisterParty")
@@ -36,7 +35,9 @@ class Server:
         naive = self.ven.wrong("takes what is no message")
         if status := refused(arrived):
             return Reply(status=status)
-        message = read(arrived)
+        if self.ven.wrong("fetches entities"):
+            await fetched(arrived.body)
+        message = read(arrived.body, arrived.headers, self.ven.flaws, self.ven.wrong)
         if not message.kind or (self.ven.invalid(message) and naive):
             return self._going(b"", message) if naive else Reply(status=400)
         return self._heard(message)
@@ -55,9 +56,9 @@ class Server:
         raw = answer.raw
         if not raw and talks:
             raw = ven.write("oadrResponse", request_id="")
-        if not raw and ven.bad(message) in ("454", "459"):
+        if not raw and answer.code in ("454", "459"):
             # The sender learns at once what its message is worth, though the word on its events comes by itself.
-            raw = ven.write("oadrResponse", request_id=message.request_id, code=ven.bad(message))
+            raw = ven.write("oadrResponse", request_id=message.request_id, code=answer.code)
         return self._going(raw, message)
 
     def _going(self, raw: bytes, message: Message) -> Reply:
@@ -99,21 +100,6 @@ def refused(arrived: Arrived) -> int:
     if media not in ("application/xml", "text/xml"):
         return 415
     return 413 if len(arrived.body) > MAX_BODY_BYTES else 0
-
-
-def read(arrived: Arrived) -> Message:
-    """The message in the request; one without a kind if there is none."""
-    nothing = Message(b"", sender="harness", headers=arrived.headers)
-    parser = etree.XMLParser(resolve_entities=False, remove_comments=True, remove_pis=True, no_network=True)
-    try:
-        root = etree.fromstring(arrived.body, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        return nothing
-    if b"<!DOCTYPE" in arrived.body:
-        return nothing
-    signed = root.find("ds:Signature", NAMESPACES) is not None
-    raw = arrived.body if signed else etree.tostring(root)
-    return Message(raw, sender="harness", headers=arrived.headers)
 
 
 @contextlib.asynccontextmanager

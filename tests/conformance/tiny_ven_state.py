@@ -14,13 +14,13 @@ from conformance.case import Mode
 from conformance.identity import Identity
 from conformance.listen import Arrived
 from conformance.message import SERVICES, Message
-from conformance.play import PREFIX, utc
-from conformance.seal import sealed
+from conformance.play import PREFIX
 from conformance.template import Hole
 from tests.conformance import tiny_ven_reports as reports
 from tests.conformance.tiny_party import Party, Refusal
 from tests.conformance.tiny_seal import Guard
 from tests.conformance.tiny_ven_events import Book, Place
+from tests.conformance.tiny_ven_reading import fetched, read
 from tests.conformance.tiny_ven_reports import RESOURCE, Asked, Offer
 from tests.conformance.ven_wrongs import Deaf, Flaw, Switch
 from tests.conformance.wrongs import Mutation
@@ -32,16 +32,21 @@ WITHIN_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """Between two tries of what failed; each pause is twice the one before."""
 
+HAMMER_S = 0.1
+"""The pause of a VEN that does not know when to stop."""
+
 NO_SECOND_TRY = (404, 406, 501)
 MARKETS = ("http://conformance.invalid/market", "http://conformance.invalid/other-market")
 SLOW_S = 60
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes back for a message: bytes for that service, "" for none, and what is done when they are gone."""
+    """What goes back for a message: bytes for that service, b"" for none, and what is done when they are gone. `code` is
+    what the message as a whole is worth."""
 
     raw: bytes
     service: str
+    code: str = "200"
     then: Callable[[], Awaitable[None]] | None = None
 
 
@@ -154,7 +159,7 @@ class VenState:
             cannot = status in NO_SECOND_TRY or 400 <= status < 500
             if (cannot and not self.wrong("tries what cannot be")) or self.wrong("no second try"):
                 return answer
-            await asyncio.sleep(0.02 if self.wrong("hammers") else pause_s)
+            await asyncio.sleep(HAMMER_S if self.wrong("hammers") else pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             self.given_up |= self.wrong("gives up polls")
 
@@ -175,7 +180,9 @@ class VenState:
             answer = await http.exchange(self.url, sent, tls=self.tls, within_s=within_s)
         except http.NoAnswer:
             return 0, Message(b"", sender="harness")
-        return answer.status, Message(answer.body, sender="harness", headers=answer.headers)
+        if self.wrong("fetches entities"):
+            await fetched(answer.body)
+        return answer.status, read(answer.body, answer.headers, self.flaws, self.wrong)
 
     def mutated(self, raw: bytes) -> bytes:
         for flaw in self.flaws:
@@ -184,12 +191,7 @@ class VenState:
 
     def sealed(self, raw: bytes) -> bytes:
         """Signed, where messages are."""
-        if self.identity is None or not raw or self.wrong("does not sign"):
-            return raw
-        if self.wrong("old time"):
-            return sealed(raw, identity=self.identity, timestamp=utc(plus_s=-3600))
-        nonce = "the-same-each-time" if self.wrong("same nonce") else ""
-        return sealed(raw, identity=self.identity, nonce=nonce)
+        return self.guard.sealed(raw) if raw else raw
 
     # -- hearing -------------------------------------------------------------------------------------------------
 
@@ -203,4 +205,4 @@ class VenState:
         return ""
 
     def invalid(self, message: Message) -> bool:
-        return bool(schema.faults(message)) and not self.wrong("takes what is invalid")
+        return bool(schema.faults(message)) and not self.wrong("takes what is no message")

@@ -9,3 +9,6 @@ from tests.conformance.ven_flaws_report import REPORTS
 from tests.conformance.ven_flaws_wire import WIRE
 
 FLAWS: Table = {**PARTY, **EVENT, **REPORTS, **WIRE}
+
+CERTIFIED = ("ven.security.",)
+"""Where a case's id begins like that there have to be certificates."""

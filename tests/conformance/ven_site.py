@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import ssl
+import warnings
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from conformance.attempt import Opened, attempt
 from conformance.case import Case, Mode
@@ -19,9 +21,10 @@ from tests.conformance.tiny_ven_operator import TinyVenOperator
 from tests.conformance.tiny_ven_server import living
 from tests.conformance.tiny_ven_state import Kept
 from tests.conformance.ven_wrongs import Flaw
-from tests.conformance.vtn_site import server_context
+from tests.conformance.vtn_site import NO_CHECK_TIME, server_context
 from tests.conformance.wrongs import Tls
 
+LEAST_RSA_BITS = 2048
 ASSIGNED = "VEN-Assigned-7"
 PARAMETERS: Parameters = {"assigned_id": ASSIGNED, "setpoint_w": 1000.0}
 
@@ -32,8 +35,8 @@ class Site:
     def __init__(self, *flaws: Flaw, mode: Mode, authority: Authority | None, signed: bool) -> None:
         self.flaws, self.mode, self.authority = flaws, mode, authority
         self.ca = "" if authority is None else authority.certificate
-        self.own = Identity(name="ven") if authority is None else authority.issue("ven")
-        self.vtn = Identity(name="vtn") if authority is None else authority.issue("vtn")
+        self.own = Identity(name="ven") if authority is None else issued(authority, "ven", self._tls)
+        self.vtn = Identity(name="vtn") if authority is None else issued(authority, "vtn")
         self.signed = signed
         self.url = ""
         self.port = 0
@@ -47,14 +50,16 @@ class Site:
             *self.flaws,
             mode=self.mode,
             kept=None if fresh else self.kept,
-            tls=self.own.client(self.ca) if self.ca else None,
-            identity=self.own if self.signed else None,
+            tls=None if self.authority is None else client_context(self.flaws, self.own, self.authority),
+            identity=self.own if self.signed or (variant == "signed" and self.ca) else None,
             vtn_fingerprint=self.vtn.fingerprint,
             variant=variant,
             assigned_id=ASSIGNED,
         )
         self.kept = tiny.kept
         tls = None if self.authority is None else server_context(self._tls, self.authority)
+        if tls is not None and "modern suites only" in self.flaws:
+            tls.minimum_version = ssl.TLSVersion.TLSv1_3
         self.port = await self.process.enter_async_context(living(tiny, tls=tls, port=self.port))
         return TinyVenOperator(tiny)
 
@@ -65,6 +70,40 @@ class Site:
 
     async def halt(self) -> None:
         await self.process.aclose()
+
+
+def issued(authority: Authority, name: str, tls: Tls | None = None) -> Identity:
+    """The certificate of that name, made once; a weak one where the flaw says so."""
+    weak = tls is not None and tls.rsa_bits < LEAST_RSA_BITS
+    whole = f"{name}-weak" if weak else name
+    cert, key = authority.folder / f"{whole}.pem", authority.folder / f"{whole}.key"
+    if cert.exists():
+        return Identity(name=whole, cert=str(cert), key=str(key))
+    return authority.issue(whole, kind="rsa", rsa_bits=1024) if weak else authority.issue(whole)
+
+
+def client_context(flaws: Sequence[Flaw], own: Identity, authority: Authority) -> ssl.SSLContext:
+    """How the VEN speaks TLS to its VTN."""
+    context = own.client(authority.certificate, check_hostname=not {"any host", "trusts anybody"} & set(flaws))
+    if "trusts anybody" in flaws:
+        context.verify_mode = ssl.CERT_NONE
+    if "modern suites only" in flaws:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    for flaw in flaws:
+        if isinstance(flaw, Tls) and flaw.expired:
+            context.verify_flags |= NO_CHECK_TIME
+        if isinstance(flaw, Tls) and flaw.least < ssl.TLSVersion.TLSv1_2:
+            lowered(context, flaw.least)
+    return context
+
+
+def lowered(context: ssl.SSLContext, least: int) -> None:
+    """Have it go down to that version of TLS."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        # That the old versions are deprecated is what the case is about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion(least)
 
 
 def opener(

@@ -12,9 +12,7 @@ _UNTYPED = put(_EVENT, f"{_SIGNAL}/ei:signalType", "multiplier")
 ANSWERS: Table = {
     "opt-in": ("ignores answers",),
     "opt-out": ("ignores optOut",),
-    "answer-is-a-response": (
-        Chokes(on="oadrCreatedEvent", does="empty"),
-    ),
+    "answer-is-a-response": (Chokes(on="oadrCreatedEvent", does="empty"),),
     "late-opt-out": ("first answer counts", "ignores optOut"),
     "late-opt-in": ("first answer counts",),
     "answered-twice": ("answers once",),

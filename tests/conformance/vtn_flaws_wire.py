@@ -119,8 +119,12 @@ SCHEMA: Table = {
     "comment-in-a-text": (swap("oadrCreatedPartyRegistration", ">request-", ">requ"),),
     **{f"not-for-a-vtn-{kind}": (Takes(kind=kind),) for kind in _VTN_ONLY},
     **{f"misplaced-{kind}": (Takes(kind=kind),) for kind in ("oadrPoll", "oadrRequestEvent", "oadrQueryRegistration")},
-    **{f"{kind}-{sort}": (Takes(kind=kind),) for kind in WRITERS for sort in ("left-out", "doubled", "nonsense")
-        if sort != "nonsense" or kind not in IDS_ONLY},
+    **{
+        f"{kind}-{sort}": (Takes(kind=kind),)
+        for kind in WRITERS
+        for sort in ("left-out", "doubled", "nonsense")
+        if sort != "nonsense" or kind not in IDS_ONLY
+    },
     **{name: (Chokes(on=mark, does="400"),) for name, mark in _ENUMERATIONS.items()},
 }
 

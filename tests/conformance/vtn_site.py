@@ -15,7 +15,6 @@ from conformance.record import Record
 from conformance.seal import sealer
 from conformance.tested import Parameters, Vtn
 from conformance.verdict import Result
-from tests.conformance import tiny_own
 from tests.conformance.front import fronted
 from tests.conformance.skipping import run
 from tests.conformance.tiny_operator import TinyOperator
@@ -23,7 +22,7 @@ from tests.conformance.tiny_state import Flaw
 from tests.conformance.tiny_vtn import TinyVtn, serving
 from tests.conformance.wrongs import Front, Tls
 
-ABOUT: Parameters = {"metadata_back_s": 1, "own_shortest_s": tiny_own.SHORTEST_S}
+ABOUT: Parameters = {"metadata_back_s": 1}
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, which Python has no name for."""
 

@@ -16,9 +16,9 @@ from conformance.listen import Arrived, Reply
 from conformance.message import NAMESPACES, Element, Message
 
 Does = Literal["500", "400", "good", "empty", "close", "hang"]
-Below = Literal["500", "good", "close", "hang", "block", "garbage", "flood", "drip", "lie", "negative"]
+Below = Literal["500", "good", "close", "hang", "block", "garbage", "flood", "drip", "lie", "negative", "continue"]
 """`block`: while that connection is open nobody else is served; `drip`: a head that never ends; `lie`: a Content-Length
-above what comes, and silence; `negative`: one below zero."""
+above what comes, and silence; `negative`: one below zero; `continue`: 100 Continue without end."""
 
 
 class Mutation(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +107,7 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: bool = False
 
     def meets(self, first: bytes) -> bool:
-        return re.search(self.on.encode(), first, re.DOTALL) is not None and (
-            not self.incomplete or _incomplete(first)
-        )
+        return re.search(self.on.encode(), first, re.DOTALL) is not None and (not self.incomplete or _incomplete(first))
 
 
 def _incomplete(first: bytes) -> bool:

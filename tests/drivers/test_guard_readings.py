@@ -76,6 +76,8 @@ async def test_a_device_that_is_back_is_believed_again() -> None:
         {"import_kwh": math.inf},
         {"export_kwh": math.nan},
         {"soc_percent": math.nan},
+        {"accuracy_kw": math.inf},
+        {"accuracy_kw": -0.01},
         {"soc_percent": 100.01},
         {"soc_percent": -0.01},
         {"can_reduce_kwh": -0.01},
@@ -107,6 +109,7 @@ async def test_an_impossible_reading_is_never_passed_on(wrong: dict[str, object]
     "right",
     [
         {"soc_percent": 0.0},
+        {"accuracy_kw": 0.0},
         {"soc_percent": 100.0},
         {"can_reduce_kwh": 0.0},
         {"min_kw": 5.0, "max_kw": 5.0},

@@ -35,6 +35,18 @@ def test_what_is_measured_is_recorded_with_its_quality() -> None:
     }
 
 
+@pytest.mark.parametrize(("said", "kept"), [(None, None), (0.05, 0.05), (math.nan, None)])
+def test_how_accurate_a_power_is_is_recorded_with_it_alone(said: float | None, kept: float | None) -> None:
+    plant = Plant(battery("a"))
+    measured = replace(plant.devices[A].measures(plant.now), at=after(0), import_kwh=7.0, accuracy_kw=said)
+
+    plant.gives(Measured(measurements={A: measured}))
+
+    found = {key[0]: one.accuracy for key, one in plant.readings.items() if one.start == NOON}
+    assert found["live/a.kw"] == kept
+    assert {accuracy for series, accuracy in found.items() if series != "live/a.kw"} == {None}
+
+
 def test_a_silent_device_is_recorded_as_absent_now_and_its_old_values_are_not_repeated() -> None:
     plant = Plant(battery("a"))
     plant.runs_to(NOON - 5 * MINUTE)

@@ -169,6 +169,10 @@ def test_history_has_one_line_an_interval_and_one_column_a_point() -> None:
         [moment(START), "60", "+1.235", "-"],
         [moment(START + HOUR), "60", "-2.000 Bad - Comm Failure", "-2.000 Bad - Comm Failure"],
     ]
+    sure = replace(history, points={"a.kw": (replace(first, accuracy=0.05, confidence=80),)})
+    certain = replace(history, points={"a.kw": (replace(first, accuracy=0.0, confidence=100),)})
+    assert vens.history_text(sure).endswith("+1.235 ±0.05 (80 %)")
+    assert vens.history_text(certain).endswith("+1.235 ±0")
 
 
 def test_a_history_that_has_not_come_and_one_that_is_empty_are_told_apart() -> None:

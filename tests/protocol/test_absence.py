@@ -9,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from openadr_ra.errors import DeploymentError
 from openadr_ra.protocol import opt as opts
 from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, MarketContext, OptId, OptType, ResourceId, Target
 from openadr_ra.protocol.opt import SCHEDULED, Opt
 from openadr_ra.protocol.shape import Token
+from openadr_ra.protocol.signals_table import MULTIPLIER
 from openadr_ra.protocol.step import Away
 from openadr_ra.protocol.ven import Declared, Opinion, Retracted
 from tests.site import RELEASE
-from tests.world import BAT, E1, HOUR, IDENTITY, MINUTE, NOON, Pair, event, in_memory, shed
+from tests.world import BAT, E1, HOUR, IDENTITY, MINUTE, NOON, Pair, distributed, event, in_memory, shed
 
 CAR = ResourceId("car")
 HOME = replace(IDENTITY, resources=(BAT, CAR), assets={BAT: Asset(classes=("Storage",)), CAR: Asset(classes=("EVSE",))})
@@ -66,6 +68,23 @@ def test_an_event_that_was_accepted_is_opted_out_by_an_absence(accepted: Pair) -
         ("availability", "opted out")
     ]
     assert accepted.site.applied == []
+
+
+def test_an_absence_that_is_taken_back_does_not_opt_in_to_what_nothing_here_can_do() -> None:
+    """Such an event is refused (469) before and after."""
+    pair = Pair(identity=replace(HOME, signals=("LOAD_DISPATCH/multiplier",)))
+    pair.ven_starts()
+    made = event(duration=2 * HOUR)
+    half = replace(made.signals[0], type=MULTIPLIER, unit=None)
+    pair.ven_hears(distributed(replace(made, signals=(half,))))
+    pair.settles()
+    before = pair.node.agenda[E1]
+    pair.ven_receives(Declared(opt=away()))
+    pair.ven_receives(Retracted(opt_id=OptId("o1")))
+    pair.settles()
+
+    after = pair.node.agenda[E1]
+    assert [(one.opt, one.code) for one in (before, after)] == [(OPT_OUT, DeploymentError.code)] * 2
 
 
 def test_an_absence_that_is_taken_back_opts_in_again(accepted: Pair) -> None:

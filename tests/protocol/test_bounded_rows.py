@@ -11,7 +11,7 @@ from openadr_ra.protocol import producer
 from openadr_ra.protocol.model import ReportRequestId, Rid
 from openadr_ra.protocol.parts import ReportRequest, SpecifierPayload
 from openadr_ra.protocol.producer import MAX_STANDING, Producer
-from openadr_ra.protocol.requester import METADATA_SPECIFIER
+from openadr_ra.protocol.report import METADATA_SPECIFIER
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from openadr_ra.protocol.model import RequestId, Rid, SpecifierId
 from openadr_ra.protocol.parts import (
     ReportPayload,
 )
+from openadr_ra.protocol.requester import MAX_REVISION
 from openadr_ra.protocol.step import Delivered
 from openadr_ra.protocol.times import Duration
 from tests.protocol.reports import request_of, series, stranger, updates
@@ -120,8 +121,8 @@ def test_a_response_report_without_the_events_id_is_kept_by_its_name(pair: Pair)
     assert [name for name, *_ in pair.recorded] == ["VEN1/x-RESPONSE/bat.kw"]
 
 
-@pytest.mark.parametrize(("said", "revision"), [(2.0, 2), (2.9, 2), (-1.0, 0)])
-def test_a_revision_is_a_whole_number_from_zero_on(pair: Pair, said: float, revision: int) -> None:
+@pytest.mark.parametrize(("said", "revision"), [(2.0, 2), (2.9, 2), (-1.0, 0), (1e300, MAX_REVISION)])
+def test_a_revision_is_a_whole_number_from_zero_to_what_a_store_can_keep(pair: Pair, said: float, revision: int) -> None:
     report = stranger(
         request_of(pair, "response", 0),
         ReportPayload(rid=Rid("bat.kw"), value=1.0),

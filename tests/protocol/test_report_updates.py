@@ -161,6 +161,21 @@ def test_power_that_was_not_measured_is_no_zero(
     assert payload.confidence == confidence
 
 
+@pytest.mark.parametrize(
+    ("known", "said"), [((None, None), None), ((0.5, None), 0.5), ((0.25, 0.5), 0.5)], ids=["never", "once", "twice"]
+)
+def test_a_mean_is_as_accurate_as_the_worst_of_its_samples(
+    pair: Pair, known: tuple[float | None, float | None], said: float | None
+) -> None:
+    """Where a device says how far its power may be off; and it arrives so."""
+    for number, accuracy in enumerate(known):
+        sample = reading(start=START + MINUTE + number * 30 * SECOND, value=3.0)
+        pair.samples.append(replace(sample, accuracy=accuracy))
+    pair.clock_reaches(START + 2 * MINUTE)
+
+    assert {one.start: one.accuracy for one in series(pair, LIVE)}[START + MINUTE] == said
+
+
 def test_an_update_that_is_lost_is_sent_again_until_it_is_heard(pair: Pair) -> None:
     """The same period, once more; later ones wait for it and are not lost."""
     measures(pair, 5 * MINUTE)

@@ -55,6 +55,17 @@ RISING = (energy(0, 100.0), energy(30, 103.0))
 """3 kWh in half an hour: 6 kW."""
 
 
+@pytest.mark.parametrize("kw", [1.0, 400.0, -1e12])
+def test_the_mean_of_a_constant_power_is_that_power_for_ever(kw: float) -> None:
+    assert mean((Slot(start=NOON, kw=kw),), NOON, FOREVER) == pytest.approx(kw, rel=1e-12)
+
+
+def test_the_mean_over_an_instant_is_as_exact_as_over_a_day() -> None:
+    """A set-point is made of it, and a device is let go where that is no power that it can hold."""
+    third = (Slot(start=NOON, kw=1 / 3),)
+    assert mean(third, NOON, NOON + timedelta(microseconds=7)) == pytest.approx(1 / 3, rel=1e-12)
+
+
 def test_a_reading_of_that_very_span_comes_first() -> None:
     slot = power(0, 5.0, HALF)
 

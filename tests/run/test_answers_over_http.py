@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 
 from openadr_ra.errors import NotRecognized
-from openadr_ra.protocol.messages import SERVICES, Message, Response
+from openadr_ra.protocol.messages import SERVICES, CreatedPartyRegistration, Message, Poll, Response
 from openadr_ra.protocol.model import VtnId
 from openadr_ra.protocol.refusal import refusal, requested
 from openadr_ra.wire import codec
 from tests.protocol.answers import VALID
-from tests.run.hall import Hall, standing, stored
+from tests.run.hall import EDGE, Hall, standing, stored
 from tests.run.site import code, new_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,6 +40,9 @@ async def test_what_comes_to_a_wrong_service_is_answered_453_by_its_natural_repl
             result = getattr(reply, "result", None)
             assert result is not None
             assert result.request_id == requested(message)
+            if natural is not CreatedPartyRegistration:
+                # Where the payload has a place for it: the VEN is known by its certificate. A registration gives it.
+                assert getattr(reply, "ven_id", EDGE) == EDGE
     assert await stored(hall.vtn) == before
 
 
@@ -57,3 +60,14 @@ async def test_what_is_not_schema_valid_is_answered_454_with_http_400(hall: Hall
     assert code(answer.message) == "454"
     assert (answer.message.result.description or "").endswith(": see oadr:bogus")
     assert await stored(hall.vtn) == before
+
+
+async def test_a_refusal_names_the_ven_that_it_speaks_to_if_that_is_known(hall: Hall) -> None:
+    """venID is always there once it is known (1.3); to a certificate that speaks for another nothing is said of either."""
+    known = await hall.edge.say(Poll(ven_id=EDGE), "EiEvent")
+    strange = await hall.stranger.say(Poll(ven_id=EDGE), "EiEvent")
+    other = await hall.other.say(Poll(ven_id=EDGE), "EiEvent")
+
+    for reply, ven in ((known, EDGE), (strange, None), (other, None)):
+        assert isinstance(reply, Response)
+        assert (code(reply), reply.ven_id) == ("453", ven)

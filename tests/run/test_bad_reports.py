@@ -110,7 +110,10 @@ async def test_a_value_that_is_no_number_gets_454_and_is_not_stored(
 
     answer = await refusals.post(refusals.hall.edge, "EiReport", body, "! refused 454")
 
-    assert (answer.status, code(answer.message)) == (200, "454")
+    said = answer.message
+    assert isinstance(said, UpdatedReport)
+    assert (answer.status, code(said), said.result.request_id, said.ven_id) == (200, "454", R1, EDGE)
+    assert "ei:value" in (said.result.description or "")
 
 
 async def test_a_report_nobody_asked_for_gets_452(refusals: Refusals, asked: ReportRequestId) -> None:

@@ -209,7 +209,7 @@ async def test_what_a_vtn_measures_a_ven_can_have_and_end(site: Site, vtn: Vtn) 
         await vtn.offer("BELOW", ["area"], meter="feeder-7")
         now = datetime.now(UTC).replace(microsecond=0)
         for number in range(11):
-            await vtn.measured("area", kw=40.0, kwh=100.0, at=now - (10 - number) * SECOND)
+            await vtn.measured("area", kw=40.0, kwh=100.0, accuracy_kw=0.5, at=now - (10 - number) * SECOND)
 
         async def offered() -> bool:
             return bool((await made.ven.reports()).offered)
@@ -233,7 +233,7 @@ async def test_what_a_vtn_measures_a_ven_can_have_and_end(site: Site, vtn: Vtn) 
         await until(over, made.soon)
         (cancelled,) = made.watch.asked(CancelReport)
 
-    assert [one.value for one in found["area.kw"]] == [40.0]
+    assert [(one.value, one.accuracy) for one in found["area.kw"]] == [(40.0, 0.5)]
     assert cancelled.report_request_ids == (request,)
     with pytest.raises(InvalidId, match="VEN NOBODY is unknown here"):
         await vtn.offer("NOBODY", ["area"])

@@ -21,8 +21,10 @@ from openadr_ra.protocol.messages import (
     RequestEvent,
     Response,
 )
-from openadr_ra.protocol.model import RequestId
-from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.model import ReportRequestId, RequestId, SpecifierId
+from openadr_ra.protocol.parts import Report, ReportName, Result
+from openadr_ra.protocol.shape import Token
+from openadr_ra.protocol.times import Duration
 from openadr_ra.protocol.vtn import Party
 from tests.run.peer import Answer
 from tests.run.signed_peer import Adjusted, SignedPeer, signed_peer
@@ -202,6 +204,24 @@ async def test_a_refusal_of_what_was_signed_is_the_prescribed_answer_signed(site
     assert isinstance(said.message, DistributeEvent)
     assert said.message.result is not None
     assert (said.message.result.code, said.message.result.request_id, said.message.events) == ("459", "e1", ())
+    assert said.signer == site.own[0].fingerprint
+
+
+async def test_a_value_that_cannot_be_used_is_refused_by_the_prescribed_answer_signed(
+    site: Site, ven: SignedPeer
+) -> None:
+    """The schema has no longest duration, and we have; the sender is known all the same."""
+    report = Report(
+        duration=Duration(months=5000),
+        request_id=ReportRequestId("0"),
+        specifier_id=SpecifierId("s"),
+        name=ReportName(Token("x-own")),
+        created=datetime.now(UTC),
+    )
+    said = await ven.say(RegisterReport(request_id=RequestId("m9"), reports=(report,), ven_id=ven.ven_id))
+
+    assert isinstance(said.message, RegisteredReport)
+    assert (said.message.result.code, said.message.result.request_id, said.message.ven_id) == ("454", "m9", ven.ven_id)
     assert said.signer == site.own[0].fingerprint
 
 

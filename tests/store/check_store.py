@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from openadr_ra.errors import ComplianceError, InvalidData, OutOfSequence, StoreError
 from openadr_ra.protocol.model import OPT_IN, EventId
@@ -310,11 +311,13 @@ class RecordsContract:
         assert await store.readings(asked, NOON, NOON + HALF_HOUR) == (first, second, other)
 
     async def test_readings_are_kept_exactly(self, store: Store) -> None:
-        """Every bit of the value, every microsecond, any quality, also one of the peer's own."""
+        """Every bit of the value, every microsecond, any quality, also one of the peer's own, and how sure it is."""
         exact = (
             reading(0.1 + 0.2, start=NOON + MICROSECOND, quality=COMM_FAILURE),
             reading(-5e-324, start=NOON + 2 * MICROSECOND, span=MICROSECOND, quality=Quality(Token("x-odd"))),
             reading(1.7976931348623157e308, start=NOON + MINUTE, span=timedelta(days=400), revision=2**31),
+            replace(reading(2.0, start=NOON + 2 * MINUTE), confidence=0, accuracy=0.1 + 0.2),
+            replace(reading(2.0, start=NOON + 3 * MINUTE), accuracy=0.0),
         )
         await store.record(exact)
         assert await store.readings(["ven-1/power"], NOON, FOREVER) == exact
@@ -325,8 +328,9 @@ class RecordsContract:
         await store.record((reading(2, revision=1), reading(3, revision=0)))
         kept = reading(1, revision=1), reading(1, span=HALF_HOUR)
         assert await store.readings(["ven-1/power"], NOON, NOON + MINUTE) == kept
-        await store.record((reading(4, revision=2, quality=COMM_FAILURE), reading(5, revision=1)))
-        kept = reading(4, revision=2, quality=COMM_FAILURE), reading(1, span=HALF_HOUR)
+        corrected = replace(reading(4, revision=2, quality=COMM_FAILURE), confidence=80, accuracy=0.5)
+        await store.record((corrected, reading(5, revision=1)))
+        kept = corrected, reading(1, span=HALF_HOUR)
         assert await store.readings(["ven-1/power"], NOON, NOON + MINUTE) == kept
 
     async def test_old_readings_are_forgotten_but_for_the_newest_of_each_series(self, store: Store) -> None:
@@ -344,7 +348,15 @@ class RecordsContract:
         await store.forget("ven-1/", NOON + HALF_HOUR, 3)
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
 
-    @pytest.mark.parametrize("bad", [reading(float("inf")), reading(float("nan")), reading(span=-MICROSECOND)])
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            reading(float("inf")),
+            reading(float("nan")),
+            reading(span=-MICROSECOND),
+            replace(reading(), accuracy=float("inf")),
+        ],
+    )
     async def test_readings_that_make_no_sense_are_refused(self, store: Store, bad: Reading) -> None:
         """With all that was recorded beside them."""
         with pytest.raises(InvalidData, match="ven-1/power at 2027-07-01"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidData, WireError
 from openadr_ra.protocol.messages import CreateOpt, DistributeEvent, Message, Poll, UpdatedReport, UpdateReport
 from openadr_ra.protocol.parts import Interval, ReportPayload
 from openadr_ra.protocol.times import MAX_DURATION_CHARACTERS, Duration
-from openadr_ra.wire.codec import decode, encode_checked
+from openadr_ra.wire.codec import Unusable, decode, encode_checked
 from tests.wire.samples import envelope, poll, report
 
 
@@ -93,6 +94,30 @@ def test_a_number_that_is_not_finite_is_invalid_data(text: str) -> None:
     """Nothing non-finite enters a state; the schema would let it."""
     with pytest.raises(InvalidData, match="ei:value"):
         decode(report(value=text))
+
+
+def test_of_a_message_with_a_value_that_cannot_be_used_the_kind_and_the_ids_are_known() -> None:
+    """So that it gets the reply that it waits for. Of what it lists nothing is read."""
+    body = report(value="NaN")
+    with pytest.raises(Unusable) as refused:
+        decode(body)
+
+    whole = decode(report())
+    assert isinstance(whole, UpdateReport)
+    assert refused.value.said == replace(whole, reports=())
+    assert refused.value.code == "454"
+
+
+def test_nothing_is_known_of_a_message_whose_own_fields_cannot_be_used() -> None:
+    created = "<ei:createdDateTime>9999-12-31T24:00:00Z</ei:createdDateTime>"
+    body = envelope(
+        "<oadr:oadrCreateOpt><ei:optID>o</ei:optID><ei:optType>optIn</ei:optType><ei:optReason>economic</ei:optReason>"
+        f"<ei:venID>v</ei:venID>{created}<pyld:requestID/><ei:eiTarget/></oadr:oadrCreateOpt>"
+    )
+    with pytest.raises(Unusable, match="9999") as refused:
+        decode(body)
+
+    assert refused.value.said is None
 
 
 @pytest.mark.parametrize("text", ["1e", "2.5E"])
