@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
-from conformance.case import Failed
+from conformance.case import Failed, expect
+from conformance.listen import Reply
 from conformance.message import Message
 from conformance.play import fresh
 from conformance.play_vtn import response_path
@@ -17,6 +19,9 @@ BACK_WITHIN_S = 75.0
 says otherwise."""
 
 QUIET_S = 2.0
+
+WATCH_S = 2.5
+"""How long a VEN is watched while its VTN is not well."""
 
 
 async def again(ven: Ven, tls: ssl.SSLContext | None = None) -> None:
@@ -51,3 +56,32 @@ async def not_taken(ven: Ven, event_id: str, *, after: int, for_s: float = QUIET
             if message.has(where):
                 raise Failed(f"no optIn to event {event_id}", "there is one", message, where)
         await asyncio.sleep(min(left, 0.1))
+
+
+# -- a VTN that is not well ------------------------------------------------------------------------------------------
+
+
+def most(ven: Ven, for_s: float) -> int:
+    """So many requests in that time hammer nobody: twice the polls, and a few for whatever is under way."""
+    return 4 + int(2 * for_s / ven.poll_s)
+
+
+async def bears(ven: Ven, reply: Callable[[], Reply]) -> None:
+    """Each poll is answered so for a while: the VEN does not hammer, comes back by itself, and does its work again."""
+    await does_not_hammer(ven, reply)
+    after = len(ven.heard)
+    del ven.answers["oadrPoll"]
+    await back(ven, after=after)
+    await still_takes_events(ven)
+
+
+async def does_not_hammer(ven: Ven, reply: Callable[[], Reply]) -> None:
+    """Each poll is answered so for a while, and few come."""
+    await ven.bootstrapped()
+    await ven.hears("oadrPoll")
+    before = len(ven.heard)
+    ven.answers["oadrPoll"] = lambda _: reply()
+    await ven.hears("oadrPoll", after=before)
+    await asyncio.sleep(WATCH_S)
+    count = len(ven.heard) - before
+    expect(count <= most(ven, WATCH_S), f"{most(ven, WATCH_S)} requests at most in {WATCH_S:g} s", str(count))

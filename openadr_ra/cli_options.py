@@ -61,12 +61,23 @@ def wish_options(command: C) -> C:
     """Their names are the fields of `programs.ordering.Wish`."""
     for option in (
         click.option("--test/--no-test", default=None, help="Nobody acts on a test.  [default: no test]"),
+        click.option("--answer/--no-answer", default=None, help="Are VENs to answer?  [default: they are]"),
+        click.option("--ramp-up", metavar="SPAN", help="How long before the start they begin to move."),
+        click.option("--notification", metavar="SPAN", help="How long before the start they are to know."),
+        click.option("--startafter", metavar="SPAN", help="Starts are spread at random over so long."),
         click.option("--comment", metavar="TEXT"),
         click.option("--market-context", metavar="URI"),
         click.option("--priority", type=click.IntRange(min=0), help="1 is the highest, 0 the lowest.  [default: 0]"),
         click.option("--currency", metavar="CODE", help="Of --price.  [default: JPY]"),
         click.option("--device-class", metavar="CLASS", multiple=True, help="For such devices alone; repeat it."),
+        click.option(
+            "--resource", metavar="VEN=ID,ID", multiple=True, help="These of a VEN's alone; VEN= for all; repeat it."
+        ),
+        click.option("--baseline-name", metavar="NAME", help="Tell VENs their --baseline, under this name."),
         click.option("--baseline", metavar="KW,KW", help="What a VEN has without the event, where that is known."),
+        click.option(
+            "--also", metavar="NAME/TYPE=VALUES", multiple=True, help="Another signal in the same event; repeat it."
+        ),
         click.option("--unit", metavar="UNIT", help="Of --signal: energyReal, temperature …  [default: its usual one]"),
         click.option("--values", metavar="VALUES", help="Of --signal, for each interval."),
         click.option(
@@ -84,7 +95,11 @@ def wish_options(command: C) -> C:
             "--to", metavar="VEN", multiple=True, help="Whom --kw, --price, --level or --values concern; repeat it."
         ),
         click.option("--kw", metavar="KW,KW", help="kW for each interval, like -5,-8,-6: import +, export -."),
-        click.option("--every", metavar="SPAN", help="Length of an interval: 90s, 30m, 1h30m or PT30M."),
+        click.option(
+            "--every",
+            metavar="SPAN",
+            help="Length of an interval: 90s, 30m, 1h30m or PT30M; 0s: the one interval lasts until cancelled.",
+        ),
         click.option("--start", metavar="TIME", help="2026-11-21T12:00+09:00, 2026-11-21T03:00Z, +15m or now."),
     ):
         command = option(command)

@@ -230,8 +230,8 @@ def ven_vtn_readings(
 @ven.command("opt", short_help="At a VEN: its operator's word on an event.")
 @click.argument("event_id", metavar="EVENT")
 @click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
-@click.option("--reason", metavar="WORD", default="", help="Say it by oadrCreateOpt: economic, mustRun …")
-@click.option("--upstream", metavar="NAME", help="To this VTN alone, by oadrCreateOpt.  [default: each]")
+@click.option("--reason", metavar="WORD", default="", help="Why, for the VTN: economic, emergency, mustRun …")
+@click.option("--upstream", metavar="NAME", help="To this VTN alone.  [default: each]")
 @console_options
 @as_json_option
 def ven_opt(
@@ -239,8 +239,8 @@ def ven_opt(
 ) -> None:
     """At a VEN: say its operator's own word on an event from above; `none` takes it back.
 
-    It is the answer to the event, or replaces it. With a reason, or for one VTN alone, an event that was answered already is
-    qualified by oadrCreateOpt.
+    It is the answer to the event, or replaces it; the reason goes with it. With a reason, or for one VTN alone, an
+    event that was answered already, or wants no answer, is qualified by oadrCreateOpt.
 
     openadr-ra ven opt ev-1 optOut --reason economic --config edge.toml
     """

@@ -222,7 +222,9 @@ async def _said(writer: asyncio.StreamWriter, piece: bytes) -> None:
         writer.write(piece)
         await writer.drain()
     except ConnectionError as error:
-        raise Failed("a connection that stays open until the whole body came", f"{type(error).__name__}: {error}") from None
+        raise Failed(
+            "a connection that stays open until the whole body came", f"{type(error).__name__}: {error}"
+        ) from None
 
 
 async def _answer(reader: asyncio.StreamReader) -> http.Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -238,3 +239,23 @@ async def long_texts(ven: Ven) -> None:
     answer = await ven.answered(event_id, after=before)
     code = f"{response_path(event_id)}/ei:responseCode"
     expect(answer.text(code) == "200", "eventResponse 200", answer.text(code) or "none", answer, code)
+
+
+_ZULU = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+
+_TIMES = ".//xcal:date-time | .//ei:createdDateTime"
+
+
+@case(
+    "ven.schema.times",
+    rules=("1",),
+    says="All date-times of a VEN are in UTC, with Z.",
+    sends="the bootstrap and an event",
+    expects="a Z at each time in METADATA and in all else that the VEN says",
+)
+async def times(ven: Ven) -> None:
+    await ven.bootstrapped()
+    await still_takes_events(ven)
+    for message in ven.heard:
+        for said in message.texts(_TIMES):
+            expect(_ZULU.match(said) is not None, "a date-time with Z", said, message, _TIMES)

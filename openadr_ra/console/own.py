@@ -23,7 +23,6 @@ from aiohttp import web
 
 from openadr_ra.console import asked
 from openadr_ra.console.gate import Refusal, reply
-from openadr_ra.run.availability import PARTICIPATING
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import InvalidId, OwnOpt, chosen
 from openadr_ra.run.report_orders import OwnOrdered, OwnReportOrder, ReadingsOrder, ReportRequestId, own_readings
@@ -68,8 +67,9 @@ class OwnRoutes:
         word, event_id = await asked.body(request, OwnOpt), request.match_info["id"]
         try:
             if word.reason or word.upstream is not None:
-                reason = word.reason or PARTICIPATING
-                await asked.ven(self._node).opt_event(event_id, chosen(word), reason=reason, upstream=word.upstream)
+                await asked.ven(self._node).opt_event(
+                    event_id, chosen(word), reason=word.reason, upstream=word.upstream
+                )
             else:
                 await self._node.opt(event_id, chosen(word))
         except InvalidId as error:

@@ -21,6 +21,7 @@ from openadr_ra.protocol.parts import (
 )
 from openadr_ra.protocol.report_status import figures
 from openadr_ra.protocol.schedule import Slot
+from openadr_ra.protocol.signals_table import DEVICE_CLASSES
 from openadr_ra.seams import Ack, Descriptor, Energy, Measurement, Setpoint
 
 MAX_SKEW = timedelta(minutes=5)
@@ -112,6 +113,8 @@ def descriptor_faults(descriptor: Descriptor) -> Iterator[str]:
     """What does not fit together in `descriptor`."""
     if not descriptor.id:
         yield "no id"
+    if descriptor.device_class and descriptor.device_class not in DEVICE_CLASSES:
+        yield f"device_class {descriptor.device_class!r:.80}; there are {', '.join(DEVICE_CLASSES)}"
     low_kw, high_kw = descriptor.min_kw, descriptor.max_kw
     if not (finite(low_kw) and finite(high_kw) and low_kw <= high_kw):
         yield f"a range from {low_kw} to {high_kw} kW"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,9 @@ DEFAULT_CONFIG = Path("node.toml")
 
 _SHOWN_VALUES = 6
 """In a list; `event show` has all of them."""
+
+UNTIL_CANCELLED = "until cancelled"
+"""How long an event lasts whose interval has no length."""
 
 _LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
@@ -117,7 +120,7 @@ def event_list(views: Iterable[EventView]) -> str:
             (
                 view.id,
                 moment(view.order.start),
-                _span(view.order.every_s),
+                _span(view.order.every_s) if view.order.every_s else UNTIL_CANCELLED,
                 _status(view),
                 str(len(view.order.asks)),
                 _asked(view.order),
@@ -140,6 +143,11 @@ def _status(view: EventView) -> str:
 def _span(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{seconds} s" if rest else f"{minutes} min"
+
+
+def _intervals(order: Order) -> str:
+    count = max(len(values) for values in order.asks.values())
+    return f"{count} intervals of {_span(order.every_s)}" if order.every_s else UNTIL_CANCELLED
 
 
 def _asked(order: Order) -> str:
@@ -177,20 +185,11 @@ def event_text(detail: EventDetail) -> str:
     """All of an event: what is asked, what was answered, what happened."""
     order = detail.order
     here = zone(order.start)
-    count = max(len(values) for values in order.asks.values())
     lines = [
         f"event {detail.id}: {_status(detail)}",
-        f"from {moment(order.start)} to {moment(detail.end)} {here}, {count} intervals of {_span(order.every_s)}",
+        f"from {moment(order.start)} {f'to {moment(detail.end)} {here}' if order.every_s else here}, {_intervals(order)}",
         f"{_unit(order)}{'; import +, export -' if _is_power(order) else ''}",
     ]
-    if order.device_classes:
-        lines.append(f"for devices of class {', '.join(order.device_classes)}")
-    if order.priority:
-        lines.append(f"priority {order.priority}")
-    if order.market_context:
-        lines.append(f"market context {printable(order.market_context)}")
-    if order.comment:
-        lines.append(f"comment: {printable(order.comment)}")
     asked = table(
         ("VEN", "opt 受託", "asked 指令値"),
         (
@@ -202,7 +201,33 @@ def event_text(detail: EventDetail) -> str:
         (f"at ({here})", "by", "what", "detail"),
         ((moment(entry.at), entry.by, entry.what, entry.detail) for entry in detail.journal),
     )
-    return "\n".join((*lines, "", asked, "", _versions(detail, here), "", history))
+    return "\n".join((*lines, *_details(order), "", asked, "", _versions(detail, here), "", history))
+
+
+def _details(order: Order) -> Iterator[str]:
+    """What not every event has, a line each."""
+    for other in order.others or ():
+        yield f"beside it {other.signal}: {', '.join(f'{value:g}' for value in other.values)} {other.unit}".rstrip()
+    if order.device_classes:
+        yield f"for devices of class {', '.join(order.device_classes)}"
+    for ven, names in (order.resources or {}).items():
+        yield printable(f"of {ven} for {', '.join(names)} alone")
+    if order.baseline:
+        yield printable(f"VENs are told the baseline {order.baseline}")
+    if order.notification_s:
+        yield f"to be known {_span(order.notification_s)} before the start"
+    if order.ramp_up_s:
+        yield f"ramp-up {_span(order.ramp_up_s)} before the start"
+    if order.startafter_s:
+        yield f"starts are spread over {_span(order.startafter_s)}"
+    if order.response_required == "never":
+        yield "no answer is wanted"
+    if order.priority:
+        yield f"priority {order.priority}"
+    if order.market_context:
+        yield f"market context {printable(order.market_context)}"
+    if order.comment:
+        yield f"comment: {printable(order.comment)}"
 
 
 def _versions(detail: EventDetail, here: str) -> str:
@@ -230,8 +255,8 @@ def event_said(view: EventView, did: str) -> str:
     order = view.order
     vens = ", ".join(order.asks)
     return printable(
-        f"event {view.id} {did}: {_asked(order)}, every {_span(order.every_s)} from"
-        f" {moment(order.start)} {zone(order.start)}, to {vens}"
+        f"event {view.id} {did}: {_asked(order)}, {f'every {_span(order.every_s)}' if order.every_s else UNTIL_CANCELLED}"
+        f" from {moment(order.start)} {zone(order.start)}, to {vens}"
     )
 
 

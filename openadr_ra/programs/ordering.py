@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import SettingsError
 from openadr_ra.programs.spelling import ask, figures, span, start
-from openadr_ra.run.orders import Kind, Order
+from openadr_ra.run.orders import Kind, Order, Other
 
 Asks = dict[str, tuple[float, ...]]
 
@@ -37,6 +37,13 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     comment: str | None = None
     test: bool | None = None
+    also: tuple[str, ...] = ()
+    baseline_name: str | None = None
+    resource: tuple[str, ...] = ()
+    startafter: str | None = None
+    notification: str | None = None
+    ramp_up: str | None = None
+    answer: bool | None = None
 
 
 def ordered(wish: Wish, now: datetime) -> Order:
@@ -88,7 +95,7 @@ def _with_the_rest(order: Order, wish: Wish) -> Order:
     base = figures(wish.baseline) if wish.baseline is not None else ()
     if base and len(order.asks) > 1 and not wish.each:
         raise SettingsError(f"is --baseline that of each of the {len(order.asks)} VENs? Then add --each")
-    return replace(
+    order = replace(
         order,
         baselines=dict.fromkeys(order.asks, base) if base else order.baselines,
         device_classes=wish.device_class or order.device_classes,
@@ -98,6 +105,69 @@ def _with_the_rest(order: Order, wish: Wish) -> Order:
         comment=order.comment if wish.comment is None else wish.comment,
         test=order.test if wish.test is None else wish.test,
     )
+    return _checked(_with_details(order, wish))
+
+
+def _with_details(order: Order, wish: Wish) -> Order:
+    """With what few events have."""
+    others = tuple(_other(text) for text in wish.also)
+    return replace(
+        order,
+        others=others or order.others,
+        baseline=order.baseline if wish.baseline_name is None else wish.baseline_name,
+        resources=_resources(order, wish.resource),
+        startafter_s=order.startafter_s if wish.startafter is None else _seconds(wish.startafter),
+        notification_s=order.notification_s if wish.notification is None else _seconds(wish.notification),
+        ramp_up_s=order.ramp_up_s if wish.ramp_up is None else _seconds(wish.ramp_up),
+        response_required=order.response_required if wish.answer is None else "always" if wish.answer else "never",
+    )
+
+
+def _other(text: str) -> Other:
+    name, equals, values = text.rpartition("=")
+    if not name or not equals:
+        raise SettingsError(f"--also {text}: write it like SIMPLE/level=1,2")
+    return Other(signal=name, values=figures(values))
+
+
+def _resources(order: Order, said: tuple[str, ...]) -> dict[str, tuple[str, ...]] | None:
+    """Those of each VEN; of a VEN that nothing is said of as it was."""
+    if not said:
+        return order.resources
+    found = dict(order.resources or {})
+    for text in said:
+        ven, equals, names = text.partition("=")
+        if not equals or ven not in order.asks:
+            raise SettingsError(
+                f"--resource {text}: write it like {next(iter(order.asks))}=battery,line, a VEN of the event"
+            )
+        found[ven] = tuple(name.strip() for name in names.split(",") if name.strip())
+    return found
+
+
+def _checked(order: Order) -> Order:
+    """Whatever else goes by intervals has as many as what is asked."""
+    counts = {len(values) for values in order.asks.values()}
+    if len(counts) > 1:
+        raise SettingsError("the VENs have different numbers of intervals; give each as many figures")
+    (count,) = counts
+    for one in order.others or ():
+        if len(one.values) != count:
+            raise SettingsError(
+                f"the event has {_intervals(count)} and {one.signal} beside it {len(one.values)}; give --also"
+                f" {one.signal}=… with {count} values"
+            )
+    for ven, base in order.baselines.items():
+        if len(base) != count:
+            raise SettingsError(
+                f"the event has {_intervals(count)} and the baseline of {ven} {len(base)}; give --baseline with"
+                f" {count} figures"
+            )
+    return order
+
+
+def _intervals(count: int) -> str:
+    return "one interval" if count == 1 else f"{count} intervals"
 
 
 def _seconds(text: str) -> int:

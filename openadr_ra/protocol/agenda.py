@@ -81,10 +81,14 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
         return not self.sound
 
     @property
+    def unanswered(self) -> bool:
+        """Is an answer to this version still wanted?"""
+        return self.required == ALWAYS and self.answered < self.event.modification
+
+    @property
     def owed(self) -> bool:
-        """Is an answer to this version due and decided?"""
-        decided = self.opt is not None and (self.consulted or self.absent)
-        return self.required == ALWAYS and decided and self.answered < self.event.modification
+        """Is it due and decided?"""
+        return self.unanswered and self.opt is not None and (self.consulted or self.absent)
 
 
 Agenda = dict[EventId, Known]

@@ -68,11 +68,13 @@ class Opinion(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Chosen(Value, frozen=True, kw_only=True, gc=False):
-    """An input: the operator's own opt for an event, now and for each later modification; None takes it back."""
+    """An input: the operator's own opt for an event, now and for each later modification; None takes it back. Its `reason`
+    is told with the answer."""
 
     event_id: EventId
     opt: OptType | None
     by: str
+    reason: str = ""
 
 
 class Declared(Value, frozen=True, kw_only=True, gc=False):
@@ -177,7 +179,7 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
                 state, given.event_id, given.modification, given.opt, given.code, given.description, moment
             )
         case Chosen():
-            outcome = words.chosen(state, given.event_id, given.opt, given.by, moment)
+            outcome = words.chosen(state, given.event_id, given.opt, given.by, moment, given.reason)
         case Offer():
             outcome = _offered(state, producer.offer(state.producer, given), moment)
         case Shelved(feeds=feeds):

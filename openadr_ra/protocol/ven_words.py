@@ -72,14 +72,16 @@ def opinion(
     return Outcome(state=answering(state, moment), mail=mail)
 
 
-def chosen(state: EndNode, event_id: EventId, opt: OptType | None, by: str, moment: Moment) -> Outcome[EndNode]:
+def chosen(
+    state: EndNode, event_id: EventId, opt: OptType | None, by: str, moment: Moment, reason: str = ""
+) -> Outcome[EndNode]:
     """An operator beats the event; taking it back asks the fleet anew. There is no word on a bad or cancelled event."""
     held = state.agenda.get(event_id)
     if held is None or held.refused or held.event.status == CANCELLED:
         return Outcome(state=state)
     item = replace(held, local_opt=opt, consulted=held.consulted or opt is not None)
     gone = opt is None and declaring_judged.absent(state, held.event, moment.now)
-    item = replace(item, absent=gone, code=OK, description=agenda.ABSENT if gone else "", answered=-1)
+    item = replace(item, absent=gone, code=OK, description=agenda.ABSENT if gone else reason, answered=-1)
     out = gone or item.word == OPT_OUT
     known = replace(state, agenda=state.agenda | {event_id: item})
     letter = (
@@ -89,8 +91,7 @@ def chosen(state: EndNode, event_id: EventId, opt: OptType | None, by: str, mome
     )
     word = OPT_OUT if out else opt if letter is not None else OPT_IN
     mail = agenda.mailed((letter,), state.key) if letter is not None else ()
-    entry = Entry(
-        subject=f"event/{event_id}", at=moment.now, by=by, what=opt or "opt withdrawn", detail="by the operator"
-    )
+    detail = f"by the operator: {reason}" if reason else "by the operator"
+    entry = Entry(subject=f"event/{event_id}", at=moment.now, by=by, what=opt or "opt withdrawn", detail=detail)
     state = replace(state, agenda=state.agenda | {event_id: replace(item, opt=word)})
     return Outcome(state=answering(state, moment), mail=mail, effects=(Record(entries=(entry,)),))

@@ -72,7 +72,7 @@ def schedule(
 
 def qualified(name: OptId, opt: OptType, event: QualifiedEventId, *, reason: str, now: datetime) -> Opt:
     """The opt for one event in one version. Raises InvalidData for a reason that OpenADR does not know."""
-    return Opt(id=name, opt=opt, reason=_reason(reason), created=now, event=event)
+    return Opt(id=name, opt=opt, reason=_reason(reason or PARTICIPATING), created=now, event=event)
 
 
 def standing(state: EndNode, event_id: EventId) -> tuple[OptId, ...]:
@@ -98,6 +98,12 @@ def _period(start: datetime, end: datetime | None) -> Period:
     if end <= start:
         raise InvalidData(f"spans: {end.isoformat()} is not after {start.isoformat()}")
     return opts.period(begin, timedelta(seconds=ceil((end - begin).total_seconds())))
+
+
+def check_reason(text: str) -> None:
+    """Raise InvalidData for a reason that OpenADR does not know; none is none."""
+    if text:
+        _reason(text)
 
 
 def _reason(text: str) -> OptReason:

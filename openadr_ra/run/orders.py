@@ -133,8 +133,8 @@ class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
 class OwnOpt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A VEN's operator on an event from above; None takes an earlier word back.
 
-    With a `reason` it is said by oadrCreateOpt, which has one, if the event has been answered already. With `upstream` the
-    same, and to the VTN of that name alone.
+    With a `reason` it is said by oadrCreateOpt, which has one, if the event has been answered already or wants no answer;
+    else the reason goes with the answer. With `upstream` the same, and to the VTN of that name alone.
     """
 
     opt: Literal["optIn", "optOut"] | None

@@ -151,18 +151,21 @@ class Ven(ReportDesk):
         for link, state in await self._at(None):
             if available.standing(state, EventId(event_id)):
                 # What oadrCreateOpt said stands against any other word (rule 206).
-                await self._qualify(link, state, EventId(event_id), opt, available.PARTICIPATING)
+                await self._qualify(link, state, EventId(event_id), opt, "")
             else:
                 await link.order(Chosen(event_id=EventId(event_id), opt=opt, by=by))
 
     async def opt_event(
-        self, event_id: str, opt: OptType | None, *, reason: str = available.PARTICIPATING, upstream: str | None = None
+        self, event_id: str, opt: OptType | None, *, reason: str = "", upstream: str | None = None
     ) -> None:
-        """The same by oadrCreateOpt, where the event has been answered already; else it is part of the answer.
+        """The same by oadrCreateOpt, where the event has been answered already or wants no answer; else the word is the
+        answer, and the reason its description. Without a reason it is `participating`.
 
-        At every upstream that knows the event, or at the one of that name. Raises InvalidId if none does.
+        At every upstream that knows the event, or at the one of that name. Raises InvalidId if none does, InvalidData for a
+        reason that OpenADR does not know.
         """
         name = EventId(event_id)
+        available.check_reason(reason)
         knowing = [(link, state) for link, state in await self._at(upstream) if name in state.agenda]
         if not knowing:
             raise InvalidId(f"event {event_id} is unknown here: no upstream has sent it, or it is long over")
@@ -177,8 +180,8 @@ class Ven(ReportDesk):
         if opt is None and said:
             for name in said:
                 await link.order(Retracted(opt_id=name))
-        elif opt is None or known is None or known.answered < known.event.modification:
-            await link.order(Chosen(event_id=event_id, opt=opt, by="operator"))
+        elif opt is None or known is None or known.unanswered:
+            await link.order(Chosen(event_id=event_id, opt=opt, by="operator", reason=reason))
         else:
             event = QualifiedEventId(event_id=event_id, modification=known.event.modification)
             name = said[0] if said else _fresh()

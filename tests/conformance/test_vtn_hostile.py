@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,12 @@ def test_a_vtn_that_is_hostile_from_the_start_blocks_everything_but_the_sanity_c
 
 
 def test_nobody_at_the_address_fails_the_sanity_case_and_blocks_the_others(tmp_path: Path) -> None:
-    settings = SubjectSettings(
-        name="none", role="vtn", url="http://127.0.0.1:9", operator=OperatorSettings(kind="none")
-    )
-    results, _ = skipping.run(run(settings, Plan(only=(BAD,)), tmp_path, lambda one, number, of: None))
+    with socket.socket() as taken:
+        # Bound, and nobody listens: connections are refused, and nobody else can take it.
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        settings = SubjectSettings(name="none", role="vtn", url=url, operator=OperatorSettings(kind="none"))
+        results, _ = skipping.run(run(settings, Plan(only=(BAD,)), tmp_path, lambda one, number, of: None))
 
     assert [one.verdict for one in results if one.id == "vtn.registration.sanity"] == ["fail"]
     assert [one.verdict for one in results if one.id == BAD] == ["blocked"]

@@ -75,6 +75,7 @@ OwnSwitch = Literal[
     "starts again at a change",
     "starts late",
     "gives up polls",
+    "hammers and does not listen",
     "waits for ever",
     "takes no data",
     "no overlap",

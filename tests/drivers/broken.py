@@ -36,6 +36,11 @@ class DescribesNonsense(Wrong):
         return msgspec.structs.replace(await super().describe(), min_kw=6.0)
 
 
+class InventsADeviceClass(Wrong):
+    async def describe(self) -> Descriptor:
+        return msgspec.structs.replace(await super().describe(), device_class="Boiler")
+
+
 class PlansOnlyTheFirstMinute(Wrong):
     async def describe(self) -> Descriptor:
         told = await super().describe()

@@ -114,6 +114,7 @@ async def test_the_example_keeps_every_promise_that_it_can_show() -> None:
     [
         (broken.DescribesItselfAnew, "describes"),
         (broken.DescribesNonsense, "describes"),
+        (broken.InventsADeviceClass, "describes"),
         (broken.PlansOnlyTheFirstMinute, "describes"),
         (broken.ReadsOnce, "reads"),
         (broken.ReadsNan, "reads"),

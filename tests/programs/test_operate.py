@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from openadr_ra.errors import SettingsError, TransportError
 from openadr_ra.programs import operate
@@ -15,7 +15,8 @@ from openadr_ra.programs.tables import moment
 from openadr_ra.protocol.model import ACTIVE, OPT_IN, EventId, ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN
 from openadr_ra.protocol.step import Entry
-from openadr_ra.run.orders import EventDetail, EventView, Order, Report, Row
+from openadr_ra.protocol.times import FOREVER
+from openadr_ra.run.orders import EventDetail, EventView, Order, Other, Report, Row
 
 START = datetime(2026, 11, 21, 3, tzinfo=UTC)
 ORDER = Order(start=START, every_s=1800, asks={"VEN1": (-5.0, -8.0), "VEN2": (-1.0, 0.5)}, comment="下げ\x1b")
@@ -46,6 +47,47 @@ ROW = Row(
     quality=GOOD,
     final=True,
 )
+
+
+def test_an_event_without_an_end_lasts_until_it_is_cancelled() -> None:
+    """Nobody has to read of the year 9999."""
+    order = replace(ORDER, every_s=0, asks={"VEN1": (-5.0,)})
+    view = replace(VIEW, order=order, end=FOREVER)
+    detail = EventDetail(**asdict(view), opts={}, journal=())
+    texts = operate.event_list((view,)), operate.event_text(detail), operate.event_said(view, "published")
+
+    for text in texts:
+        assert "until cancelled" in text
+        assert "0 min" not in text
+        assert "9999" not in text
+
+
+def test_an_event_is_shown_with_what_few_events_have() -> None:
+    order = replace(
+        ORDER,
+        others=(
+            Other(signal="SIMPLE/level", values=(1.0, 2.0)),
+            Other(signal="x-A/price", values=(3, 4), unit="therm"),
+        ),
+        resources={"VEN1": ("battery",)},
+        baseline="plan",
+        notification_s=3600,
+        ramp_up_s=90,
+        startafter_s=300,
+        response_required="never",
+    )
+    lines = operate.event_text(EventDetail(**asdict(replace(VIEW, order=order)), opts={}, journal=())).splitlines()
+
+    assert lines[3:11] == [
+        "beside it SIMPLE/level: 1, 2",
+        "beside it x-A/price: 3, 4 therm",
+        "of VEN1 for battery alone",
+        "VENs are told the baseline plan",
+        "to be known 60 min before the start",
+        "ramp-up 90 s before the start",
+        "starts are spread over 5 min",
+        "no answer is wanted",
+    ]
 
 
 def settings(tmp_path: Path, console: str = "", token: str | None = "x" * 43) -> Path:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import SettingsError
 from openadr_ra.programs.ordering import Wish, amended, ordered
-from openadr_ra.run.orders import Order
+from openadr_ra.run.orders import Order, Other
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 HELD = Order(
@@ -23,6 +23,7 @@ HELD = Order(
     test=True,
 )
 PRICED = replace(HELD, kind="price", asks={"VEN1": (12.0, 8.0)}, currency="EUR")
+TWO_SIGNALS = replace(HELD, others=(Other(signal="SIMPLE/level", values=(1.0, 2.0)),))
 TWO = replace(HELD, asks={"VEN1": (-5.0,), "VEN2": (-1.0,)})
 
 
@@ -105,7 +106,58 @@ def test_an_order_carries_all_that_was_said() -> None:
     assert (order.test, order.currency) == (True, "USD")
 
 
+def test_an_order_carries_what_few_events_have() -> None:
+    order = ordered(
+        wish(
+            kw="-5,-6",
+            to=("VEN1",),
+            baseline="12,13",
+            baseline_name="plan",
+            also=("SIMPLE/level=1,2", "x-OURS/price=3.5,4"),
+            resource=("VEN1=battery, line",),
+            startafter="5m",
+            notification="1h",
+            ramp_up="90s",
+            answer=False,
+        ),
+        NOW,
+    )
+
+    assert order.others == (Other(signal="SIMPLE/level", values=(1, 2)), Other(signal="x-OURS/price", values=(3.5, 4)))
+    assert (order.baseline, order.resources) == ("plan", {"VEN1": ("battery", "line")})
+    assert (order.startafter_s, order.notification_s, order.ramp_up_s) == (300, 3600, 90)
+    assert order.response_required == "never"
+    assert amended(order, wish(start=None, every=None, comment="x"), NOW) == replace(order, comment="x")
+    back = amended(
+        order, wish(start=None, every=None, resource=("VEN1=",), startafter="0s", ramp_up="0s", answer=True), NOW
+    )
+    assert (back.resources, back.startafter_s, back.ramp_up_s) == ({"VEN1": ()}, 0, 0)
+    assert (back.response_required, back.notification_s) == ("always", 3600)
+
+
+def test_what_is_beside_the_figures_has_as_many_when_an_event_is_changed() -> None:
+    held = replace(TWO_SIGNALS, baselines={"VEN1": (1.0, 2.0)})
+    more = wish(start=None, every=None, kw="-1,-2,-3")
+    with pytest.raises(SettingsError, match="has 3 intervals and SIMPLE/level beside it 2; give --also SIMPLE/level=…"):
+        amended(held, more, NOW)
+    with pytest.raises(SettingsError, match="3 intervals and the baseline of VEN1 2; give --baseline with 3 figures"):
+        amended(held, replace(more, also=("SIMPLE/level=1,2,3",)), NOW)
+
+    order = amended(held, replace(more, also=("SIMPLE/level=1,2,3",), baseline="1,2,3"), NOW)
+
+    assert order.others == (Other(signal="SIMPLE/level", values=(1, 2, 3)),)
+
+
+def test_an_event_without_an_end_is_ordered_by_an_interval_without_a_length() -> None:
+    assert ordered(wish(every="0s", kw="-5", to=("VEN1",)), NOW).every_s == 0
+
+
 DOUBTS: list[tuple[dict[str, object], str]] = [
+    ({"also": ("SIMPLE/level",)}, "--also SIMPLE/level: write it like SIMPLE/level=1,2"),
+    ({"also": ("SIMPLE/level=1,2",)}, "the event has one interval and SIMPLE/level beside it 2"),
+    ({"resource": ("battery",)}, "--resource battery: write it like VEN1=battery,line"),
+    ({"resource": ("VEN2=battery",)}, "--resource VEN2=battery: write it like VEN1=battery,line, a VEN of the event"),
+    ({"kw": None, "to": (), "ask": ("VEN1=1", "VEN2=1,2")}, "the VENs have different numbers of intervals"),
     ({"start": None}, "--start and --every are needed"),
     ({"every": None}, "--start and --every are needed"),
     ({"kw": None}, "say what is asked: --kw, --price, --level, or --signal with --values, and --to VEN; or --ask"),

@@ -13,7 +13,7 @@ import pytest_asyncio
 from openadr_ra import OPT_IN, OPT_OUT, Event, Ven, Vtn, WantedReport, dispatch
 from openadr_ra.errors import InvalidData, InvalidId, NotAllowed, OadrRaError
 from openadr_ra.protocol.messages import CancelOpt, CancelPartyRegistration, CreatedEvent, CreateOpt
-from openadr_ra.protocol.model import EventId, OptType, VenId
+from openadr_ra.protocol.model import ALWAYS, NEVER, EventId, OptType, ResponseRequired, VenId
 from openadr_ra.run.summary import Availability, Span
 from openadr_ra.run.upstream import Handler
 from tests.run.site import BATTERY, Site, Watch, new_site, until
@@ -33,10 +33,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     name: VenId
     watch: Watch
 
-    async def event(self, start: datetime, context: str = "") -> EventId:
-        """An event of an hour, answered."""
+    async def event(self, start: datetime, context: str = "", response_required: ResponseRequired = ALWAYS) -> EventId:
+        """An event of an hour, answered if it has to be."""
         order = dispatch(start=start, every=HOUR, delta_kw=(-1,), to=(self.name,), market_context=context)
-        event = await self.vtn.publish(order)
+        event = await self.vtn.publish(msgspec.structs.replace(order, response_required=response_required))
 
         async def answered() -> bool:
             known = await self.ven.upstream()
@@ -241,7 +241,7 @@ async def test_before_an_event_is_answered_the_word_on_it_is_the_answer(site: Si
     running: list[Ven] = []
 
     async def handler(event: Event) -> None:
-        await running[0].opt_event(event.id, OPT_OUT)
+        await running[0].opt_event(event.id, OPT_OUT, reason="economic")
 
     async with line(site, vtn, "EARLY", on_event=handler) as made:
         running.append(made.ven)
@@ -249,7 +249,20 @@ async def test_before_an_event_is_answered_the_word_on_it_is_the_answer(site: Si
 
         assert await made.opt(event) == OPT_OUT
         assert made.watch.asked(CreateOpt) == ()
-        assert [one.responses[0].opt for one in made.watch.asked(CreatedEvent)] == [OPT_OUT]
+        (answer,) = made.watch.asked(CreatedEvent)
+        assert (answer.responses[0].opt, answer.responses[0].description) == (OPT_OUT, "economic")
+
+
+async def test_the_word_on_an_event_that_wants_no_answer_is_said_by_oadr_create_opt(site: Site, vtn: Vtn) -> None:
+    """The VTN would not hear of it otherwise."""
+    async with line(site, vtn, "UNASKED") as made:
+        event = await made.event(TOMORROW, response_required=NEVER)
+        await made.ven.opt_event(event, OPT_OUT, reason="emergency")
+        assert await made.opt(event, OPT_OUT) == OPT_OUT
+        (said,) = made.watch.asked(CreateOpt)
+
+    assert (said.opt, said.reason) == (OPT_OUT, "emergency")
+    assert made.watch.asked(CreatedEvent) == ()
 
 
 async def test_what_cannot_be_declared_is_refused_here(site: Site, vtn: Vtn) -> None:
@@ -268,6 +281,8 @@ async def test_what_cannot_be_declared_is_refused_here(site: Site, vtn: Vtn) -> 
                 await made.ven.declare(OPT_OUT, **said)  # type: ignore[arg-type] # a table of what is wrong
         with pytest.raises(InvalidId, match="event ev-none is unknown here"):
             await made.ven.opt_event("ev-none", OPT_OUT)
+        with pytest.raises(InvalidData, match="reason: 'lazy' is none that OpenADR knows"):
+            await made.ven.opt_event("ev-none", OPT_OUT, reason="lazy")
         assert await made.ven.availability() == ()
 
 

@@ -45,8 +45,10 @@ async def test_samples_of_an_event_interval_stay_until_its_response_is_final(
     store = MemoryStore()
     now = datetime.now(UTC)
     started = now - ago_h * HOUR
-    hours = [Reading(series="live/away.kw", start=now - number * HOUR / 10, value=1.0) for number in range(700, 0, -1)]
-    await store.record(hours)
+    minutes = [
+        Reading(series="live/away.kw", start=now - number * HOUR / 60, value=1.0) for number in range(4200, 0, -1)
+    ]
+    await store.record(minutes)
 
     def step(state: Fleet | None, letters: tuple[AnyLetter, ...]) -> Outcome[Fleet]:
         return Outcome(state=Fleet(promises=(promised(started, now + HOUR),)))
@@ -57,7 +59,7 @@ async def test_samples_of_an_event_interval_stay_until_its_response_is_final(
     async with Ven(site.settings(table), store=store, tap=watch).running():
 
         async def pruned() -> bool:
-            return len(await store.readings(("live/away.kw",), now - 100 * HOUR, now)) < len(hours)
+            return len(await store.readings(("live/away.kw",), now - 100 * HOUR, now)) < len(minutes)
 
         await until(pruned, watch.changed)
         kept = await store.readings(("live/away.kw",), now - 100 * HOUR, now)
