@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from conformance import cases, files, report
+from conformance import suite as suites
 from conformance.case import CASES, Case, Mode, Role
 from conformance.rules import RULES
 from conformance.run import Plan, chosen, run
@@ -84,18 +85,26 @@ def ven(listen: str, **given: object) -> None:
 @click.argument("folder", type=click.Path(exists=True, path_type=Path), default=Path(__file__).parent / "subjects")
 @click.option("--only", multiple=True, help="a rule, a service, a certification id, or how an id begins; repeatable")
 @click.option("--slow", is_flag=True, help="also the cases that take real minutes")
-@click.option("--jobs", default=1, show_default=True, help="so many instances at once")
+@click.option("--jobs", default=1, show_default=True, help="so many instances of a subject at once")
+@click.option("--at-once", default=1, show_default=True, help="so many subjects side by side")
 @click.option("--time-factor", default=1.0, show_default=True, help="stretches all time limits")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("conformance/out"), show_default=True)
-def suite(folder: Path, only: tuple[str, ...], slow: bool, jobs: int, time_factor: float, out: Path) -> None:
+def suite(
+    folder: Path, only: tuple[str, ...], slow: bool, jobs: int, at_once: int, time_factor: float, out: Path
+) -> None:
     """Test every subject whose settings file is in FOLDER; fails on a failure of one that is judged."""
-    plan = Plan(only=only, slow=slow, jobs=jobs, slower=time_factor)
-    bad = False
-    for path in sorted(folder.glob("*.toml")):
-        settings = _read(path)
-        failed = _one(settings, plan, out, as_json=False)
-        bad |= failed and settings.judged
-    sys.exit(1 if bad else 0)
+    subjects = [(path, _read(path)) for path in sorted(folder.glob("*.toml"))]
+    options = ["--jobs", str(jobs), "--time-factor", str(time_factor), "--out", str(out), *(["--slow"] if slow else [])]
+    options += [part for word in only for part in ("--only", word)]
+
+    def told(ended: suites.Ended) -> None:
+        lines = ended.text.splitlines()
+        # Whoever is not judged is summed up; the whole is in its report.
+        shown = lines if ended.settings.judged else lines[-2:]
+        click.echo("\n".join([f"== {ended.file.stem}", *shown, ""]))
+
+    click.echo(f"{len(subjects)} subjects, {at_once} at once; reports in {out}")
+    sys.exit(1 if asyncio.run(suites.run(subjects, options, at_once=at_once, told=told)) else 0)
 
 
 class _Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +204,7 @@ def _operator(name: str) -> OperatorSettings:
 
 def _one(settings: SubjectSettings, plan: Plan, folder: Path, *, as_json: bool) -> bool:
     """Run and report; True if something failed."""
-    mode = f"{settings.mode}-signed" if settings.signed else settings.mode
+    mode = settings.mode if not settings.signed else "signed" if settings.mode == "pull" else f"{settings.mode}-signed"
     out = folder.absolute() / f"{settings.name}-{settings.role}-{mode}"
     began = time.monotonic()
     screen = _Screen(quiet=as_json)

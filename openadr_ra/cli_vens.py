@@ -261,12 +261,43 @@ def ven_upstreams(as_json: bool) -> None:
     say(found, lambda: above.upstreams_text(found), as_json)
 
 
+@ven.command("query", short_help="At a VEN: ask its VTNs what they offer.")
+@click.argument("upstream", metavar="NAME", required=False)
+@console_options
+@as_json_option
+def ven_query(upstream: str | None, as_json: bool) -> None:
+    """At a VEN: ask the VTN that is called NAME in its settings, or each, what it offers, and as what it knows this VEN.
+
+    That registers nothing (oadrQueryRegistration).
+    """
+    from openadr_ra.programs import above
+
+    for offer in above.query(client(), upstream):
+        say(offer, partial(above.offer_text, offer), as_json)
+
+
+@ven.command("register-again", short_help="At a VEN: register with its VTNs again.")
+@click.argument("upstream", metavar="NAME", required=False)
+@console_options
+@as_json_option
+def ven_register_again(upstream: str | None, as_json: bool) -> None:
+    """At a VEN: register again with the VTN that is called NAME in its settings, or with each.
+
+    Under the same ids, so that events, reports and opts stay; from the beginning where the registration has ended.
+    """
+    from openadr_ra.programs import above
+
+    for registering in above.register_again(client(), upstream):
+        say(registering, partial(above.registering_text, registering), as_json)
+
+
 @ven.command("leave", short_help="At a VEN: end its registration.")
 @click.argument("upstream", metavar="NAME", required=False)
 @console_options
 @as_json_option
 def ven_leave(upstream: str | None, as_json: bool) -> None:
-    """At a VEN: end its registration with the VTN that is called NAME in its settings, or with each; until the next start.
+    """At a VEN: end its registration with the VTN that is called NAME in its settings, or with each; until `openadr-ra ven
+    register-again` or the next start.
 
     Its events, reports and opts are void then.
     """

@@ -19,7 +19,9 @@ from openadr_ra.run.ven_orders import (
     Leaving,
     Ordered,
     OwnAvailability,
+    Registering,
     Reports,
+    UpstreamOffer,
     UpstreamSummary,
     VenSummary,
 )
@@ -228,6 +230,27 @@ def test_a_vens_operator_sees_how_it_stands_with_its_vtn(desks: Desks) -> None:
     assert any(line.startswith("upstream has x-openadr-ra-held-polls: seconds = ") for line in shown[2:])
 
 
+def test_a_vens_operator_asks_its_vtn_what_it_offers_and_registers_again(desks: Desks) -> None:
+    """To ask changes nothing, and to register again leaves the ids as they are."""
+    (held,) = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
+    said = read(desks.edge("query", "upstream", "--json"), UpstreamOffer)
+    shown = desks.edge("query").out.splitlines()
+    ordered = desks.edge("register-again")
+    again = read(desks.edge("register-again", "upstream", "--json"), Registering)
+    (after,) = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
+
+    assert (said.upstream, said.vtn_id, said.profiles) == ("upstream", held.vtn_id, {"2.0b": ("simpleHttp",)})
+    assert shown[:3] == [
+        f"upstream is {held.vtn_id}; it has no registration of ours",
+        "upstream offers profile 2.0b over simpleHttp",
+        f"upstream is to be polled every {said.poll_s} s",
+    ]
+    assert any(line.startswith("upstream has x-openadr-ra-held-polls: seconds = ") for line in shown)
+    assert ordered.out == "upstream is asked to register us again; `openadr-ra ven upstreams` shows its answer\n"
+    assert again == Registering(upstream="upstream")
+    assert (after.ven_id, after.registration_id) == (held.ven_id, held.registration_id)
+
+
 def test_a_vens_operator_says_why_it_opts_out_of_an_event(desks: Desks) -> None:
     """By oadrCreateOpt, once the event was answered; the VTN keeps the reason."""
     assert desks.vtn.started.console is not None
@@ -261,6 +284,8 @@ AT_THE_VTN: list[tuple[tuple[str, ...], str]] = [
     (("history", "EDGE", "--from", "-1h", "--within", "1h"), "within_s: '3600' is no whole number from 0 to 600"),
     (("warnings", "NOBODY"), "VEN NOBODY is unknown here; "),
     (("availability",), "this node is no VEN: its settings have no [[upstream]]"),
+    (("query",), "this node is no VEN: its settings have no [[upstream]]"),
+    (("register-again",), "this node is no VEN: its settings have no [[upstream]]"),
 ]
 AT_THE_VEN: list[tuple[tuple[str, ...], str]] = [
     (("unavailable", *TOMORROW, "--resource", "pv"), "resource pv is none of ours; they are battery"),
@@ -272,6 +297,8 @@ AT_THE_VEN: list[tuple[tuple[str, ...], str]] = [
     (("vtn-readings", "TELEMETRY_USAGE", "--from", "-1h", "--upstream", "below"), "there is no upstream 'below'; "),
     (("retract", "opt-1"), "nothing is declared as opt-1; "),
     (("leave", "below"), "there is no upstream 'below'; there is upstream"),
+    (("query", "below"), "there is no upstream 'below'; there is upstream"),
+    (("register-again", "below"), "there is no upstream 'below'; there is upstream"),
     (("opt", "ev-0", "optOut", "--reason", "economic"), "event ev-0 is unknown here: no upstream has sent it"),
     (("opt", "ev-0", "optOut", "--upstream", "below"), "there is no upstream 'below'; there is upstream"),
     (("reregister", "EDGE"), "this node is no VTN: its settings have no [downstream]"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from conformance.case import case, expect, expect_absent, expect_text, expect_there
+from conformance.case import NotSupported, case, expect, expect_absent, expect_text, expect_there
 from conformance.message import Message
 from conformance.operator import Refused, in_
 from conformance.play import fresh
@@ -159,7 +159,8 @@ async def resource(ven: Ven) -> None:
     await ven.bootstrapped()
     known = [one.resource for offer in (offers(ven.offers) if ven.offers else ()) for one in offer.points]
     name = next((one for one in known if one), "")
-    expect(bool(name), "a resource in the METADATA", "none", ven.offers, ".")
+    if not name:
+        raise NotSupported("the VEN names no resource in its METADATA")
     _, said = await _declare(ven, resources=(name,))
     expect_text(said, "./ei:eiTarget/ei:resourceID", name)
 

@@ -14,7 +14,7 @@
 | `GET /health`, `GET /ready` | it runs; it can serve (else 503). Without a token |
 
 An error is `{"error": sentence}`: 400 what was said is wrong, 401 no token, 403 sent by a web page, 404 unknown, 409 it
-cannot be done now or not any more, 503 it could not be stored.
+cannot be done now or not any more, 502 the VTN above did not say what was asked, 503 it could not be stored.
 """
 
 from __future__ import annotations

@@ -41,8 +41,10 @@ from openadr_ra.run.ven_orders import (
     Leaving,
     Ordered,
     OwnAvailability,
+    Registering,
     ReportOrder,
     Reports,
+    UpstreamOffer,
     UpstreamSummary,
     VenSummary,
 )
@@ -51,6 +53,9 @@ T = TypeVar("T")
 
 ANSWER_S = 30.0
 """A console answers within milliseconds; a busy machine takes longer."""
+
+VTN_ANSWERS_S = 60.0
+"""How long a VEN waits for its VTN's answer at most."""
 
 Opts = dict[str, str | None]
 """By venID; None has not answered yet."""
@@ -190,6 +195,14 @@ class Client:
     def upstreams(self) -> tuple[UpstreamSummary, ...]:
         """At a VEN: how it stands with each VTN above."""
         return self._call("GET", "/upstreams", tuple[UpstreamSummary, ...])
+
+    def query(self, upstream: str) -> UpstreamOffer:
+        """At a VEN: what that VTN says of itself, asked now."""
+        return self._call("GET", f"/upstreams/{_quoted(upstream)}/registration", UpstreamOffer, wait_s=VTN_ANSWERS_S)
+
+    def register_again(self, upstream: str) -> Registering:
+        """At a VEN: register again with that VTN."""
+        return self._call("POST", f"/upstreams/{_quoted(upstream)}/registration", Registering)
 
     def leave(self, upstream: str) -> Leaving:
         """At a VEN: end its registration with that VTN."""

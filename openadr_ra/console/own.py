@@ -3,7 +3,9 @@
 | request | answer |
 |---|---|
 | `GET /upstreams` | how it stands with each VTN above |
-| `DELETE /upstreams/NAME/registration` | 202: the VTN is told that the registration ends; until the next start |
+| `GET /upstreams/NAME/registration` | what the VTN says of itself and of our registration, asked now; 502 if it does not |
+| `POST /upstreams/NAME/registration` | 202: it registers again there, under its ids; 409 while that is being ended |
+| `DELETE /upstreams/NAME/registration` | 202: the VTN is told that the registration ends; until a POST or the next start |
 | `PUT /opts/ID` an `OwnOpt` | the operator's own opt for an event from above |
 | `GET /availability` | what stands declared, at each upstream, and whether that knows it |
 | `POST /availability` a `Declaration` | 201 and the id by which it is taken back |
@@ -26,7 +28,19 @@ from openadr_ra.console.gate import Refusal, reply
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import InvalidId, OwnOpt, chosen
 from openadr_ra.run.report_orders import OwnOrdered, OwnReportOrder, ReadingsOrder, ReportRequestId, own_readings
-from openadr_ra.run.ven_orders import Declaration, Declared, Leaving, declared, spans, wanted
+from openadr_ra.run.ven_orders import (
+    Declaration,
+    Declared,
+    Leaving,
+    NotAllowed,
+    OadrError,
+    Registering,
+    TransportError,
+    WireError,
+    declared,
+    spans,
+    wanted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +54,8 @@ class OwnRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/upstreams", self.upstreams),
+            web.get("/upstreams/{name}/registration", self.query),
+            web.post("/upstreams/{name}/registration", self.reregister),
             web.delete("/upstreams/{name}/registration", self.leave),
             web.put("/opts/{id}", self.opt),
             web.get("/availability", self.availability),
@@ -53,6 +69,27 @@ class OwnRoutes:
 
     async def upstreams(self, request: web.Request) -> web.Response:
         return reply(await asked.ven(self._node).upstreams())
+
+    async def query(self, request: web.Request) -> web.Response:
+        ven, name = asked.ven(self._node), request.match_info["name"]
+        try:
+            (said,) = await ven.query(upstream=name)
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        except (OadrError, TransportError, WireError) as error:
+            raise Refusal(HTTPStatus.BAD_GATEWAY, str(error)) from error
+        return reply(said)
+
+    async def reregister(self, request: web.Request) -> web.Response:
+        ven, name = asked.ven(self._node), request.match_info["name"]
+        try:
+            await ven.reregister(upstream=name)
+        except InvalidId as error:
+            raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
+        except NotAllowed as error:
+            raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
+        log.info("< console has us register with %s again", name)
+        return reply(Registering(upstream=name), HTTPStatus.ACCEPTED)
 
     async def leave(self, request: web.Request) -> web.Response:
         ven, name = asked.ven(self._node), request.match_info["name"]

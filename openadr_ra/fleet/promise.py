@@ -14,7 +14,7 @@ from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule, Slot, splice
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Away, Instruct, Key, Verdict
-from openadr_ra.protocol.times import FOREVER, shift
+from openadr_ra.protocol.times import FOREVER, joined, shift
 
 
 class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
@@ -104,11 +104,10 @@ def barred(absolute: bool, first: tuple[Promise, ...]) -> tuple[Away, ...]:
     which one or both are `absolute`, only the first has the members that it means.
     """
     return tuple(
-        Away(resource=id, start=slot.start, end=slot.end)
+        Away(resource=id, start=start, end=end)
         for promise in first
         if absolute or promise.absolute
-        for slot in promise.asks.slots
-        if promise.absolute or slot.kw
+        for start, end in joined((slot.start, slot.end) for slot in promise.asks.slots if promise.absolute or slot.kw)
         for id in promise.addressed
     )
 

@@ -1,4 +1,4 @@
-"""What a VEN's operator asks and sees of the VTNs above: `ven upstreams` and `ven leave`."""
+"""What a VEN's operator asks and sees of the VTNs above: `ven upstreams`, `ven query`, `ven register-again`, `ven leave`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,46 @@ from collections.abc import Iterable, Iterator
 from openadr_ra.console.client import Client
 from openadr_ra.programs.tables import NOTHING, moment, printable, table
 from openadr_ra.run.above import Infos
-from openadr_ra.run.ven_orders import Leaving, UpstreamSummary
+from openadr_ra.run.ven_orders import Leaving, Registering, UpstreamOffer, UpstreamSummary
+
+
+def query(client: Client, upstream: str | None) -> Iterator[UpstreamOffer]:
+    """Ask that VTN what it offers, or one after the other."""
+    return map(client.query, _named(client, upstream))
+
+
+def register_again(client: Client, upstream: str | None) -> Iterator[Registering]:
+    """Register again with that VTN, or with one after the other."""
+    return map(client.register_again, _named(client, upstream))
 
 
 def leave(client: Client, upstream: str | None) -> Iterator[Leaving]:
     """End the registration with that VTN, or with one after the other."""
-    names = (upstream,) if upstream is not None else tuple(one.upstream for one in client.upstreams())
-    for name in names:
-        yield client.leave(name)
+    return map(client.leave, _named(client, upstream))
+
+
+def _named(client: Client, upstream: str | None) -> tuple[str, ...]:
+    return (upstream,) if upstream is not None else tuple(one.upstream for one in client.upstreams())
+
+
+def offer_text(offer: UpstreamOffer) -> str:
+    """What a VTN offers, a line each."""
+    name = offer.upstream
+    known = f"knows us as {offer.ven_id or NOTHING}, registration {offer.registration_id}"
+    lines = [f"{name} is {offer.vtn_id}; it {known if offer.registration_id else 'has no registration of ours'}"]
+    lines += [f"{name} offers profile {profile} over {', '.join(each)}" for profile, each in offer.profiles.items()]
+    lines += [f"{name} is to be polled every {offer.poll_s} s"] if offer.poll_s else []
+    lines += [f"{name} holds polls for up to {offer.hold_s} s"] if offer.hold_s else []
+    lines += [f"{name} says of {service}: {said}" for service, said in _said(offer.service_info)]
+    lines += [f"{name} has {extension}: {said}" for extension, said in _said(offer.extensions)]
+    return "\n".join(map(printable, lines))
+
+
+def registering_text(registering: Registering) -> str:
+    """One line after an order."""
+    return printable(
+        f"{registering.upstream} is asked to register us again; `openadr-ra ven upstreams` shows its answer"
+    )
 
 
 def left_text(left: Leaving) -> str:

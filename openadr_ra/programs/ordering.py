@@ -126,7 +126,7 @@ def _with_details(order: Order, wish: Wish) -> Order:
 def _other(text: str) -> Other:
     name, equals, values = text.rpartition("=")
     if not name or not equals:
-        raise SettingsError(f"--also {text}: write it like SIMPLE/level=1,2")
+        raise SettingsError(f"--also {text}: write it like ELECTRICITY_PRICE/price=20,25")
     return Other(signal=name, values=figures(values))
 
 

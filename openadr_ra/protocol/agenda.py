@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, OadrError, OutOfSequence, ResponseCode
+from openadr_ra.errors import OK, ComplianceError, OadrError, OutOfSequence, ResponseCode
 from openadr_ra.protocol import agenda_scope
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.agenda_scope import Scope
@@ -32,7 +32,11 @@ from openadr_ra.protocol.step import Away, Instruct, Key, Letter, Mail, Release,
 from openadr_ra.protocol.times import Duration, shift
 
 RETENTION = timedelta(hours=1)
-"""How long an ended event stays known, so that a late repetition of it is not taken for a new one."""
+"""How long an ended event stays known once nothing more is heard of it: a late repetition of it is then no new one."""
+
+ANSWERABLE = timedelta(days=1)
+"""How long an ended event that wants an answer (rule 12) waits for it to be decided and acknowledged: longer than most
+outages, and an event on which nobody decides does not stay for ever."""
 
 SKEW = timedelta(seconds=2)
 """How far the VTN's clock may be ahead: an event that is missing this long before its end is over, not cancelled."""
@@ -49,7 +53,8 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     `offset_s` is the randomised start within startafter, kept over modifications (rule 30). `consulted`: the embedding
     program has been heard, or need not be. `opinion`: what it said of this version. `local_opt`: an operator's word, given
     again to each modification; it beats the opinion. `absent`: opted out because we declared that we are not available.
-    `sound`: it could be followed, as far as it says itself; `code` may be the fleet's or the program's, too.
+    `sound`: it could be followed, as far as it says itself; `code` may be the fleet's or the program's, too. `heard_at`:
+    when the VTN sent it last; None in older rows.
     """
 
     event: Event
@@ -65,6 +70,7 @@ class Known(Value, frozen=True, kw_only=True, gc=False):
     local_opt: OptType | None = None
     absent: bool = False
     sound: bool = True
+    heard_at: datetime | None = None
 
     @property
     def word(self) -> OptType | None:
@@ -115,7 +121,8 @@ def hear(
     absent: Callable[[Event], bool] = lambda event: False,
     away: Callable[[Event], tuple[Away, ...]] = lambda event: (),
 ) -> Heard:
-    """Take every event of the message, one bad one never spoiling the others (rule 19).
+    """Take every event of the message, one bad one never spoiling the others (rule 19). Those that share an eventID are
+    refused, and what is held of that event stays (X-EV-1).
 
     A known event that is missing is cancelled, silently (rule 61); not so when we had asked for a limited reply, for then
     the tail was merely cut off. `dice` in [0, 1) chooses the start within startafter (rule 30). `absent` tells whether this
@@ -123,14 +130,27 @@ def hear(
     """
     heard = Heard(agenda=agenda)
     here = Here(now=now, scope=scope, consult=consult, dice=dice, absent=absent, away=away)
+    twice = _repeats(item.event.id for item in message.events)
     for item in message.events:
-        heard = _hear_one(heard, item, message.request_id, here)
+        if item.event.id in twice:
+            heard = _ambiguous(heard, item, message.request_id)
+        else:
+            heard = _hear_one(heard, item, message.request_id, here)
     if limited:
         return heard
     named = {item.event.id for item in message.events}
     for name in heard.agenda.keys() - named:
         heard = _drop(heard, name, now)
     return heard
+
+
+def _repeats(names: Iterable[EventId]) -> set[EventId]:
+    """Those that come more than once."""
+    seen: set[EventId] = set()
+    twice: set[EventId] = set()
+    for name in names:
+        (twice if name in seen else seen).add(name)
+    return twice
 
 
 class Here(NamedTuple):
@@ -150,33 +170,44 @@ def _hear_one(heard: Heard, item: DistributedEvent, request_id: RequestId, here:
         return _stale(heard, held, item, request_id)
     stops = item.event.status == CANCELLED and (held is None or held.event.status != CANCELLED)
     if held is not None and item.event.modification == held.event.modification and not stops:
-        return _repeated(heard, held, item, request_id)
+        return _repeated(heard, held, item, request_id, here.now)
     if item.event.status == CANCELLED:
         # Rule 5 wants a higher number; a VTN that forgets to count means to stop the event all the same.
         return _cancelled(heard, held, item, request_id, here.now)
     return _new(heard, held, item, request_id, here)
 
 
+def _ambiguous(heard: Heard, item: DistributedEvent, request_id: RequestId) -> Heard:
+    """X-EV-1: which of them is meant nobody knows."""
+    error = ComplianceError(f"eventID {item.event.id} is in this oadrDistributeEvent more than once")
+    return _stray(heard, item, request_id, error, OPT_OUT)
+
+
 def _stale(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
     """Rule 58: the held version stays, a cancelled one too."""
-    if item.response_required != ALWAYS:
-        return heard
     error = OutOfSequence(
         f"modification {item.event.modification} of event {item.event.id} came after {held.event.modification}"
     )
+    return _stray(heard, item, request_id, error, held.opt or OPT_OUT)
+
+
+def _stray(heard: Heard, item: DistributedEvent, request_id: RequestId, error: OadrError, opt: OptType) -> Heard:
+    """With the refusal of a version that is not kept, where an answer is wanted."""
+    if item.response_required != ALWAYS:
+        return heard
     stray = EventResponse(
         code=error.code,
         description=str(error),
         request_id=request_id,
         event=QualifiedEventId(event_id=item.event.id, modification=item.event.modification),
-        opt=held.opt or OPT_OUT,
+        opt=opt,
     )
     return replace(heard, strays=(*heard.strays, stray))
 
 
-def _repeated(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId) -> Heard:
+def _repeated(heard: Heard, held: Known, item: DistributedEvent, request_id: RequestId, now: datetime) -> Heard:
     """Rules 12 and 62: an unchanged event is answered again whenever an answer is asked for."""
-    again = replace(held, required=item.response_required, request_id=request_id, answered=-1)
+    again = replace(held, required=item.response_required, request_id=request_id, answered=-1, heard_at=now)
     if item.response_required != ALWAYS:
         again = replace(again, answered=held.answered)
     return _keep(heard, again)
@@ -190,6 +221,7 @@ def _cancelled(heard: Heard, held: Known | None, item: DistributedEvent, request
         request_id=request_id,
         opt=OPT_IN,
         offset_s=held.offset_s if held else 0,
+        heard_at=now,
     )
     letters = (release(held, item.event.modification, now),) if held is not None else ()
     return _keep(heard, gone, *letters)
@@ -203,6 +235,7 @@ def _new(heard: Heard, held: Known | None, item: DistributedEvent, request_id: R
         request_id=request_id,
         consulted=not here.consult,
         local_opt=held.local_opt if held else None,
+        heard_at=now,
     )
     try:
         events.check(item.event, here.scope.signals)
@@ -327,11 +360,14 @@ def acknowledged(agenda: Agenda, message: CreatedEvent) -> Agenda:
 
 
 def forget(agenda: Agenda, now: datetime) -> Agenda:
-    """Without the events that ended long ago."""
-    kept = {
-        name: item for name, item in agenda.items() if now <= shift(events.listed_until_or_never(item.event), RETENTION)
-    }
+    """Without the events that ended long ago, unless one came just now or is still to be answered (rule 12)."""
+    kept = {name: item for name, item in agenda.items() if now <= _known_until(item)}
     return agenda if len(kept) == len(agenda) else kept
+
+
+def _known_until(item: Known) -> datetime:
+    end = events.listed_until_or_never(item.event)
+    return shift(max(end, item.heard_at or end), ANSWERABLE if item.unanswered else RETENTION)
 
 
 def mailed(letters: tuple[Letter, ...], reply_to: Key) -> tuple[Mail, ...]:

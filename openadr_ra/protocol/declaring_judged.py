@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ from openadr_ra.protocol.model import CANCELLED, OPT_IN, OPT_OUT
 from openadr_ra.protocol.node import EndNode, scope
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.step import Away, Entry, Letter, Mail, Moment, Outcome, Record
-from openadr_ra.protocol.times import Duration, shift
+from openadr_ra.protocol.times import Duration, joined, shift
 
 
 def absent(state: EndNode, event: Event, now: datetime) -> bool:
@@ -36,7 +35,7 @@ def away(state: EndNode, event: Event) -> tuple[Away, ...]:
     return tuple(
         Away(resource=resource, start=first, end=last)
         for resource in state.identity.resources
-        for first, last in _joined(
+        for first, last in joined(
             (first, last)
             for first, last in pairwise(edges)
             if opt.spoken(
@@ -50,19 +49,6 @@ def away(state: EndNode, event: Event) -> tuple[Away, ...]:
             == OPT_OUT
         )
     )
-
-
-def _joined(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
-    held: tuple[datetime, datetime] | None = None
-    for start, end in spans:
-        if held is not None and held[1] == start:
-            held = held[0], end
-            continue
-        if held is not None:
-            yield held
-        held = start, end
-    if held is not None:
-        yield held
 
 
 def next_end(state: EndNode, after: datetime) -> datetime | None:

@@ -205,7 +205,7 @@ def _check_baseline(baseline: Baseline) -> None:
         _value(interval)
 
 
-_STEERING: dict[tuple[str, str], Mode] = {
+STEERING: dict[tuple[str, str], Mode] = {
     (LOAD_DISPATCH, SETPOINT): "setpoint",
     (LOAD_DISPATCH, DELTA): "delta",
     (SIMPLE, LEVEL): "level",
@@ -224,7 +224,7 @@ def schedule(event: Event, offset: timedelta = timedelta(0)) -> Schedule | None:
     signal = signals[0]
     return Schedule(
         id=event.id,
-        mode=_STEERING[table.canonical(signal.name), signal.type],
+        mode=STEERING[table.canonical(signal.name), signal.type],
         slots=tuple(
             Slot(start=shift(start, offset), end=shift(stop, offset), kw=value * _kilo(signal))
             for (start, stop), value in laid(signal, event)
@@ -238,13 +238,13 @@ def steering(event: Event) -> tuple[Signal, ...]:
 
     Real power and levels; what multiplies, reactive power and whatever else there is has a meaning for a program only.
     """
-    kinds = list(_STEERING)
+    kinds = list(STEERING)
     found = [one for one in event.signals if _moves(one)]
     return tuple(sorted(found, key=lambda one: kinds.index((table.canonical(one.name), one.type))))
 
 
 def _moves(signal: Signal) -> bool:
-    known = (table.canonical(signal.name), signal.type) in _STEERING
+    known = (table.canonical(signal.name), signal.type) in STEERING
     return known and (signal.unit is None or isinstance(signal.unit, PowerReal))
 
 

@@ -32,6 +32,7 @@ from openadr_ra.protocol.messages import (
     DistributeEvent,
     Message,
     Poll,
+    QueryRegistration,
     RegisteredReport,
     RegisterReport,
     RequestEvent,
@@ -86,11 +87,11 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
 
 
 def _disowned(request: Message, answer: Message | None) -> bool:
-    """Does the VTN say that it does not know us? To whoever registers or leaves that is no news.
+    """Does the VTN say that it does not know us? To whoever registers, asks about that or leaves that is no news.
 
     A poll and a request for events name nothing but us, so that 452 can mean nothing else.
     """
-    if isinstance(request, CreatePartyRegistration | CancelPartyRegistration):
+    if isinstance(request, CreatePartyRegistration | QueryRegistration | CancelPartyRegistration):
         return False
     code = _code(answer)
     return code == NotRegistered.code or (code == InvalidId.code and isinstance(request, Poll | RequestEvent))

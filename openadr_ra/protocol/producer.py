@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import InvalidData, InvalidId, ReportNotSupported
+from openadr_ra.errors import ComplianceError, InvalidData, InvalidId, ReportNotSupported
 from openadr_ra.protocol import report_feeds
 from openadr_ra.protocol.messages import RegisterReport
 from openadr_ra.protocol.model import ItemBase, ReportRequestId, RequestId, Rid, SpecifierId, VenId
@@ -164,13 +164,17 @@ def _offered(
 
 
 def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetime, rates: Rates = ANY_RATE) -> Producer:
-    """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had, and
-    for more than are served at a time.
+    """All of the requests, or none: InvalidId for what was never offered, InvalidData for rates that cannot be had, for
+    more than are served at a time, and for a period longer than samples are kept, ComplianceError for an id that is in use
+    for another request (X-REP-5).
 
-    A request with a known id replaces that one.
+    The same request once more begins anew.
     """
     served = dict(producer.requests)
     for request in requests:
+        held = served.get(request.id)
+        if held is not None and held.request != request:
+            raise ComplianceError(f"reportRequestID {request.id} is in use for another request; cancel that first")
         served[request.id] = _standing(producer, request, rates, now)
     if len(served) > MAX_STANDING:
         raise InvalidData(f"{MAX_STANDING} report requests are served at a time; cancel some")
@@ -186,6 +190,10 @@ def _standing(producer: Producer, request: ReportRequest, rates: Rates, now: dat
         raise InvalidData(f"report request {request.id} has a negative period")
     if timedelta(0) < request.granularity.length < timedelta(seconds=rates.shortest_s) and name in _SAMPLED:
         raise InvalidData(f"report request {request.id}: granularity is below oadrMinPeriod {rates.shortest_s} s (3.3)")
+    if request.report_back.length > timedelta(seconds=rates.kept_s) and name in _SAMPLED:
+        raise InvalidData(
+            f"report request {request.id}: samples are kept for {rates.kept_s} s, no longer; send for them more often"
+        )
     begin = request.interval.start if request.interval else now
     length = request.interval.duration.length if request.interval else timedelta(0)
     until = shift(begin, length) if length else FOREVER

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from openadr_ra.errors import OK, InvalidData, InvalidId, NotAllowed
+from openadr_ra.errors import OK, InvalidData, InvalidId, NotAllowed, OadrError
 from openadr_ra.protocol.messages import (
     PROFILE_2_0B,
     PROFILES,
@@ -17,9 +17,11 @@ from openadr_ra.protocol.messages import (
     CancelPartyRegistration,
     CreatedPartyRegistration,
     CreatePartyRegistration,
+    Message,
+    QueryRegistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId, VenId, VtnId
-from openadr_ra.protocol.parts import Extension, Info, Result, ServiceInfo
+from openadr_ra.protocol.parts import Extension, Info, Profile, Result, ServiceInfo
 from openadr_ra.protocol.shape import Token, Value
 from openadr_ra.protocol.times import Duration
 
@@ -118,6 +120,47 @@ def adopt(member: Membership, answer: CreatedPartyRegistration) -> tuple[Members
             extensions=answer.extensions,
         ),
         anew,
+    )
+
+
+class Offering(Value, frozen=True, kw_only=True, gc=False):
+    """What a VTN says to whoever asks it, without registering anybody (rule 401). `poll_s` 0: it does not say how often it
+    wants to be polled; `hold_s` 0: it does not hold polls. The ids are those of our registration, None where there is none.
+    """
+
+    vtn_id: VtnId
+    profiles: tuple[Profile, ...]
+    poll_s: int
+    hold_s: int
+    registration_id: RegistrationId | None = None
+    ven_id: VenId | None = None
+    service_info: tuple[ServiceInfo, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+
+
+def question(request_id: RequestId) -> QueryRegistration:
+    """oadrQueryRegistration."""
+    return QueryRegistration(request_id=request_id)
+
+
+def offering(answer: Message | None) -> Offering:
+    """What the VTN answered to that. Raises OadrError where that was no, or nothing that answers it."""
+    result = getattr(answer, "result", None)
+    if isinstance(result, Result) and result.code != OK:
+        why = f"{result.code} {result.description or ''}".strip()
+        raise OadrError(f"the VTN refuses to say what it offers: {why}")
+    if not isinstance(answer, CreatedPartyRegistration):
+        said = "an empty message" if answer is None else str(answer)
+        raise OadrError(f"the VTN answers {said} when it is asked what it offers")
+    return Offering(
+        vtn_id=answer.vtn_id,
+        profiles=answer.profiles,
+        poll_s=_seconds(answer.poll_freq),
+        hold_s=_hold(answer),
+        registration_id=answer.registration_id,
+        ven_id=answer.ven_id,
+        service_info=answer.service_info,
+        extensions=answer.extensions,
     )
 
 

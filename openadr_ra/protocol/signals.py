@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.protocol.model import DELTA, KILO, LEVEL, LOAD_DISPATCH, SETPOINT, SIMPLE, PowerReal, SignalType
 from openadr_ra.protocol.parts import Event, Interval, Signal, SignalPayload
-
-HIGHEST_LEVEL = 3
+from openadr_ra.protocol.signals_table import MAX_LEVEL
 
 DIGITS = 9
 """Of a kW; what comes after is the arithmetic's."""
@@ -67,7 +66,7 @@ def _name(kind: SignalType) -> str:
 
 def _level(shed: float, deepest: float) -> float:
     """Thirds of the deepest shedding, upwards; whatever is asked for is at least level 1."""
-    return float(min(max(ceil(HIGHEST_LEVEL * shed / deepest), 1), HIGHEST_LEVEL)) if shed else 0.0
+    return float(min(max(ceil(MAX_LEVEL * shed / deepest), 1), MAX_LEVEL)) if shed else 0.0
 
 
 def _number(interval: Interval) -> float:

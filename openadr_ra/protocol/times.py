@@ -6,6 +6,7 @@ The XSD's pattern for durations is nobody's standard: integers only, `T` optiona
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -62,6 +63,20 @@ def shift(when: datetime, by: timedelta) -> datetime:
         return when + by
     except OverflowError:
         return FOREVER if by > timedelta(0) else _BEGINNING
+
+
+def joined(spans: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+    """The spans, in order as they come, with those that follow one another without a gap as one."""
+    held: tuple[datetime, datetime] | None = None
+    for start, end in spans:
+        if held is not None and held[1] == start:
+            held = held[0], end
+            continue
+        if held is not None:
+            yield held
+        held = start, end
+    if held is not None:
+        yield held
 
 
 @lru_cache(maxsize=4096)

@@ -131,6 +131,10 @@ class Left(Value, frozen=True, kw_only=True, gc=False):
     """An input: the operator ends the registration."""
 
 
+class Renewed(Value, frozen=True, kw_only=True, gc=False):
+    """An input: the operator has this VEN register again, under its ids if it has some."""
+
+
 Input = (
     Configured
     | Answered
@@ -145,6 +149,7 @@ Input = (
     | Unwanted
     | Shelved
     | Left
+    | Renewed
     | Fetched
     | AnyLetter
 )
@@ -193,6 +198,8 @@ def receive(state: EndNode, given: Input, moment: Moment) -> Outcome[EndNode]:
             outcome = saying.fetched(state, given, moment)
         case Left():
             outcome = _left(state, moment)
+        case Renewed():
+            outcome = Outcome(state=_renewed(state, moment))
         case _:
             raise NotAllowed(f"an end node takes no {type(given).__name__}")
     return outcome.with_due(deadline(outcome.state, moment.now))
@@ -328,6 +335,22 @@ def _left(state: EndNode, moment: Moment) -> Outcome[EndNode]:
         case "registered" if not _owes(state, Leave):
             return Outcome(state=owe(state, Leave(), moment))
     return Outcome(state=state)
+
+
+def _renewed(state: EndNode, moment: Moment) -> EndNode:
+    """Raises NotAllowed while the VTN is being told that the registration ends."""
+    if state.member.phase == "ended":
+        return replace(state, member=registration.Membership(poll_s=state.member.poll_s))
+    if _owes(state, Leave):
+        raise NotAllowed("the registration is being ended; register again when it has ended")
+    if not _owes(state, Register):
+        return owe(state, Register(), moment)
+    # It is tried already; whoever orders it does not want to wait for the next attempt.
+    debts = tuple(
+        replace(debt, due=min(debt.due, moment.now)) if isinstance(debt.work, Register) else debt
+        for debt in state.debts
+    )
+    return replace(state, debts=debts)
 
 
 def _offered(state: EndNode, made: Producer, moment: Moment) -> Outcome[EndNode]:

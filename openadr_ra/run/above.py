@@ -11,7 +11,7 @@ import msgspec
 from openadr_ra.protocol.model import RegistrationId, VenId, VtnId
 from openadr_ra.protocol.node import EndNode, GivenUp
 from openadr_ra.protocol.parts import Info
-from openadr_ra.protocol.registration import Phase
+from openadr_ra.protocol.registration import Offering, Phase
 from openadr_ra.protocol.ven import deadline
 from openadr_ra.run.contact import Contact, LinkState
 
@@ -76,6 +76,36 @@ def upstream_summary(state: EndNode, name: str, contact: Contact, now: datetime)
         given_up=state.given_up,
         service_info={item.service: _by_key(item.infos) for item in member.service_info},
         extensions={item.name: _by_key(item.infos) for item in member.extensions},
+    )
+
+
+class UpstreamOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a VTN says of itself when it is asked: the transports of each profile, how often it wants to be polled (`poll_s`;
+    0: it does not say), for how long it holds a poll (`hold_s`; 0: it does not), and as what it knows us, if at all."""
+
+    upstream: str
+    vtn_id: VtnId
+    ven_id: VenId | None
+    registration_id: RegistrationId | None
+    profiles: dict[str, tuple[str, ...]]
+    poll_s: int
+    hold_s: int
+    service_info: Infos
+    extensions: Infos
+
+
+def upstream_offer(said: Offering, name: str) -> UpstreamOffer:
+    """What the VTN of that name said."""
+    return UpstreamOffer(
+        upstream=name,
+        vtn_id=said.vtn_id,
+        ven_id=said.ven_id,
+        registration_id=said.registration_id,
+        profiles={profile.name: profile.transports for profile in said.profiles},
+        poll_s=said.poll_s,
+        hold_s=said.hold_s,
+        service_info={item.service: _by_key(item.infos) for item in said.service_info},
+        extensions={item.name: _by_key(item.infos) for item in said.extensions},
     )
 
 

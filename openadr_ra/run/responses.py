@@ -7,23 +7,13 @@ from datetime import datetime, timedelta
 
 from openadr_ra.fleet.aggregate import ResponseRow, response_rows
 from openadr_ra.fleet.known import Derived, Said
+from openadr_ra.protocol.event import STEERING
 from openadr_ra.protocol.instruction import Instruction, party
-from openadr_ra.protocol.model import (
-    DELTA,
-    LEVEL,
-    LOAD_DISPATCH,
-    SETPOINT,
-    SIMPLE,
-    EnergyReal,
-    OptType,
-    PowerReal,
-    ResourceId,
-    VenId,
-)
+from openadr_ra.protocol.model import EnergyReal, OptType, PowerReal, ResourceId, VenId
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, X_RESPONSE
 from openadr_ra.protocol.report import RESPONSE_QUANTITIES, value
 from openadr_ra.protocol.requester import Requester, plain_name, series_prefix
-from openadr_ra.protocol.schedule import Mode, Reading
+from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.times import shift
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.seams import Store
@@ -36,18 +26,12 @@ GRACE = timedelta(seconds=60)
 MARGIN = timedelta(minutes=31)
 """How far around an interval readings are looked for: a half-hour report that holds its edge is found."""
 
-_MODES: dict[tuple[str, str], Mode] = {
-    (LOAD_DISPATCH, DELTA): "delta",
-    (LOAD_DISPATCH, SETPOINT): "setpoint",
-    (SIMPLE, LEVEL): "level",
-}
-
 
 async def rows(
     store: Store, order: Instruction, opts: dict[VenId, OptType | None], *, band: float, now: datetime
 ) -> tuple[ResponseRow, ...]:
     """All rows of an event that asks for power; none for a price. Other signals in the same event have none."""
-    mode = _MODES.get((order.signal, order.kind))
+    mode = STEERING.get((order.signal, order.kind))
     if mode is None or not isinstance(order.unit, PowerReal | None):
         return ()
     said: list[Said] = []

@@ -18,18 +18,20 @@ from openadr_ra.errors import OK, OadrError, OadrRaError, ResponseCode, Settings
 from openadr_ra.net.client import Answer, Bounds, Link
 from openadr_ra.net.tls import Contexts, client_contexts
 from openadr_ra.net.url import base_url
-from openadr_ra.protocol import ven
+from openadr_ra.protocol import registration, ven
 from openadr_ra.protocol.agenda import Known
 from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.model import OPT_OUT, MarketContext, OptType, ResourceId, VenId
+from openadr_ra.protocol.model import OPT_OUT, MarketContext, OptType, RequestId, ResourceId, VenId
 from openadr_ra.protocol.node import EndNode, Identity
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.producer import Rates
+from openadr_ra.protocol.registration import Offering
 from openadr_ra.protocol.signals_table import full, pair
 from openadr_ra.protocol.step import Effect, Key, Mail, Read, Send
 from openadr_ra.protocol.ven import Answered, Broken, Called, Configured, Input, Opinion, Rejected
 from openadr_ra.run import contact
+from openadr_ra.run.clock import Moments
 from openadr_ra.run.feeds import fetched
 from openadr_ra.run.office import Received, post_office
 from openadr_ra.run.row import Row
@@ -238,6 +240,30 @@ class UpstreamLink:
         self, message: Message, service: str, link: Link, headers: tuple[tuple[str, str], ...] = ()
     ) -> tuple[Effect, ...] | None:
         """What follows from the answer; None where there was none that could be used."""
+        try:
+            _, effects = await self._answered(message, service, link, headers)
+        except TransportError as error:
+            return await self._failed(message, error)
+        except (WireError, OadrError) as error:
+            log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
+            return None
+        await self._consult()
+        return effects
+
+    async def query(self) -> Offering:
+        """What the VTN says of itself when it is asked, once and now; that changes nothing at either end.
+
+        Raises TransportError where it does not answer, WireError or OadrError for an answer that is no use.
+        """
+        question = registration.question(RequestId(Moments(self._clock).next().fresh("query")))
+        heard, effects = await self._answered(question, "EiRegisterParty", self._free_link())
+        await self._carry_all(effects)
+        return registration.offering(heard)
+
+    async def _answered(
+        self, message: Message, service: str, link: Link, headers: tuple[tuple[str, str], ...] = ()
+    ) -> tuple[Message | None, tuple[Effect, ...]]:
+        """What came back, once the end node has heard it, and what follows from it. Raises as `query` does."""
         body = self._post_office.seal(message)
         log.info("> %s %s", self._settings.name, message)
         try:
@@ -245,7 +271,7 @@ class UpstreamLink:
         except TransportError as error:
             self._saw(service, body, error.body, error.status or 0)
             self.contact = contact.failed(self.contact, self._clock.now(), str(error))
-            return await self._failed(message, error)
+            raise
         self._saw(service, body, answer.body, 200)
         # Before it is opened: of a clock that is off a signature says no more than that it is too old.
         self._check_clock(answer)
@@ -254,13 +280,11 @@ class UpstreamLink:
             heard, once = await self._post_office.open(answer.body) if answer.body else (None, None)
             effects = await self.row.give(Answered(request=message, answer=heard), once=once)
         except (WireError, OadrError) as error:
-            log.warning("! %s answered %s with something unusable: %s", self._settings.name, message, error)
             self.contact = contact.failed(self.contact, self._clock.now(), f"{message}: {error}")
-            return None
+            raise
         self.contact = contact.heard(self.contact, self._clock.now())
         log.info("< %s %s", self._settings.name, heard if heard is not None else "an empty answer")
-        await self._consult()
-        return effects
+        return heard, effects
 
     async def _failed(self, message: Message, error: TransportError) -> tuple[Effect, ...] | None:
         """No answer: the end node tries again by itself, unless the VTN said that this is no use (9.1.5)."""

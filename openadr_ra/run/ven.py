@@ -25,9 +25,9 @@ from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.producer import Rates
 from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
-from openadr_ra.protocol.ven import Chosen, Declared, Left, Retracted
+from openadr_ra.protocol.ven import Chosen, Declared, Left, Renewed, Retracted
 from openadr_ra.run import availability as available
-from openadr_ra.run.above import UpstreamSummary, upstream_summary
+from openadr_ra.run.above import UpstreamOffer, UpstreamSummary, upstream_offer, upstream_summary
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.row import Row
@@ -231,9 +231,25 @@ class Ven(ReportDesk):
         return tuple(item for link, state in await self._at(None) for item in available.own(state, link.name))
 
     async def leave(self, *, upstream: str | None = None) -> None:
-        """End the registration with every upstream, or with the one of that name; until the next start."""
+        """End the registration with every upstream, or with the one of that name; until `reregister` or the next start."""
         for link, _ in await self._at(upstream):
             await link.order(Left())
+
+    async def query(self, *, upstream: str | None = None) -> tuple[UpstreamOffer, ...]:
+        """What every upstream, or the one of that name, says of itself and of our registration when it is asked now; that
+        registers nothing, and no attempt but the one is made.
+
+        Raises InvalidId for a name that there is not, TransportError for a VTN that does not answer, WireError or OadrError
+        for an answer that is no use.
+        """
+        return tuple([upstream_offer(await link.query(), link.name) for link, _ in await self._at(upstream)])
+
+    async def reregister(self, *, upstream: str | None = None) -> None:
+        """Register again with every upstream, or with the one of that name: under the ids that there are, so that nothing
+        else begins anew; from the beginning where the registration has ended. Raises NotAllowed while it is being ended.
+        """
+        for link, _ in await self._at(upstream):
+            await link.order(Renewed())
 
     async def _at(self, upstream: str | None) -> tuple[tuple[UpstreamLink, EndNode], ...]:
         """Every upstream, or the one of that name, with what this VEN is towards it."""

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from openadr_ra.errors import NotAllowed, OadrError, TransportError, WireError
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ReportRequestId, VenId
 from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, Quality
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.run.above import UpstreamSummary
+from openadr_ra.run.above import UpstreamOffer, UpstreamSummary
 from openadr_ra.run.orders import Context, VenName
 from openadr_ra.run.summary import Availability, OwnAvailability, Span, Spans, VenSummary
 from openadr_ra.run.wanted import AskedReport, OfferedPoint, OfferedReport, Readings, Reports, WantedReport
@@ -26,16 +27,22 @@ __all__ = [
     "History",
     "HistoryOrder",
     "Leaving",
+    "NotAllowed",
+    "OadrError",
     "OfferedPoint",
     "OfferedReport",
     "Ordered",
     "OwnAvailability",
+    "Registering",
     "ReportOrder",
     "Reports",
     "Sample",
     "Span",
+    "TransportError",
+    "UpstreamOffer",
     "UpstreamSummary",
     "VenSummary",
+    "WireError",
     "declared",
     "history",
     "samples",
@@ -106,6 +113,12 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """Which VTN is told that this VEN's registration ends."""
+
+    upstream: str
+
+
+class Registering(msgspec.Struct, frozen=True, kw_only=True):
+    """Which VTN this VEN registers with again."""
 
     upstream: str
 

@@ -15,12 +15,34 @@ from conformance.watch import WATCHES, findings
 from tests.conformance.ven_flaw import Wrongs, parts
 from tests.conformance.ven_flaws import CERTIFIED, FLAWS
 from tests.conformance.ven_site import tried
-from tests.conformance.ven_wrongs import OwnSwitch
+from tests.conformance.ven_wrongs import Flaw, OwnSwitch
+from tests.conformance.wrongs import drop, swap
 
 cases.load()
 OF_A_VEN = {name: one for name, one in CASES.items() if one.role == "ven"}
 SERVICES = tuple(dict.fromkeys(one.service for one in OF_A_VEN.values()))
 BOTH: tuple[Mode, ...] = ("pull", "push")
+
+UPDATE, OFFERS = "oadrUpdateReport", "oadrRegisterReport"
+
+OTHERWISE: dict[str, tuple[Flaw, ...]] = {
+    "no more than there has to be": (
+        drop(UPDATE, "//oadr:oadrReport/xcal:duration"),
+        drop(UPDATE, "//xcal:uid"),
+        drop(UPDATE, "//ei:eiReportID"),
+        drop(UPDATE, "//ei:confidence"),
+        drop(UPDATE, "//oadr:oadrDataQuality"),
+        drop(OFFERS, "//ei:reportDataSource"),
+    ),
+    "one time for the whole report": (drop(UPDATE, "//ei:interval/xcal:dtstart"),),
+    "other ways to write times": (
+        swap(OFFERS, "PT7200S", "PT2H"),
+        swap(UPDATE, "Z</xcal:date-time>", ".000Z</xcal:date-time>"),
+        swap(UPDATE, "Z</ei:createdDateTime>", ".123Z</ei:createdDateTime>"),
+    ),
+    "asks the VTN when it is told to": ("asks the VTN for nothing",),
+}
+"""What a VEN may do as well."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +67,18 @@ def test_a_right_ven_passes_every_case_and_breaks_no_watch(service: str, mode: M
             wrongly[case.id] = f"{made.verdict}: expected {made.expected}; got {made.actual}{made.why}"
         for watch in (one for one in WATCHES if "ven" in one.roles):
             wrongly |= {f"{watch.id} in {case.id}": str(one) for one in findings(watch, record, case.id)}
+    assert wrongly == {}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("otherwise", OTHERWISE)
+def test_a_ven_that_is_right_in_another_way_fails_no_case(otherwise: str) -> None:
+    """What the profile leaves open is left open by the cases."""
+    wrongly = {}
+    for case in (one for one in OF_A_VEN.values() if one.service in ("report", "opt") and "pull" in one.modes):
+        made = tried(case, *OTHERWISE[otherwise])
+        if made.verdict not in ("pass", "not implemented"):
+            wrongly[case.id] = f"{made.verdict}: expected {made.expected}; got {made.actual}{made.why}"
     assert wrongly == {}
 
 

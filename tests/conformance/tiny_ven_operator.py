@@ -101,7 +101,9 @@ class TinyVenOperator:
         ven = self.ven
         for specifier, offer in ven.vtn_offers.items():
             if offer == name:
-                request = report_request(ven.fresh("wish"), specifier, (point,))
+                wish = ven.fresh("wish")
+                ven.asked_of_vtn.add(wish)
+                request = report_request(wish, specifier, (point,))
                 await ven.say("oadrCreateReport", requests=request)
 
     async def close(self) -> None:

@@ -19,12 +19,13 @@ from openadr_ra.protocol.messages import (
     CancelOpt,
     CancelPartyRegistration,
     CreateOpt,
+    CreatePartyRegistration,
     RegisterReport,
 )
 from openadr_ra.run.above import UpstreamSummary
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import OwnOpt
-from openadr_ra.run.ven_orders import Leaving
+from openadr_ra.run.ven_orders import Leaving, Registering
 from openadr_ra.settings import NodeSettings, Upstream
 from openadr_ra.store import MemoryStore
 from tests.console.site import Site, running, ven_settings, vtn_settings
@@ -84,6 +85,28 @@ async def test_a_vtn_that_is_not_above_cannot_be_left(tmp_path: Path) -> None:
         answer = await site.ask("DELETE", "/upstreams/below/registration")
 
     assert (answer.status, answer.error) == (404, "there is no upstream 'below'; there is above")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_vtn_that_is_not_above_is_neither_asked_nor_registered_with(tmp_path: Path, method: str) -> None:
+    async with running(tmp_path, ven_settings()) as site:
+        answer = await site.ask(method, "/upstreams/below/registration")
+    async with running(tmp_path, vtn_settings()) as site:
+        nobody = await site.ask(method, "/upstreams/above/registration")
+
+    assert (answer.status, answer.error) == (404, "there is no upstream 'below'; there is above")
+    assert (nobody.status, nobody.error) == (404, "this node is no VEN: its settings have no [[upstream]]")
+
+
+async def test_a_vtn_that_is_not_there_says_nothing_of_itself_and_that_is_502(tmp_path: Path) -> None:
+    """It is registered with as soon as it is there."""
+    async with running(tmp_path, ven_settings()) as site:
+        said = await site.ask("GET", "/upstreams/above/registration")
+        ordered = await site.ask("POST", "/upstreams/above/registration")
+
+    assert said.status == 502
+    assert "nothing listens on 127.0.0.1 port 9" in said.error
+    assert ordered.status == 202
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,3 +191,44 @@ async def test_a_ven_leaves_its_vtn_and_says_so(tmp_path: Path) -> None:
     assert left == again == Leaving(upstream="above")
     assert not known.registered
     assert len(it.watch.asked(CancelPartyRegistration)) == 1
+
+
+async def test_a_vens_operator_asks_its_vtn_what_it_offers(tmp_path: Path) -> None:
+    async with pair(tmp_path) as it:
+        said = await it.asks(lambda: it.ven.query("above"))
+        (held,) = await it.asks(it.ven.upstreams)
+
+    assert (said.upstream, said.vtn_id, said.poll_s) == ("above", held.vtn_id, held.poll_s)
+    assert said.profiles == {"2.0b": ("simpleHttp",)}
+    assert len(it.watch.asked(CreatePartyRegistration)) == 1
+
+
+async def test_a_vens_operator_has_it_register_again_also_after_it_has_left(tmp_path: Path) -> None:
+    """At first under its ids, then anew."""
+    async with pair(tmp_path) as it:
+        (held,) = await it.asks(it.ven.upstreams)
+        ordered = await it.asks(lambda: it.ven.register_again("above"))
+
+        async def renewed() -> bool:
+            return len(it.watch.asked(CreatePartyRegistration)) == 2
+
+        await until(renewed, it.watch.changed)
+        await it.asks(lambda: it.ven.leave("above"))
+
+        async def gone() -> bool:
+            return await it.phase() == "ended"
+
+        await until(gone, it.watch.changed)
+        await it.asks(lambda: it.ven.register_again("above"))
+
+        async def back() -> bool:
+            return await it.phase() == "registered"
+
+        await until(back, it.watch.changed)
+
+    assert ordered == Registering(upstream="above")
+    assert [one.registration_id for one in it.watch.asked(CreatePartyRegistration)] == [
+        None,
+        held.registration_id,
+        None,
+    ]

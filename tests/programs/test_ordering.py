@@ -153,7 +153,7 @@ def test_an_event_without_an_end_is_ordered_by_an_interval_without_a_length() ->
 
 
 DOUBTS: list[tuple[dict[str, object], str]] = [
-    ({"also": ("SIMPLE/level",)}, "--also SIMPLE/level: write it like SIMPLE/level=1,2"),
+    ({"also": ("SIMPLE/level",)}, "--also SIMPLE/level: write it like ELECTRICITY_PRICE/price=20,25"),
     ({"also": ("SIMPLE/level=1,2",)}, "the event has one interval and SIMPLE/level beside it 2"),
     ({"resource": ("battery",)}, "--resource battery: write it like VEN1=battery,line"),
     ({"resource": ("VEN2=battery",)}, "--resource VEN2=battery: write it like VEN1=battery,line, a VEN of the event"),

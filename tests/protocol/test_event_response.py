@@ -122,7 +122,9 @@ def test_a_response_report_without_the_events_id_is_kept_by_its_name(pair: Pair)
 
 
 @pytest.mark.parametrize(("said", "revision"), [(2.0, 2), (2.9, 2), (-1.0, 0), (1e300, MAX_REVISION)])
-def test_a_revision_is_a_whole_number_from_zero_to_what_a_store_can_keep(pair: Pair, said: float, revision: int) -> None:
+def test_a_revision_is_a_whole_number_from_zero_to_what_a_store_can_keep(
+    pair: Pair, said: float, revision: int
+) -> None:
     report = stranger(
         request_of(pair, "response", 0),
         ReportPayload(rid=Rid("bat.kw"), value=1.0),

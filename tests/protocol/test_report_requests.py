@@ -283,17 +283,6 @@ def test_x_rep_6_at_the_ven_a_granularity_below_the_shortest_period_is_refused(s
     assert asks(ven, request(granularity=seconds * SECOND)).result.code == code
 
 
-def test_a_request_of_a_known_id_replaces_that_one(deaf: Pair) -> None:
-    serve(deaf, request(), request("rr2"))
-    deaf.clock_reaches(START + 90 * SECOND)
-
-    answer = asks(deaf, request(back=30 * SECOND, start=START + MINUTE))
-    deaf.clock_reaches(START + 2 * MINUTE)
-
-    assert answer.pending == ("rr1", "rr2")
-    assert spans(deaf) == [(NONE, MINUTE), (MINUTE, 30 * SECOND), (90 * SECOND, 30 * SECOND)]
-
-
 def test_the_pending_list_has_the_new_request_and_not_the_cancelled_one(ven: Pair) -> None:
     """As the harness counts: one, two, one (R1_3170)."""
     assert asks(ven, request("rr1")).pending == ("rr1",)

@@ -84,6 +84,17 @@ def test_a_report_that_the_ven_asked_for_comes_with_its_polls(offering: Pair) ->
     assert offering.party.debts == ()
 
 
+def test_rule_33_x_rep_5_at_the_vtn_an_id_that_is_in_use_for_another_request_is_refused(offering: Pair) -> None:
+    """It goes on as it was; the same request is answered again."""
+    asks(offering, LOAD)
+    served = offering.party.producer.requests
+
+    assert asks(offering, replace(LOAD, report_back=Duration(seconds=120))).result.code == "459"
+    assert offering.party.producer.requests == served
+    again = asks(offering, LOAD)
+    assert (again.result.code, again.pending) == ("200", ("v1",))
+
+
 def test_a_report_that_is_not_acknowledged_is_told_again_and_the_next_ones_wait(offering: Pair) -> None:
     asks(offering, LOAD)
     offering.now = START + 5 * MINUTE
