@@ -182,7 +182,7 @@ class _Worker:
                 if await reachable(host, port, LOOK_S):
                     return True
                 await process.aclose()
-                await process.enter_async_context(started(settings, at))
+                await process.enter_async_context(started(_varied(settings, ""), at))
                 return await reachable(host, port, settings.ready_within_s)
 
             operator = operator_of(settings.operator, at)

@@ -63,13 +63,24 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @classmethod
     def read(cls, path: Path) -> SubjectSettings:
-        """From a TOML file. `base` names another one beside it, whose keys hold where this one has none.
+        """From a TOML file. `base` names another one beside it, whose keys hold where this one has none; of a table in
+        both, so do its rows.
 
         Raises msgspec.ValidationError with the path of what is wrong.
         """
         own = _tables(path)
         base = own.pop("base", None)
-        return msgspec.convert({**_tables(path.parent / str(base)), **own} if base is not None else own, cls)
+        if base is None:
+            return msgspec.convert(own, cls)
+        return msgspec.convert(_over(_tables(path.parent / str(base)), own), cls)
+
+
+def _over(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for name, value in own.items():
+        under = merged.get(name)
+        merged[name] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _tables(path: Path) -> dict[str, object]:

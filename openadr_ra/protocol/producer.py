@@ -172,10 +172,10 @@ def create(producer: Producer, requests: tuple[ReportRequest, ...], now: datetim
     """
     served = dict(producer.requests)
     for request in requests:
-        held = served.get(request.id)
+        made, held = _standing(producer, request, rates, now), served.get(request.id)
         if held is not None and held.request != request:
             raise ComplianceError(f"reportRequestID {request.id} is in use for another request; cancel that first")
-        served[request.id] = _standing(producer, request, rates, now)
+        served[request.id] = made
     if len(served) > MAX_STANDING:
         raise InvalidData(f"{MAX_STANDING} report requests are served at a time; cancel some")
     return replace(producer, requests=served)
