@@ -26,10 +26,10 @@ test: $(READY) ## format, lint, types and tests; ARGS="-x tests/net" goes to pyt
 	@echo "== pytest"; $(PYTHON) -m pytest $(ARGS)
 
 conformance: $(READY) ## the harness against our VTN and VEN and openleadr's; reports in conformance/out
-	@$(PYTHON) -m conformance suite --jobs 3 --at-once 2 $(ARGS)
+	@$(PYTHON) -m conformance suite --jobs 3 --at-once 3 $(ARGS)
 
 conformance-full: $(READY) ## the same, with the cases that take real minutes
-	@$(PYTHON) -m conformance suite --jobs 3 --at-once 2 --slow $(ARGS)
+	@$(PYTHON) -m conformance suite --jobs 3 --at-once 3 --slow $(ARGS)
 
 bench: $(READY) ## our figures beside the peer's and the floor's
 	@$(PYTHON) -m benchmarks $(ARGS)
