@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from conformance.case import Case, Failed, NeedsOperator, NotSupported, Verdict
 from conformance.record import Record
@@ -35,6 +37,14 @@ async def attempt(case: Case, opened: Callable[[Record], Opened], record: Record
     except TimeoutError:
         limit = case.within_s * slower
         return result(case, "fail", expected=f"an end within {limit:g} s", actual="the case's time was over")
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        return result(case, "fail", expected="a subject that can be tested", actual=f"{type(error).__name__}: {error}")
+    except Exception as error:
+        # The top of the run: whatever a subject makes a case stumble over, the next case has its turn.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return result(
+            case,
+            "fail",
+            expected="a subject that can be tested",
+            actual=f"{type(error).__name__}: {error}",
+            why=f"the case stumbled in {Path(where.filename).name}, line {where.lineno}",
+        )
     return result(case, "pass")

@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from conformance.case import Mode, NeedsOperator, NotSupported
+from conformance.case import Failed, Mode, NeedsOperator, NotSupported
 from conformance.identity import Authority, Identity
 from conformance.listen import listening
 from conformance.operator import EventWish, Operator, SignalWish, in_
@@ -22,6 +22,10 @@ Sealer = Callable[[Identity], Sign]
 
 Parameters = dict[str, float | str | bool]
 """What a subject's file says about itself, such as `poll_pause_s`."""
+
+
+UNHELPFUL = (Failed, NotSupported, NeedsOperator, OSError, ValueError, LookupError)
+"""What a subject may answer to being tidied up; the case is over by then."""
 
 
 class Vtn:
@@ -55,10 +59,10 @@ class Vtn:
     async def __aexit__(self, *_: object) -> None:
         """Take back what the case made; a subject that fails at that is no matter of the case."""
         for event_id in self.events:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(*UNHELPFUL):
                 await self.operator.cancel_event(event_id)
         for ven in self.vens:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(*UNHELPFUL):
                 await ven.say("oadrCancelPartyRegistration", registration_id=ven.registration_id)
         await self._closing.aclose()
 
