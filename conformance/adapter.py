@@ -14,7 +14,8 @@ Texts may hold the fields of the wish: `{ven_id} {start} {every_s} {count} {valu
 {request_id} {name} {specifier} {points} {granularity_s} {back_s} {duration_s} {to_follow} {resources}
 {device_classes} {baseline}`, lists as JSON; `{kilo_values}` and `{kilo_baseline}` with powers and energies in
 thousands; `{name}` of a signal is its name/type; `{others}` is what `other` makes of each further signal; and
-`{file:NAME}` what a file of the instance holds. `{?field} … {/field}` stays only where the field says something.
+`{file:NAME}` what a file holds, of the instance, or else of the folder where the harness runs.
+`{?field} … {/field}` stays only where the field says something.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from conformance import http
-from conformance.case import NotSupported
+from conformance.case import NeedsOperator, NotSupported
 from conformance.operator import EventWish, Refused, ReportWish, SignalWish
 from conformance.subject import Places
 
@@ -135,6 +136,8 @@ class Adapter:
         answer = await _answer(url, sent, tls)
         if answer.status >= 300:
             said = f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}"
+            if answer.status in (401, 403):
+                raise NeedsOperator(f"the VTN's own interface does not let the harness in: {said}")
             raise Refused(said) if answer.status < 500 else ValueError(said)
         return answer.body.decode()
 
@@ -154,14 +157,21 @@ class Adapter:
         def one(match: re.Match[str]) -> str:
             name = match[1]
             if name.startswith("file:"):
-                return (Path(self._at("{dir}")) / name[5:]).read_text().strip()
+                return self._file(name[5:])
             if name not in values:
                 return match[0]
             value = values[name]
             return value if isinstance(value, str) else json.dumps(value)
 
         kept = re.sub(r"\{\?(\w+)\}(.*?)\{/\1\}", lambda found: found[2] if _is_said(values, found[1]) else "", text)
-        return re.sub(r"\{([\w:.\-]+)\}", one, self._at(kept))
+        return re.sub(r"\{([\w:./\-]+)\}", one, self._at(kept))
+
+    def _file(self, name: str) -> str:
+        """Raises NeedsOperator for one that there is not: the subject can do nothing about that."""
+        found = next((one for one in (Path(self._at("{dir}")) / name, Path(name)) if one.is_file()), None)
+        if found is None:
+            raise NeedsOperator(f"the operator's table names {{file:{name}}}, and there is no such file")
+        return found.read_text().strip()
 
 
 async def _answer(url: str, sent: bytes, tls: ssl.SSLContext | None) -> http.Answer:

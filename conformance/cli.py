@@ -14,8 +14,9 @@ import msgspec
 from conformance import cases, files, report
 from conformance import suite as suites
 from conformance.case import CASES, Case, Mode, Role
+from conformance.fit import mistake
 from conformance.rules import RULES
-from conformance.run import Plan, chosen, run
+from conformance.run import Plan, chosen, named, run
 from conformance.subject import OperatorSettings, SubjectSettings
 from conformance.verdict import Result
 
@@ -44,8 +45,20 @@ _COMMON: tuple[Decorator, ...] = (
     ),
     click.option("--strict", is_flag=True, help="a SHOULD that is not done is a failure"),
     click.option("--slow", is_flag=True, help="also the cases that take real minutes"),
-    click.option("--jobs", default=1, show_default=True, help="so many instances at once; needs a start command"),
-    click.option("--time-factor", default=1.0, show_default=True, help="stretches all time limits"),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="so many instances at once; needs a start command",
+    ),
+    click.option(
+        "--time-factor",
+        type=click.FloatRange(min=0, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="stretches all time limits",
+    ),
     click.option("--out", type=click.Path(path_type=Path), default=Path("conformance/out"), show_default=True),
     click.option("--list", "listed", is_flag=True, help="the cases, and no more"),
     click.option("--dry-run", is_flag=True, help="what would be run, in order, and no more"),
@@ -85,9 +98,17 @@ def ven(listen: str, **given: object) -> None:
 @click.argument("folder", type=click.Path(exists=True, path_type=Path), default=Path(__file__).parent / "subjects")
 @click.option("--only", multiple=True, help="a rule, a service, a certification id, or how an id begins; repeatable")
 @click.option("--slow", is_flag=True, help="also the cases that take real minutes")
-@click.option("--jobs", default=1, show_default=True, help="so many instances of a subject at once")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="so many instances of a subject at once"
+)
 @click.option("--at-once", default=1, show_default=True, help="so many subjects side by side")
-@click.option("--time-factor", default=1.0, show_default=True, help="stretches all time limits")
+@click.option(
+    "--time-factor",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="stretches all time limits",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("conformance/out"), show_default=True)
 def suite(
     folder: Path, only: tuple[str, ...], slow: bool, jobs: int, at_once: int, time_factor: float, out: Path
@@ -136,8 +157,9 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _run(role: Role, given: _Given) -> None:
+    _check_words(given.only)
     if given.listed:
-        _list(role)
+        _list(role, given.only)
         return
     bad = False
     for settings in _subjects(role, given):
@@ -146,6 +168,8 @@ def _run(role: Role, given: _Given) -> None:
             for case in chosen(settings, plan):
                 click.echo(f"{case.id:52} {case.level:6} {', '.join(case.rules)}")
             continue
+        if wrong := mistake(settings):
+            raise click.ClickException(wrong)
         bad |= _one(settings, plan, Path(str(given.out)), as_json=given.as_json)
     sys.exit(1 if bad else 0)
 
@@ -284,12 +308,21 @@ def _excerpt(message: str, line: int | None, *, around: int = 3) -> str:
     )
 
 
-def _list(role: Role) -> None:
+def _check_words(only: tuple[str, ...]) -> None:
+    """One that is about the other role's cases alone may be: a suite has both."""
     cases.load()
-    for case in CASES.values():
-        if case.role == role:
-            click.echo(_line(case))
-    click.echo(f"{sum(case.role == role for case in CASES.values())} cases, {len(RULES)} rules with a known text")
+    for word in only:
+        if not any(named(case, word) for case in CASES.values()):
+            raise click.ClickException(f"--only {word}: no case is called so, or about it; --list shows them all")
+
+
+def _list(role: Role, only: tuple[str, ...]) -> None:
+    shown = [
+        case for case in CASES.values() if case.role == role and (not only or any(named(case, word) for word in only))
+    ]
+    for case in shown:
+        click.echo(_line(case))
+    click.echo(f"{len(shown)} cases, {len(RULES)} rules with a known text")
 
 
 def _line(case: Case) -> str:

@@ -47,8 +47,10 @@ Reading = Literal["again", "end"]
 
 
 @contextlib.asynccontextmanager
-async def listening(handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve on loopback until the block is left; yields the port. A handler that raises gives a 500."""
+async def listening(
+    handler: Handler, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Serve until the block is left; yields the port. A handler that raises gives a 500."""
     open_now: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +66,7 @@ async def listening(handler: Handler, *, port: int = 0, tls: ssl.SSLContext | No
             open_now.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
+    server = await asyncio.start_server(connected, host, port, ssl=tls)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:

@@ -24,7 +24,7 @@ def operator_of(settings: OperatorSettings, at: Places) -> Operator:
         case "adapter":
             return Adapter(settings.actions, at)
         case name:
-            made: Callable[[Places], Operator] = _named(name)
+            made: Callable[[Places], Operator] = operator_class(name)
             return made(at)
 
 
@@ -38,14 +38,15 @@ def ven_operator_of(settings: OperatorSettings, at: Places) -> VenOperator:
         case "adapter":
             return VenAdapter(settings.actions, at)
         case name:
-            made: Callable[[Places], VenOperator] = _named(name)
+            made: Callable[[Places], VenOperator] = operator_class(name)
             return made(at)
 
 
 Made = TypeVar("Made")
 
 
-def _named(name: str) -> Callable[[Places], Made]:
+def operator_class(name: str) -> Callable[[Places], Made]:
+    """What `package.module:Class` names. Raises ValueError where there is none."""
     module, _, attribute = name.partition(":")
     try:
         found: Callable[[Places], Made] = getattr(importlib.import_module(module), attribute)

@@ -16,6 +16,7 @@ import msgspec
 from conformance import cases
 from conformance.attempt import Opened, attempt
 from conformance.case import CASES, Case, Failed, NotSupported, Verdict
+from conformance.fit import listen_address
 from conformance.identity import Authority, Identity
 from conformance.operator import Operator
 from conformance.operators import operator_of, ven_operator_of
@@ -62,12 +63,14 @@ def chosen(settings: SubjectSettings, plan: Plan) -> tuple[Case, ...]:
         and settings.mode in one.modes
         and (plan.slow or not one.slow)
         and (not settings.signed or one.signed)
-        and (not plan.only or one.id == sanity or any(_named(one, word) for word in plan.only))
+        and (plan.slow or not settings.sample or one.certification or one.id == sanity)
+        and (not plan.only or one.id == sanity or any(named(one, word) for word in plan.only))
     ]
     return tuple(sorted(found, key=lambda one: one.id != sanity))
 
 
-def _named(case: Case, word: str) -> bool:
+def named(case: Case, word: str) -> bool:
+    """Is it about the word: a rule, a certification case, a service, or a beginning of its id?"""
     word = word.lower()
     rules = {rule.lower() for rule in case.rules} | {one.lower() for one in case.certification}
     return word in rules or case.service == word or case.id.startswith(word)
@@ -289,6 +292,7 @@ class _VenLane:
                 await process.enter_async_context(started(_varied(settings, variant), at))
                 return ven_operator_of(settings.operator, at)
 
+            host, listen = ("127.0.0.1", 0) if settings.start else listen_address(settings.url)
             ven = Ven(
                 record,
                 launch=launch if settings.start else None,
@@ -301,8 +305,8 @@ class _VenLane:
                 authority=authority,
                 ca=ca,
                 check_hostname=settings.check_hostname,
+                host=host,
             )
-            listen = int(settings.url.rsplit(":", 1)[-1]) if settings.url and not settings.start else 0
             port = await stack.enter_async_context(served(ven, port=listen, tls=server))
             url = f"{'https' if server else 'http'}://127.0.0.1:{port}"
             if not settings.start:

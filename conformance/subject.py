@@ -37,7 +37,7 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     `holes` are more names that their texts may hold, and `variants` give some of them other values: `report-only`,
     `assigned-id` (with `parameters.assigned_id`). `certificates`: whether the harness makes a throw-away CA and
     everybody's certificates there. `judged`: whether its
-    failures fail a suite."""
+    failures fail a suite. `sample`: unless slow cases are wanted too, only the cases that certification has as well."""
 
     name: str
     role: Role
@@ -51,6 +51,7 @@ class SubjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     variants: dict[str, dict[str, str]] = {}
     certificates: bool = False
     judged: bool = True
+    sample: bool = False
     cert: str = ""
     key: str = ""
     other_cert: str = ""

@@ -160,12 +160,13 @@ class Ven(PlayVtn):
         authority: Authority | None = None,
         ca: str = "",
         check_hostname: bool = True,
+        host: str = "127.0.0.1",
     ) -> None:
         values: Parameters = parameters or {}
         super().__init__(record, poll_s=int(values.get("poll_s", 1)), sign=sign, client_tls=client_tls)
         self._launch, self._halt = launch, halt
         self.identity, self.authority, self.ca, self.check_hostname = identity, authority, ca, check_hostname
-        self.port = 0
+        self.host, self.port = host, 0
         self._serving = contextlib.AsyncExitStack()
         self.operator: VenOperator = operator or MuteVen()
         self.parameters = values
@@ -218,7 +219,7 @@ class Ven(PlayVtn):
 
     async def listen(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
         """Take connections; the port, which `port` then is."""
-        self.port = await self._serving.enter_async_context(listening(self.handle, port=port, tls=tls))
+        self.port = await self._serving.enter_async_context(listening(self.handle, host=self.host, port=port, tls=tls))
         return self.port
 
     async def vanish(self) -> None:

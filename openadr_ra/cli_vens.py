@@ -262,7 +262,7 @@ def ven_upstreams(as_json: bool) -> None:
 
 
 @ven.command("query", short_help="At a VEN: ask its VTNs what they offer.")
-@click.argument("upstream", metavar="NAME", required=False)
+@click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
 def ven_query(upstream: str | None, as_json: bool) -> None:
@@ -277,7 +277,7 @@ def ven_query(upstream: str | None, as_json: bool) -> None:
 
 
 @ven.command("register-again", short_help="At a VEN: register with its VTNs again.")
-@click.argument("upstream", metavar="NAME", required=False)
+@click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
 def ven_register_again(upstream: str | None, as_json: bool) -> None:
@@ -292,7 +292,7 @@ def ven_register_again(upstream: str | None, as_json: bool) -> None:
 
 
 @ven.command("leave", short_help="At a VEN: end its registration.")
-@click.argument("upstream", metavar="NAME", required=False)
+@click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
 def ven_leave(upstream: str | None, as_json: bool) -> None:

@@ -337,7 +337,7 @@ def test_a_ven_leaves_its_vtn(tmp_path: Path) -> None:
                 states = read(desks.edge("upstreams", "--json"), tuple[UpstreamSummary, ...])
             (known,) = read(desks.does("list", "--json"), tuple[VenSummary, ...])
 
-    assert done.out == "upstream is told that the registration ends; the next start registers again\n"
+    assert done.out == "upstream is told that the registration ends, until the next start or `ven register-again`\n"
     assert left == Leaving(upstream="upstream")
     assert not known.registered
 

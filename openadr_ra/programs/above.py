@@ -51,7 +51,9 @@ def registering_text(registering: Registering) -> str:
 
 def left_text(left: Leaving) -> str:
     """One line after an order."""
-    return printable(f"{left.upstream} is told that the registration ends; the next start registers again")
+    return printable(
+        f"{left.upstream} is told that the registration ends, until the next start or `ven register-again`"
+    )
 
 
 def upstreams_text(upstreams: Iterable[UpstreamSummary]) -> str:

@@ -94,6 +94,64 @@ def test_without_an_address_or_a_command_there_is_nothing_to_test() -> None:
     assert "--url" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--url", "ftp://vtn.example"), "ftp://vtn.example"),
+        (("--url", "https://vtn.example:8443"), "--ca"),
+        (("--url", "http://127.0.0.1:9", "--cert", "nowhere.pem", "--key", "nowhere.key"), "nowhere.pem"),
+        (("--url", "http://127.0.0.1:9", "--cert", __file__), "--key"),
+        (("--url", "http://127.0.0.1:9", "--cert", __file__, "--key", __file__), "no PEM files"),
+        (("--url", "http://127.0.0.1:9", "--start-command", "no-such-program {port}"), "no-such-program"),
+        (("--url", "http://127.0.0.1:9", "--start-command", "./here"), "whole path"),
+        (("--url", "http://127.0.0.1:9", "--start-command", "'"), "--start-command"),
+        (("--url", "http://127.0.0.1:9", "--operator", "nowhere.module:Class"), "nowhere.module:Class"),
+        (("--url", "http://127.0.0.1:9", "--only", "nonsense"), "--only nonsense"),
+    ],
+)
+def test_what_the_user_of_the_harness_gets_wrong_is_one_line_and_no_failure_of_the_subject(
+    words: tuple[str, ...], named: str
+) -> None:
+    done = _called("vtn", *words)
+
+    assert done.exit_code == 1
+    assert len(done.output.strip().splitlines()) == 1
+    assert named in done.output
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1", "127.0.0.1:99999"])
+def test_an_address_to_listen_on_is_a_host_and_a_port(listen: str) -> None:
+    done = _called("ven", "--listen", listen)
+
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: --listen: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [("[actions.fly]\ncommand = 'fly'\n", "fly"), ("[actions.create_event]\nurl = 'x'\n", "create_event")],
+)
+def test_a_table_of_actions_with_something_unknown_is_refused_by_its_name(
+    table: str, named: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "operator.toml"
+    path.write_text(f'kind = "adapter"\n{table}')
+
+    done = _called("vtn", "--url", "http://127.0.0.1:9", "--operator", str(path))
+
+    assert done.exit_code == 1
+    assert len(done.output.strip().splitlines()) == 1
+    assert named in done.output
+
+
+def test_list_tells_what_only_picks() -> None:
+    done = _called("ven", "--list", "--only", "ven.registration.")
+
+    listed = [line.split()[0] for line in done.output.splitlines() if line.startswith("ven.")]
+    assert listed
+    assert all(name.startswith("ven.registration.") for name in listed)
+
+
 def test_every_settings_file_that_ships_can_be_read() -> None:
     for path in sorted((HARNESS / "subjects").glob("*.toml")):
         role = "ven" if "-ven-" in path.name else "vtn"
