@@ -9,6 +9,9 @@ PYTHON := .venv/bin/python
 READY := .venv/.ready
 ARGS :=
 
+# Many tests wait for sockets and processes; a file's tests stay together, for they share what is dear to set up.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help install demo test conformance conformance-full bench coverage lock clean
 
 help: ## this list
@@ -23,7 +26,7 @@ test: $(READY) ## format, lint, types and tests; ARGS="-x tests/net" goes to pyt
 	@echo "== ruff format --check"; $(PYTHON) -m ruff format --check
 	@echo "== ruff check"; $(PYTHON) -m ruff check
 	@echo "== mypy --strict"; $(PYTHON) -m mypy
-	@echo "== pytest"; $(PYTHON) -m pytest $(ARGS)
+	@echo "== pytest"; $(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 conformance: $(READY) ## the harness against our VTN and VEN and openleadr's; reports in conformance/out
 	@$(PYTHON) -m conformance suite --jobs 3 --at-once 3 $(ARGS)
@@ -36,7 +39,7 @@ bench: $(READY) ## our figures beside the peer's and the floor's
 
 coverage: $(READY) ## branch coverage of protocol and wire by their own tests; fails below 97 %
 	@$(PYTHON) -m coverage erase
-	@$(PYTHON) -m coverage run -m pytest tests/protocol tests/wire $(ARGS)
+	@$(PYTHON) -m coverage run -m pytest $(SIDE_BY_SIDE) tests/protocol tests/wire $(ARGS)
 	@$(PYTHON) -m coverage combine --quiet
 	@$(PYTHON) -m coverage report --include='openadr_ra/protocol/*,openadr_ra/wire/*' --fail-under=97
 

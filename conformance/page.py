@@ -93,7 +93,8 @@ def _case(one: Result) -> str:
         "took": f"{one.took_s:g} s" if one.took_s else "",
     }
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
-    marked = f"<p>The message:</p>{_marked(one.evidence)}" if one.evidence is not None else ""
+    whose = "" if one.evidence is None else "subject's" if one.evidence.sender == "subject" else "harness's"
+    marked = f"<p>The {whose} message:</p>{_marked(one.evidence)}" if one.evidence is not None else ""
     return (
         f'<details class="case" id="{escape(one.id)}" data-verdict="{one.verdict}"><summary>'
         f'<span class="v {_class(one.verdict)}">{one.verdict}</span> {escape(one.id)}'
