@@ -15,6 +15,12 @@ FOLDER = Path(__file__).parent
 AROUND = 12
 """Lines of a message that are shown before and after the marked one."""
 
+MOST_LINES = 400
+"""Of a message in which no single line is wrong."""
+
+WHOLE, GLANCE = 50_000, 4_000
+"""Characters of a message that are shown, in a case that did not pass and in one that did: a run has thousands."""
+
 
 def html(report: Report, results: Sequence[Result]) -> str:
     """The whole page."""
@@ -93,29 +99,36 @@ def _case(one: Result) -> str:
         "took": f"{one.took_s:g} s" if one.took_s else "",
     }
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+    most = WHOLE if one.verdict != "pass" else GLANCE
     whose = "" if one.evidence is None else "subject's" if one.evidence.sender == "subject" else "harness's"
     marked = f"<p>The {whose} message:</p>{_marked(one.evidence)}" if one.evidence is not None else ""
     return (
         f'<details class="case" id="{escape(one.id)}" data-verdict="{one.verdict}"><summary>'
         f'<span class="v {_class(one.verdict)}">{one.verdict}</span> {escape(one.id)}'
         f'<span class="says">{escape(one.says)}</span>'
-        f"</summary><dl>{rows}</dl>{marked}{''.join(_exchange(each) for each in one.exchanges)}</details>"
+        f"</summary><dl>{rows}</dl>{marked}{''.join(_exchange(each, most) for each in one.exchanges)}</details>"
     )
 
 
-def _exchange(one: Seen) -> str:
+def _exchange(one: Seen, most: int) -> str:
     outcome = f"{one.status} {one.answer}" if one.status else one.fault
     return (
         f"<details><summary>{one.number}. {escape(one.sender)}: {escape(one.request)} → {escape(outcome)}"
         f'<span class="says">{escape(one.service)}, {escape(one.at)}</span></summary>'
-        f"<pre>{escape(one.request_text)}</pre><pre>{escape(one.answer_text)}</pre></details>"
+        f"<pre>{_cut(one.request_text, most)}</pre><pre>{_cut(one.answer_text, most)}</pre></details>"
     )
+
+
+def _cut(text: str, most: int) -> str:
+    """So much of a message; the whole is in a file."""
+    rest = len(text) - most
+    return escape(text) if rest <= 0 else f"{escape(text[:most])}\n… and {rest} characters more, in the folder messages"
 
 
 def _marked(evidence: Evidence) -> str:
     lines = evidence.text.splitlines()
     at = evidence.line
-    first, last = (0, len(lines)) if at is None else (max(at - 1 - AROUND, 0), at + AROUND)
+    first, last = (0, MOST_LINES) if at is None else (max(at - 1 - AROUND, 0), at + AROUND)
     shown = [
         f"<mark>{number:4} {escape(line)}</mark>" if number == at else f"{number:4} {escape(line)}\n"
         for number, line in enumerate(lines[first:last], first + 1)

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from lxml import etree
 
-from conformance import files, report
+from conformance import files, page, report
+from conformance.case import Verdict
 from conformance.message import Element
 from conformance.rules import known
 from conformance.run import Plan, run
@@ -151,3 +152,20 @@ def test_all_traffic_is_kept_as_it_was_sent(ran: Run) -> None:
         kept = sorted(path.name for path in (folder / one.folder).iterdir())
         assert sum(name.endswith(".request.xml") for name in kept) == len(one.exchanges)
         assert sum(".answer-" in name for name in kept) == sum(each.status > 0 for each in one.exchanges)
+
+
+@pytest.mark.parametrize(("verdict", "most"), [("pass", page.GLANCE), ("fail", page.WHOLE)])
+def test_the_page_shows_so_much_of_a_long_message(ran: Run, verdict: Verdict, most: int) -> None:
+    """A hostile body has megabytes; the file beside the page has all of it."""
+    _, (first, *_) = ran
+    texts = {size: "x" * size for size in (most, most + 1)}
+
+    for size, text in texts.items():
+        exchange = msgspec.structs.replace(first.exchanges[0], request_text=text, answer_text="")
+        one = msgspec.structs.replace(first, verdict=verdict, exchanges=(exchange,), evidence=None)
+        made = report.made((one,), {}, subject="s", role="vtn", mode="pull", signed=False, took_s=0)
+        shown = page.html(made, (one,))
+
+        assert "x" * most in shown
+        assert ("x" * size in shown) is (size == most)
+        assert ("1 characters more" in shown) is (size > most)
