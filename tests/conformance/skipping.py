@@ -12,7 +12,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import TypeVar
 
-GRACE_S = 0.002
+GRACE_S = 0.005
 """So long a socket may take to bring what was sent before."""
 
 T = TypeVar("T")
