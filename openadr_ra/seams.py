@@ -151,6 +151,7 @@ class Measurement(Value, frozen=True, kw_only=True, gc=False):
 
     `can_reduce_kwh` and `can_raise_kwh` are how much energy below or above its plan it can still give (None: unlimited).
     Registers rise for ever: `import_kwh` consumed, `export_kwh` delivered. `accuracy_kw`: `kw` may be wrong by so much.
+    `plan_kw`: what it would do now by itself, of what cannot declare a plan ahead.
 
     `load_control` mirrors OpenADR's LOAD_CONTROL signals, for what has such controls: `setpoint` in the device's own unit,
     kW where it is power; `capacity` as a fraction of the largest consumption; `level_offset` in steps and `percent_offset`
@@ -171,6 +172,7 @@ class Measurement(Value, frozen=True, kw_only=True, gc=False):
     quality: Quality = GOOD
     load_control: LoadControlState | None = None
     accuracy_kw: float | None = None
+    plan_kw: float | None = None
 
 
 class Setpoint(Value, frozen=True, kw_only=True, gc=False):

@@ -1,29 +1,42 @@
-"""One kW figure to one per member: discrete members first, the rest in proportion to what each can sustain."""
+"""One kW figure to one per member: what is on or off first, the rest by proportion or by price, to the last watt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import reduce
-from itertools import product
-from math import fsum
-from typing import NamedTuple
+from collections.abc import Sequence
+from math import copysign, fsum, inf
+from typing import Final, Literal
 
+from openadr_ra.errors import SettingsError
+from openadr_ra.fleet import allocate_ranges
+from openadr_ra.fleet.allocate_choice import MAX_SEARCHED, Bundle, boxes, guess, held, search
+from openadr_ra.fleet.allocate_fill import spread
+from openadr_ra.fleet.allocate_ranges import NONE, Offer, Range, is_plain, multiples, nearest, without
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.shape import Value
 
-EXACT_KW = 1e-9
-"""Below it a difference is the arithmetic's, not the plant's."""
+EXACT_KW: Final = allocate_ranges.EXACT_KW
 
-MAX_TRIES = 2_000
-"""Combinations of discrete members times members with a gap, up to which every one is tried where the first guess
-falls short; beyond that it would take longer than the guess is worth."""
+Policy = Literal["pro-rata", "merit-order"]
+"""Who gives how much: each in proportion to headroom times weight, or the cheapest first, equal prices in proportion."""
+
+PRO_RATA: Final = "pro-rata"
+MERIT_ORDER: Final = "merit-order"
 
 
 class Headroom(Value, frozen=True, kw_only=True, gc=False):
     """How far a member can be moved from where it stands, and sustain it: magnitudes in kW, never negative.
 
-    `steps_kw`, where given, are the only changes possible besides none (signed). `gap_kw` is an open range of changes
-    (signed) that cannot be held, such as what would leave a generator below its minimum output.
+    Reserves of energy and power are not in it: whoever states it has taken them off. A member may always stay where it
+    stands. Else it changes
+
+    - by one of `steps_kw` (signed), where these are given;
+    - by nothing within `gap_kw`, an open range (signed) that cannot be held, such as below a generator's minimum output;
+    - by no less than `least_kw`, a deadband;
+    - by a multiple of `step_kw`, where that is above 0 and there are no `steps_kw`.
+
+    `weight` scales its share, 0 asks it last; `price` is what a kWh of it costs. `held_kw` is the change it gives already
+    (signed): where the sum allows, a member that is on or off stays so. If it is `fixed`, as a line is within its minimum
+    on or off time, it gives exactly that, whatever its headroom, or nothing where it holds none.
     """
 
     id: ResourceId
@@ -31,33 +44,34 @@ class Headroom(Value, frozen=True, kw_only=True, gc=False):
     raise_kw: float = 0.0
     steps_kw: tuple[float, ...] | None = None
     gap_kw: tuple[float, float] | None = None
+    weight: float = 1.0
+    price: float = 0.0
+    least_kw: float = 0.0
+    step_kw: float = 0.0
+    held_kw: float | None = None
+    fixed: bool = False
+
+
+class Site(Value, frozen=True, kw_only=True, gc=False):
+    """Members behind one connection, and how far its power may move before a limit: of export, or of contract and import.
+
+    The magnitudes are of the sum of its members' changes; None: no limit. Members that are not there do not count.
+    """
+
+    id: str
+    members: tuple[ResourceId, ...]
+    reduce_kw: float | None = None
+    raise_kw: float | None = None
 
 
 class Allocation(Value, frozen=True, kw_only=True, gc=False):
     """The change of each member, and what nobody could take: sum of shares + uncovered = target, to EXACT_KW.
 
-    All shares and the uncovered part have the target's sign.
+    All shares and the uncovered part have the target's sign, unless members are fixed: then that of what these leave.
     """
 
     shares: dict[ResourceId, float]
     uncovered_kw: float = 0.0
-
-
-class _Offer(NamedTuple):
-    """A member seen in one direction; magnitudes. On, it gives [least, most]; off, at most `below`."""
-
-    id: ResourceId
-    most: float
-    steps: tuple[float, ...] | None = None
-    least: float = 0.0
-    below: float = 0.0
-
-
-class _Box(NamedTuple):
-    id: ResourceId
-    low: float
-    high: float
-    weight: float
 
 
 def sustainable(power_kw: float, energy_kwh: float | None, hours: float) -> float:
@@ -67,154 +81,147 @@ def sustainable(power_kw: float, energy_kwh: float | None, hours: float) -> floa
     return max(min(power_kw, energy_kwh / hours), 0.0)
 
 
-def allocate(target_delta_kw: float, members: Sequence[Headroom]) -> Allocation:
-    """Share the target out: discrete members as far as they fit, then in proportion to headroom, capped by it.
+def reachable(delta_now_kw: float, ramp_kw_per_s: float | None, seconds: float) -> tuple[float, float]:
+    """The changes that a member at `delta_now_kw` can have reached after `seconds`; without a ramp, any."""
+    way = inf if ramp_kw_per_s is None else ramp_kw_per_s * max(seconds, 0.0)
+    return delta_now_kw - way, delta_now_kw + way
 
-    Where the largest discrete members first leave a part uncovered, other choices among them are tried.
+
+def mean_of_ramp(from_kw: float, to_kw: float, ramp_kw_per_s: float | None, seconds: float) -> float:
+    """The mean over the next `seconds` of a power that moves from one to the other by its ramp, and then stays there.
+
+    Of no time at all it is `from_kw`.
     """
-    sign = -1.0 if target_delta_kw < 0 else 1.0
-    wanted = abs(target_delta_kw)
-    offers = tuple(_offer(member, sign) for member in members)
-    discrete = tuple(offer for offer in offers if offer.steps is not None)
-    gapped = tuple(offer for offer in offers if offer.steps is None and offer.least > 0)
-    plain = tuple(offer for offer in offers if offer.steps is None and offer.least == 0)
-    committed = _commit(wanted, discrete, gapped, fsum(offer.most for offer in plain))
-    rest = max(wanted - fsum(committed.values()), 0.0)
-    magnitudes = committed | _fill(rest, _boxes(rest, plain, gapped))
-    shares = {member.id: sign * magnitudes[member.id] + 0.0 for member in members}
+    if seconds <= 0:
+        return from_kw
+    if ramp_kw_per_s is None:
+        return to_kw
+    way = min(abs(to_kw - from_kw), ramp_kw_per_s * seconds)
+    moving_s = way / ramp_kw_per_s if way > 0 else 0.0
+    return from_kw + copysign(way, to_kw - from_kw) * (1 - moving_s / 2 / seconds)
+
+
+def allocate(
+    target_delta_kw: float, members: Sequence[Headroom], policy: Policy = PRO_RATA, sites: Sequence[Site] = ()
+) -> Allocation:
+    """Share the target out over `members`, each within its headroom and each site within its limits.
+
+    Pro rata, members of single powers are committed as far as they fit, the largest first; the rest is shared in proportion
+    to headroom times weight, whoever is at a limit aside. In merit order the cheapest comes first whatever it is. The sum
+    goes before both: who would spoil it is passed over, and who is needed for it is taken, as far as that can be found in
+    bounded time. The order of `members` means nothing.
+
+    Where fixed members alone break a site's limit, the others of that site add nothing to it. Raises SettingsError if a
+    member belongs to two sites.
+    """
+    fixed = {member.id: (member.held_kw or 0.0) + 0.0 for member in members if member.fixed}
+    left = target_delta_kw - fsum(fixed.values())
+    sign = -1.0 if left < 0 else 1.0
+    bundles = _bundles(sign, members, policy, sites, fixed)
+    magnitudes = _magnitudes(abs(left), bundles, policy)
+    shares = {member.id: fixed[member.id] if member.fixed else sign * magnitudes[member.id] + 0.0 for member in members}
     uncovered = target_delta_kw - fsum(shares.values())
     return Allocation(shares=shares, uncovered_kw=uncovered if abs(uncovered) > EXACT_KW else 0.0)
 
 
-def by_level(level: float, members: Sequence[Headroom]) -> Allocation:
-    """SIMPLE 0..3: each member gives level/3 of what it can reduce; a discrete one, or one with a gap, the nearest.
+def by_level(level: float, members: Sequence[Headroom], sites: Sequence[Site] = ()) -> Allocation:
+    """SIMPLE 0..3: each member gives level/3 of what it can reduce; one that cannot give just that, the nearest.
 
-    A level asks no definite power, so nothing is ever uncovered.
+    Where that is above a site's limit, its members share what it may give pro rata. A level asks no definite power, so
+    nothing is ever uncovered.
     """
-    offers = (_offer(member, -1.0) for member in members)
-    return Allocation(shares={offer.id: -_nearest(offer, offer.most * level / 3) + 0.0 for offer in offers})
+    shares = {
+        member.id: (member.held_kw or 0.0) + 0.0 if member.fixed else _of_level(level, _offer(member, -1.0, PRO_RATA))
+        for member in members
+    }
+    for site in sites:
+        inside = [member for member in members if member.id in site.members]
+        if site.reduce_kw is not None and fsum(shares[member.id] for member in inside) < -site.reduce_kw - EXACT_KW:
+            shares |= allocate(-max(site.reduce_kw, 0.0), inside).shares
+    return Allocation(shares=shares)
 
 
-def _nearest(offer: _Offer, wanted: float) -> float:
-    if offer.steps is not None:
-        return min((0.0, *offer.steps), key=lambda step: (abs(step - wanted), -step))
-    if not offer.below < wanted < offer.least:
-        return wanted
-    return offer.least if offer.least - wanted <= wanted - offer.below else offer.below
+def _of_level(level: float, offer: Offer) -> float:
+    return -nearest(offer, offer.most * level / 3) + 0.0
 
 
-def _offer(member: Headroom, sign: float) -> _Offer:
+def _magnitudes(wanted: float, bundles: Sequence[Bundle], policy: Policy) -> dict[ResourceId, float]:
+    choice = guess(wanted, bundles, discrete_first=policy == PRO_RATA)
+    shares = spread(wanted, boxes(bundles, choice.ranges))
+    missing = wanted - fsum(shares.values())
+    if missing <= EXACT_KW:
+        return shares
+    moving = sum(not is_plain(offer) for bundle in bundles for offer in bundle.offers)
+    better = search(wanted, wanted - missing, bundles, shares | choice.wishes) if moving <= MAX_SEARCHED else None
+    return shares if better is None else spread(wanted, boxes(bundles, better))
+
+
+def _bundles(
+    sign: float,
+    members: Sequence[Headroom],
+    policy: Policy,
+    sites: Sequence[Site],
+    fixed: dict[ResourceId, float],
+) -> list[Bundle]:
+    """The offers of those who are free, by site, in an order that does not depend on that of `members`."""
+    site_of = _site_of(sites)
+    at: dict[str | None, list[Offer]] = {None: []}
+    for member in sorted(members, key=lambda member: member.id):
+        if not member.fixed:
+            at.setdefault(site_of.get(member.id), []).append(_offer(member, sign, policy))
+    open_, capped = at.pop(None), []
+    for site in sorted(sites, key=lambda site: site.id):
+        bundle = Bundle(_cap(site, sign, fixed), at.get(site.id, ()))
+        if all(is_plain(offer) for offer in bundle.offers):
+            open_ += held(bundle)
+        else:
+            capped.append(bundle)
+    return [Bundle(inf, open_), *capped]
+
+
+def _site_of(sites: Sequence[Site]) -> dict[ResourceId, str]:
+    site_of: dict[ResourceId, str] = {}
+    for site in sites:
+        for id in site.members:
+            if site_of.setdefault(id, site.id) != site.id:
+                raise SettingsError(f"{id} is a member of two sites, {site_of[id]} and {site.id}; leave it in one")
+    return site_of
+
+
+def _cap(site: Site, sign: float, fixed: dict[ResourceId, float]) -> float:
+    limit_kw = site.reduce_kw if sign < 0 else site.raise_kw
+    if limit_kw is None:
+        return inf
+    return max(limit_kw - sign * fsum(fixed[id] for id in set(site.members) if id in fixed), 0.0)
+
+
+def _offer(member: Headroom, sign: float, policy: Policy) -> Offer:
+    ranges = _ranges(member, sign)
+    most = ranges[-1][1]
+    weight = most * member.weight
+    is_last = not weight > 0
+    return Offer(
+        member.id,
+        ranges,
+        most if is_last else weight,
+        (member.price if policy == MERIT_ORDER else 0.0, is_last),
+        member.steps_kw is not None,
+        0.0 if member.steps_kw is not None else max(member.step_kw, 0.0),
+        None if member.held_kw is None else max(sign * member.held_kw, 0.0),
+    )
+
+
+def _ranges(member: Headroom, sign: float) -> tuple[Range, ...]:
     most = max(member.reduce_kw if sign < 0 else member.raise_kw, 0.0)
     if member.steps_kw is not None:
-        steps = sorted(sign * step for step in member.steps_kw if 0 < sign * step <= most + EXACT_KW)
-        return _Offer(member.id, steps[-1] if steps else 0.0, tuple(steps))
-    if member.gap_kw is None:
-        return _Offer(member.id, most)
-    below, least = sorted(sign * edge for edge in member.gap_kw)
-    if least <= 0 or most <= below:
-        return _Offer(member.id, most)
-    if most < least:
-        return _Offer(member.id, max(below, 0.0))
-    return _Offer(member.id, most, least=least, below=max(below, 0.0))
-
-
-def _commit(
-    wanted: float, discrete: tuple[_Offer, ...], gapped: tuple[_Offer, ...], plain_kw: float
-) -> dict[ResourceId, float]:
-    """What each discrete member gives."""
-    guess = _largest_first(wanted, discrete)
-
-    def uncovered(committed: dict[ResourceId, float]) -> float:
-        rest = wanted - fsum(committed.values())
-        return max(rest - plain_kw - _capacity(gapped, _running(rest, plain_kw, gapped)), 0.0)
-
-    if uncovered(guess) <= EXACT_KW:
-        return guess
-    return min(
-        (guess, *_others(wanted, discrete, gapped)),
-        key=lambda committed: (round(uncovered(committed), 9), -fsum(committed.values())),
-    )
-
-
-def _largest_first(wanted: float, discrete: tuple[_Offer, ...]) -> dict[ResourceId, float]:
-    committed = {offer.id: 0.0 for offer in discrete}
-    left = wanted
-    for offer in sorted(discrete, key=lambda offer: (-offer.most, offer.id)):
-        step = max((step for step in offer.steps or () if step <= left + EXACT_KW), default=0.0)
-        committed[offer.id] = step
-        left -= step
-    return committed
-
-
-def _others(
-    wanted: float, discrete: tuple[_Offer, ...], gapped: tuple[_Offer, ...]
-) -> Iterator[dict[ResourceId, float]]:
-    """Other commitments that do not overshoot: all of them, or none at all where there are too many to try."""
-    choices = [(0.0, *(offer.steps or ())) for offer in discrete]
-    tries = reduce(lambda count, choice: min(count * len(choice), MAX_TRIES + 1), choices, 1)
-    if tries * (1 + len(gapped)) > MAX_TRIES:
-        choices = [(0.0,) for _ in discrete]
-    for steps in product(*choices):
-        if fsum(steps) <= wanted + EXACT_KW:
-            yield {offer.id: step for offer, step in zip(discrete, steps, strict=True)}
-
-
-def _running(wanted: float, plain_kw: float, gapped: tuple[_Offer, ...]) -> frozenset[ResourceId]:
-    """Which members with a gap run above it: those whose proportional share does, and more while they are needed."""
-    total = plain_kw + fsum(offer.most for offer in gapped)
-    level = min(wanted / total, 1.0) if total > 0 else 0.0
-    running = {offer.id for offer in gapped if level * offer.most >= offer.least}
-    least = fsum(offer.least for offer in gapped if offer.id in running)
-    capacity = plain_kw + _capacity(gapped, frozenset(running))
-    for offer in sorted(gapped, key=lambda offer: (-offer.most, offer.id)):
-        if capacity >= wanted:
-            break
-        if offer.id not in running and least + offer.least <= wanted + EXACT_KW:
-            running.add(offer.id)
-            least += offer.least
-            capacity += offer.most - offer.below
-    return frozenset(running)
-
-
-def _capacity(gapped: tuple[_Offer, ...], running: frozenset[ResourceId]) -> float:
-    return fsum(offer.most if offer.id in running else offer.below for offer in gapped)
-
-
-def _boxes(wanted: float, plain: tuple[_Offer, ...], gapped: tuple[_Offer, ...]) -> list[_Box]:
-    running = _running(wanted, fsum(offer.most for offer in plain), gapped)
-    boxes = [_Box(offer.id, 0.0, offer.most, offer.most) for offer in plain]
-    for offer in gapped:
-        on = offer.id in running
-        boxes.append(_Box(offer.id, offer.least if on else 0.0, offer.most if on else offer.below, offer.most))
-    return boxes
-
-
-def _fill(wanted: float, boxes: list[_Box]) -> dict[ResourceId, float]:
-    """Water-filling: level x weight for each, held within its box, at the level where the sum is what is wanted."""
-    if wanted >= fsum(box.high for box in boxes):
-        return {box.id: box.high for box in boxes}
-    level = _level(wanted, boxes)
-    shares = {box.id: min(max(level * box.weight, box.low), box.high) for box in boxes}
-    residual = wanted - fsum(shares.values())
-    for box in sorted(boxes, key=lambda box: -shares[box.id]):
-        if box.low <= shares[box.id] + residual <= box.high:
-            shares[box.id] += residual
-            break
-    return shares
-
-
-def _level(wanted: float, boxes: list[_Box]) -> float:
-    """Where the rising sum of the boxes meets `wanted`; its slope changes where a box starts and stops to rise."""
-    bends = sorted(
-        bend
-        for box in boxes
-        if box.weight > 0
-        for bend in ((box.low / box.weight, box.weight), (box.high / box.weight, -box.weight))
-    )
-    total, slope, at = fsum(box.low for box in boxes), 0.0, 0.0
-    for bend, change in bends:
-        reached = total + slope * (bend - at)
-        if slope > 0 and reached >= wanted:
-            return at + (wanted - total) / slope
-        total, at, slope = reached, bend, slope + change
-    return at
+        steps = {sign * step for step in member.steps_kw if 0 < sign * step <= most + EXACT_KW}
+        return (NONE, *((step, step) for step in sorted(steps) if step >= member.least_kw - EXACT_KW))
+    ranges: tuple[Range, ...] = ((0.0, most),)
+    if member.gap_kw is not None:
+        below, above = sorted(sign * edge for edge in member.gap_kw)
+        ranges = without(ranges, (below, above))
+    if member.least_kw > 0:
+        ranges = without(ranges, (0.0, member.least_kw))
+    if member.step_kw > 0:
+        ranges = multiples(ranges, member.step_kw)
+    return ranges if ranges and ranges[0][0] == 0 else (NONE, *ranges)

@@ -9,12 +9,13 @@ from math import isfinite
 from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import EXACT_KW, Headroom, sustainable
-from openadr_ra.protocol.model import ResourceId
+from openadr_ra.protocol.model import ResourceId, VenId
 from openadr_ra.protocol.parts import DEVICE_FAILURE, LoadControlState
 from openadr_ra.protocol.report import (
     RESPONSE_QUANTITIES,
     TOTAL,
     Quantity,
+    availability_descriptions,
     is_bad,
     live_series,
     response_descriptions,
@@ -43,12 +44,37 @@ class Noted(Value, frozen=True, kw_only=True, gc=False):
     load_control: LoadControlState | None = None
 
 
+class Merit(Value, frozen=True, kw_only=True, gc=False):
+    """What its operator settled of a member: its price for moving a kWh, its weight among others, and how long before it
+    moves it has to be told.
+    """
+
+    price_per_kwh: float = 0.0
+    weight: float = 1.0
+    notice_s: float = 0.0
+
+
+class Word(Value, frozen=True, kw_only=True, gc=False):
+    """An operator's word on a member until then: to be held at `kw`, or, without one, to be left out of everything."""
+
+    kw: float | None
+    until: datetime
+    by: str
+    reason: str = ""
+
+
 class Device(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
-    """A device of the node's own. `last` is its newest finite measurement."""
+    """A device of the node's own, or, where there is a `ven`, all that this VEN of the VTN below answers for.
+
+    `last` is its newest finite measurement. A VEN's powers are what it says that it can hold, and its plan is its baseline.
+    """
 
     descriptor: Descriptor
     last: Measurement | None = None
     noted: Noted | None = None
+    ven: VenId | None = None
+    merit: Merit = Merit()
+    word: Word | None = None
 
 
 Member = Device
@@ -66,7 +92,7 @@ class Share(Value, frozen=True, kw_only=True, gc=False):
 
 def available(member: Member | None) -> bool:
     """Whether it can be counted on: measured, online, in nobody else's hands."""
-    if member is None or member.last is None:
+    if member is None or member.last is None or member.word is not None:
         return False
     last = member.last
     return last.online and not last.local_override and not is_bad(last.quality)
@@ -91,8 +117,8 @@ def headroom(
     gap = descriptor.gap_kw
     return Headroom(
         id=descriptor.id,
-        reduce_kw=sustainable(low - floor, _left(last.can_reduce_kwh, taken, now, -1), hours),
-        raise_kw=sustainable(ceiling - high, _left(last.can_raise_kwh, taken, now, 1), hours),
+        reduce_kw=sustainable(low - floor, left(last.can_reduce_kwh, taken, now, -1), hours),
+        raise_kw=sustainable(ceiling - high, left(last.can_raise_kwh, taken, now, 1), hours),
         steps_kw=tuple(level - low for level in descriptor.levels_kw) or None,
         gap_kw=(gap[0] - low, gap[1] - low) if gap is not None else None,
     )
@@ -112,7 +138,7 @@ def _standing(base_kw: float, taken: tuple[Share, ...], span: Slot) -> tuple[flo
     return base_kw + min(sums), base_kw + max(sums)
 
 
-def _left(energy_kwh: float | None, taken: Iterable[Share], now: datetime, sign: int) -> float | None:
+def left(energy_kwh: float | None, taken: Iterable[Share], now: datetime, sign: int) -> float | None:
     """The energy in one direction, less what shares yet to run will use of it."""
     if energy_kwh is None:
         return None
@@ -195,13 +221,21 @@ def _net(measured: Measurement) -> float | None:
     return (measured.import_kwh or 0.0) - (measured.export_kwh or 0.0)
 
 
-def offer(descriptors: tuple[Descriptor, ...]) -> Offer:
-    """The data points of these devices: usage and status of each; response of each and of all together."""
+def offer(descriptors: tuple[Descriptor, ...], towards: ResourceId, whole: ResourceId | None) -> Offer:
+    """The data points of these devices towards the VTN of that name: usage and status of each; response of each and of all
+    together; what could be given. With a `whole` all devices are also one resource, of which there is power and status."""
     each = [(descriptor.id, descriptor.metering_point) for descriptor in descriptors]
     stores = any(descriptor.energy is not None for descriptor in descriptors)
     return Offer(
-        usage=tuple(usage_description(id, of, meter) for id, meter in each for of in ("kw", "kwh")),
-        status=tuple(status_description(id, meter) for id, meter in each),
+        usage=(
+            *(usage_description(id, of, meter) for id, meter in each for of in ("kw", "kwh")),
+            *(() if whole is None else (usage_description(whole, "kw", ""),)),
+        ),
+        status=(
+            *(status_description(id, meter) for id, meter in each),
+            *(() if whole is None else (status_description(whole, ""),)),
+        ),
+        availability=availability_descriptions(towards),
         response=(
             *(
                 point

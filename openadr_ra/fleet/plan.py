@@ -25,6 +25,23 @@ Plans = dict[ResourceId, tuple[Slot, ...]]
 """Declared baselines."""
 
 
+class Settled(NamedTuple):
+    """What cannot be changed any more: until then a member that must be told ahead of time keeps the shares that it has."""
+
+    until: dict[ResourceId, datetime] = {}
+    shares: Taken = {}
+
+    def share_kw(self, id: ResourceId, span: Slot) -> float | None:
+        """The change that it keeps in that span; None where it is free."""
+        if span.start >= self.until.get(id, span.start):
+            return None
+        held = (share.delta_kw for share in self.shares.get(id, ()) if share.start <= span.start < share.end)
+        return next(held, 0.0)
+
+
+FREE = Settled()
+
+
 class Lot(NamedTuple):
     """A piece of time shared out. `wanted` is what is asked in it, in the schedule's own sense; `asked` the same as kW
     against the baseline; `cover` the part of it that somebody takes."""
@@ -36,10 +53,14 @@ class Lot(NamedTuple):
     cover: float
 
 
-def pieces(schedule: Schedule, taken: Taken, away: tuple[Away, ...], now: datetime) -> tuple[Slot, ...]:
-    """The slots not yet over, cut wherever what members owe elsewhere, or who is away, changes."""
+def pieces(
+    schedule: Schedule, taken: Taken, away: tuple[Away, ...], now: datetime, settled: Settled = FREE
+) -> tuple[Slot, ...]:
+    """The slots not yet over, cut wherever what members owe elsewhere, who is away, or what is settled changes."""
     edges = {edge for shares in taken.values() for share in shares for edge in (share.start, share.end)}
     edges |= {edge for each in away for edge in (each.start, each.end)}
+    for id, until in settled.until.items():
+        edges |= {until, *(edge for share in settled.shares.get(id, ()) for edge in (share.start, share.end))}
     found: list[Slot] = []
     for slot in schedule.slots:
         start = max(slot.start, now)
@@ -59,6 +80,7 @@ def planned(
     taken: Taken,
     away: tuple[Away, ...],
     now: datetime,
+    settled: Settled = FREE,
 ) -> tuple[Lot, ...]:
     """The pieces shared out, one after the other: what one uses of a member's energy the next no longer has."""
     targets = tuple(replace(slot, kw=_target(mode, slot, plans)) for slot in slots)
@@ -69,8 +91,10 @@ def planned(
             headroom(member, plans[id], taken.get(id, ()), slot, hours=hours, now=now)
             for id, member in members.items()
             if id in plans and available(member) and not is_away(id, slot, away)
+            if settled.share_kw(id, slot) is None
         )
-        lot = _lot(mode, wanted, slot, offers, plans)
+        kept = {id: kw for id in settled.until if id in plans if (kw := settled.share_kw(id, slot)) is not None}
+        lot = _lot(mode, wanted, slot, offers, plans, kept)
         lots.append(lot)
         taken = taken | {id: (*taken.get(id, ()), share) for id, share in lot.shares.items()}
     return tuple(lots)
@@ -105,7 +129,9 @@ def length_h(slot: Slot) -> float:
     return length / timedelta(hours=1)
 
 
-def _lot(mode: Mode, wanted: Slot, slot: Slot, offers: tuple[Headroom, ...], plans: Plans) -> Lot:
+def _lot(
+    mode: Mode, wanted: Slot, slot: Slot, offers: tuple[Headroom, ...], plans: Plans, kept: dict[ResourceId, float]
+) -> Lot:
     if mode == "level" and slot.kw == 0:
         # Level 0 is normal operation: nobody is told anything.
         return Lot(wanted, slot, {}, 0.0, 1.0)
@@ -114,7 +140,8 @@ def _lot(mode: Mode, wanted: Slot, slot: Slot, offers: tuple[Headroom, ...], pla
         asked = replace(slot, kw=fsum(allocation.shares.values()))
         cover = 1.0 if any(offer.reduce_kw > 0 for offer in offers) else 0.0
     else:
-        allocation = allocate(slot.kw, offers)
+        rest = allocate(slot.kw - fsum(kept.values()), offers)
+        allocation = Allocation(shares=rest.shares | kept, uncovered_kw=rest.uncovered_kw)
         asked = slot
         cover = 1.0 - abs(allocation.uncovered_kw / slot.kw) if slot.kw else 1.0
     return Lot(wanted, asked, _shares(asked, allocation, plans), abs(allocation.uncovered_kw), cover)

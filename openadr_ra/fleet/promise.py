@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, DeploymentError, ResponseCode
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.member import Share, available
-from openadr_ra.fleet.plan import Lot, Members, Plans, pieces, planned
-from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId, ResourceId
+from openadr_ra.fleet.plan import Lot, Members, Plans, Settled, pieces, planned
+from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId, OptType, ResourceId
 from openadr_ra.protocol.schedule import Schedule, Slot, splice
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Away, Instruct, Key, Verdict
@@ -26,8 +27,13 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     lease_s: how long a set-point holds unless renewed; several times track_every_s.
     hold_s: how far apart two readings of an energy register may be; what was between them is known all the same.
     sample_s: how long a sample of power stands for what follows it; beyond that nothing was measured. Some read periods.
+    below_sample_s: the same of what VENs below report.
     correct_s: how long after its end the response of an interval may still be corrected; then it is final.
     change_kw: VTNs hear of power that moved by so much, where they asked for that; None: they cannot.
+    notice_s: how long before its start a new event must have come.
+    grace_s: how long after its end an interval waits for the responses of VENs below, settle_s included.
+    below_every_s: VENs below are asked to stand in for others no more often than this.
+    patience_s: how long too little may be left of a promise before it is opted out upward; a device may come back.
     """
 
     min_cover: float = 0.9
@@ -36,8 +42,17 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     track_every_s: float = 10.0
     hold_s: float = 120.0
     sample_s: float = 120.0
+    below_sample_s: float = 180.0
     correct_s: float = 900.0
     change_kw: float | None = None
+    notice_s: float = 0.0
+    grace_s: float = 60.0
+    below_every_s: float = 60.0
+    patience_s: float = 900.0
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=max(self.grace_s, self.settle_s))
 
     @property
     def settle(self) -> timedelta:
@@ -56,7 +71,8 @@ class Account(Value, frozen=True, kw_only=True, gc=False):
     """An interval that is answered for. `read_at` is when its readings are wanted next; None: the response is final.
 
     `revision` is the last one said, -1 before the first; `said` its figures of all members together, in the order
-    asked, kw, baseline, delta, coverage, soc, final; `lacking` the members whose own value was not good.
+    asked, kw, baseline, delta, coverage, soc, final; `lacking` the members whose own value was not good. `awaited` are the
+    VENs below whose responses are still to come.
     """
 
     start: datetime
@@ -65,6 +81,25 @@ class Account(Value, frozen=True, kw_only=True, gc=False):
     revision: int = -1
     said: tuple[float | None, ...] = ()
     lacking: tuple[ResourceId, ...] = ()
+    awaited: tuple[ResourceId, ...] = ()
+
+
+class Told(Value, frozen=True, kw_only=True, gc=False):
+    """What a VEN below was told for a promise: its changes of power, the number of that version, and what it said to it.
+
+    A cancelled event stays so: what is asked after it is another one, of the next `generation`.
+    """
+
+    modification: int
+    slots: tuple[Slot, ...]
+    generation: int = 0
+    cancelled: bool = False
+    opt: OptType | None = None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Has it opted out? That is of the event, whatever its version."""
+        return self.opt == OPT_OUT
 
 
 class Promise(Value, frozen=True, kw_only=True, gc=False):
@@ -73,7 +108,8 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     `asks` is what was asked over time, as kW against the baseline; `shares` what each member gives, both with the past
     as it was. `baselines` are the declared plans of the members addressed, frozen at `frozen_at`. It is over at `until`,
     and `released` once its end node let go of it. `priority` is the event's, 0 for none; `away` are the times in which
-    members were declared not available; `absolute`: it is a set-point that is held.
+    members were declared not available; `absolute`: it is a set-point that is held. `told` is what VENs below were told
+    of it; `moved` has when shares were moved to cover what others lost, and `short_since` from when on too little was left.
     """
 
     event_id: EventId
@@ -90,11 +126,19 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     priority: int = 0
     away: tuple[Away, ...] = ()
     absolute: bool = False
+    told: dict[ResourceId, Told] = msgspec.field(default_factory=dict)
+    moved: tuple[datetime, ...] = ()
+    short_since: datetime | None = None
 
     @property
     def addressed(self) -> tuple[ResourceId, ...]:
         """The members that the newest version of the event means."""
         return self.asks.resources or tuple(self.baselines)
+
+
+def withdrawn(promise: Promise, now: datetime) -> tuple[Away, ...]:
+    """The VENs below that opted out of it: they have no part in it any more."""
+    return tuple(Away(resource=id, start=now, end=FOREVER) for id, version in promise.told.items() if version.withdrawn)
 
 
 def barred(absolute: bool, first: tuple[Promise, ...]) -> tuple[Away, ...]:
@@ -132,17 +176,19 @@ def consider(
     """
     schedule = given.schedule
     plans = _frozen(schedule, held, members)
-    trouble = _trouble(schedule, held, plans, now)
+    trouble = _trouble(schedule, held, plans, now) or _too_soon(schedule, held, terms, now)
     if trouble:
         return _refuse(given, held, terms, now, trouble, 0.0, OK if plans else DeploymentError.code)
     taken = {resource: owed(first, resource) for resource in plans}
-    away = given.away + barred(schedule.mode == "setpoint", first)
-    slots = pieces(schedule, taken, away, now)
-    lots = planned(schedule.mode, slots, plans, members, taken, away, now)
+    out = withdrawn(held, now) if held is not None and not held.released else ()
+    away = given.away + barred(schedule.mode == "setpoint", first) + out
+    settled = _settled(held, members, now)
+    slots = pieces(schedule, taken, away, now, settled)
+    lots = planned(schedule.mode, slots, plans, members, taken, away, now, settled)
     lacking = tuple(lot for lot in lots if not covered(lot, terms))
     if not lacking:
         return _accept(given, held, plans, lots, terms, now, "")
-    alone = planned(schedule.mode, slots, plans, members, {}, given.away, now)
+    alone = planned(schedule.mode, slots, plans, members, {}, given.away + out, now, settled)
     worst = max(lot.short_kw for lot in lots)
     for lot, without in zip(lots, alone, strict=True):
         if not covered(lot, terms) and not covered(without, terms):
@@ -152,6 +198,16 @@ def consider(
     if not any(covered(lot, terms) for lot in lots if lot.wanted.kw or schedule.mode == "setpoint"):
         return _refuse(given, held, terms, now, f"{_too_little(lacking[0], terms)}; {yields(lacking, first)}", worst)
     return _accept(given, held, plans, lots, terms, now, yields(lacking, first))
+
+
+def _settled(held: Promise | None, members: Members, now: datetime) -> Settled:
+    """Members that must be told ahead of time, and until when that is too late for anything new."""
+    until = {
+        id: shift(now, timedelta(seconds=member.merit.notice_s))
+        for id, member in members.items()
+        if member.merit.notice_s
+    }
+    return Settled(until=until, shares=held.shares if held is not None and not held.released else {})
 
 
 def covered(lot: Lot, terms: FleetTerms) -> bool:
@@ -207,6 +263,14 @@ def _trouble(
     if schedule.end <= now and (held is None or not held.accounts):
         return f"the schedule was over at {schedule.end:%Y-%m-%dT%H:%M:%SZ}"
     return ""
+
+
+def _too_soon(schedule: Schedule, held: Promise | None, terms: FleetTerms, now: datetime) -> str:
+    """A new event needs its notice; what has been promised may be changed at any time."""
+    if held is not None or not terms.notice_s or schedule.start - now >= timedelta(seconds=terms.notice_s):
+        return ""
+    ahead_s = (schedule.start - now) / timedelta(seconds=1)
+    return f"it came {max(ahead_s, 0.0):.0f} s before its start; {terms.notice_s:.0f} s of notice are needed"
 
 
 def _refuse(
@@ -299,6 +363,8 @@ def _accept(
         priority=given.priority,
         away=given.away,
         absolute=schedule.mode == "setpoint",
+        told=held.told if held is not None else {},
+        moved=held.moved if held is not None else (),
     )
 
 

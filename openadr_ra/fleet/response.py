@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from math import fsum
 from typing import NamedTuple
 
+from openadr_ra.fleet import of_ven
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.member import Share
 from openadr_ra.fleet.plan import Members
 from openadr_ra.fleet.promise import Account, FleetTerms, Promise
-from openadr_ra.protocol.model import ResourceId
+from openadr_ra.fleet.state import Fleet
+from openadr_ra.protocol.model import ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN, Quality
 from openadr_ra.protocol.report import TOTAL, Quantity, is_bad, live_series, response_series, value
 from openadr_ra.protocol.schedule import Reading, mean
@@ -42,14 +44,22 @@ def tag(promise: Promise, account: Account) -> str:
     return f"close {promise.reply_to} {promise.event_id} {start} {end}"
 
 
-def read(promise: Promise, account: Account, terms: FleetTerms) -> Read:
+def read(promise: Promise, account: Account, fleet: Fleet) -> Read:
     """The readings that the interval's response is made of: those within it and `hold_s` around it."""
     return Read(
         tag=tag(promise, account),
-        series=tuple(live_series(resource, quantity) for resource in concerned(promise, account) for quantity in _READ),
-        start=account.start - terms.hold,
-        end=account.end + terms.hold,
+        series=tuple(series for id in concerned(promise, account) for series in _series(promise, id, fleet.members)),
+        start=account.start - fleet.terms.hold,
+        end=account.end + fleet.terms.hold,
     )
+
+
+def _series(promise: Promise, id: ResourceId, members: Members) -> Iterator[str]:
+    """What a device measured, or what a VEN below said of itself and of its event."""
+    yield from (live_series(id, quantity) for quantity in _READ)
+    member = members.get(id)
+    if member is not None and member.ven is not None:
+        yield from of_ven.series(promise, id, member.ven)
 
 
 def needed_since(promises: Iterable[Promise], terms: FleetTerms) -> datetime | None:
@@ -80,14 +90,42 @@ def _touches(shares: tuple[Share, ...], account: Account) -> bool:
     return any(share.start < account.end and share.end > account.start for share in shares)
 
 
-def figures(
-    promise: Promise, account: Account, readings: Iterable[Reading], terms: FleetTerms
-) -> dict[ResourceId, Figures]:
-    """The response of each member concerned, from its live readings."""
+def figures(promise: Promise, account: Account, readings: Iterable[Reading], fleet: Fleet) -> dict[ResourceId, Figures]:
+    """The response of each member concerned: a device's from its live readings, of which each promise that moved it has its
+    part; a VEN's from its own."""
     series: dict[str, list[Reading]] = {}
     for reading in readings:
         series.setdefault(reading.series, []).append(reading)
-    return {id: _of_member(promise, account, id, series, terms) for id in concerned(promise, account)}
+    others = tuple(one for one in fleet.promises if one is not promise)
+    found: dict[ResourceId, Figures] = {}
+    for id in concerned(promise, account):
+        member = fleet.members.get(id)
+        if member is not None and member.ven is not None:
+            found[id] = _of_ven(promise, account, id, member.ven, series, fleet.terms)
+        else:
+            found[id] = _attributed(_of_member(promise, account, id, series, fleet.terms), id, account, others)
+    return found
+
+
+def _of_ven(
+    promise: Promise, account: Account, id: ResourceId, ven: VenId, series: dict[str, list[Reading]], terms: FleetTerms
+) -> Figures:
+    said = of_ven.said(promise, account, id, ven, series, terms)
+    return Figures(asked_kw=_asked(promise.shares.get(id, ()), account), **said._asdict())
+
+
+def _attributed(one: Figures, id: ResourceId, account: Account, others: tuple[Promise, ...]) -> Figures:
+    """Of a device that several promises moved each has what it asked, and of the rest a part as large as its own: so the
+    parts add up to what was metered, and nobody is told of another's."""
+    beside = [
+        _asked(other.shares.get(id, ()), account) for other in others if _touches(other.shares.get(id, ()), account)
+    ]
+    if not beside or one.delta_kw is None:
+        return one
+    size = abs(one.asked_kw) + fsum(map(abs, beside))
+    part = abs(one.asked_kw) / size if size > EXACT_KW else 1 / (len(beside) + 1)
+    delta_kw = one.asked_kw + part * (one.delta_kw - one.asked_kw - fsum(beside))
+    return one._replace(delta_kw=delta_kw, kw=one.baseline_kw + delta_kw)
 
 
 def _of_member(

@@ -18,6 +18,7 @@ from openadr_ra.protocol.parts import (
     HISTORY_USAGE,
     NO_VALUE,
     TELEMETRY_STATUS,
+    X_AVAILABILITY,
     X_RESPONSE,
     Interval,
     Quality,
@@ -160,6 +161,8 @@ def _point(
     if standing.name == TELEMETRY_STATUS:
         return _status(point, end, by_series)
     series = by_series.get(f"live/{point}", [])
+    if standing.name == X_AVAILABILITY:
+        return _newest(point, end, series)
     if point.endswith(".kwh"):
         return _register(point, start, series)
     near = _around(series, start, end)
@@ -188,6 +191,14 @@ def _register(point: Rid, start: datetime, series: list[Reading]) -> ReportPaylo
     last = _last(series, start)
     number, quality = (last.value, last.quality) if last is not None else (0.0, NO_VALUE)
     return ReportPayload(rid=point, value=number, quality=quality)
+
+
+def _newest(point: Rid, end: datetime, series: list[Reading]) -> ReportPayload:
+    """What could be given is told as it is, not as it was on average."""
+    last = _last(series, end)
+    if last is None:
+        return ReportPayload(rid=point, value=0.0, quality=NO_VALUE)
+    return ReportPayload(rid=point, value=last.value, quality=last.quality)
 
 
 def _status(point: Rid, end: datetime, by_series: dict[str, list[Reading]]) -> ReportPayload:

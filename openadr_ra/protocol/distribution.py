@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, SignalNotSupported
+from openadr_ra.errors import OK, InvalidId, OadrError, OutOfSequence, ResponseCode, SignalNotSupported
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol import signals
 from openadr_ra.protocol.distribution_version import effect, version
@@ -21,11 +21,12 @@ from openadr_ra.protocol.model import (
     QualifiedEventId,
     RequestId,
     ResponseRequired,
+    VenId,
     VtnId,
 )
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import Entry, Publish
+from openadr_ra.protocol.step import Entry, Key, Mail, Opted, Publish
 from openadr_ra.protocol.times import shift
 
 RETENTION = timedelta(hours=1)
@@ -39,7 +40,7 @@ class Given(Value, frozen=True, kw_only=True, gc=False):
     `revision` is the instruction's own number; the event's modification is ahead of it once the VEN was offered another
     signal. `received` is the newest version that a push VEN is known to have. `baseline_kw` is what it does without the
     event, where the operator knows. `by_opt`: the opt was given by oadrCreateOpt and stands against later
-    oadrCreatedEvents (rule 206).
+    oadrCreatedEvents (rule 206). `reply_to` is told what the VEN says of it.
     """
 
     event: Event
@@ -53,6 +54,7 @@ class Given(Value, frozen=True, kw_only=True, gc=False):
     code: str = ""
     by_opt: bool = False
     baseline_kw: tuple[float, ...] = ()
+    reply_to: Key | None = None
 
     @property
     def unanswered(self) -> bool:
@@ -76,6 +78,7 @@ def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ())
             revision=letter.event.modification,
             response_required=letter.response_required,
             baseline_kw=letter.baseline_kw,
+            reply_to=letter.reply_to,
         )
         return given | {letter.event.id: made}
     if letter.event.modification <= held.revision:
@@ -89,6 +92,7 @@ def publish(given: Distribution, letter: Publish, refused: tuple[str, ...] = ())
         response_required=letter.response_required,
         by_opt=False,
         baseline_kw=letter.baseline_kw,
+        reply_to=letter.reply_to,
     )
     return given | {letter.event.id: newer}
 
@@ -230,6 +234,24 @@ def received(given: Distribution, message: Message, ven: str, now: datetime) -> 
         for name, item in taken.items()
     )
     return given | taken, entries
+
+
+def tidings(before: Distribution, after: Distribution, ven: VenId) -> tuple[Mail, ...]:
+    """What whoever published an event is to know of it since `before`: the VEN's answer to the newest version, each time it
+    answers and each time it thinks otherwise."""
+    return tuple(
+        Mail(
+            to=item.reply_to,
+            body=Opted(ven=ven, event_id=name, modification=item.revision, opt=item.opt, code=ResponseCode(item.code)),
+        )
+        for name, item in after.items()
+        if item.reply_to is not None and item.answered >= item.event.modification
+        if name not in before or _said(before[name]) != _said(item)
+    )
+
+
+def _said(item: Given) -> tuple[int, OptType | None, str]:
+    return item.answered, item.opt, item.code
 
 
 def answer(

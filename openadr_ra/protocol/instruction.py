@@ -65,7 +65,7 @@ class Beside(Value, frozen=True, kw_only=True, gc=False):
 
 class Instruction(State, frozen=True, kw_only=True, gc=False):
     """An event as its operator sees it. Intervals follow one another from `start`, each `every` long; where that is
-    zero, the one interval lasts until it is cancelled (rule 47).
+    zero, the one interval lasts until it is cancelled (rule 47). Where they differ in length, `lengths` has each of them.
 
     `signal` and `kind` are OpenADR's signalName and signalType, `unit` and `device_classes` as in `Beside`. Power in kW,
     load convention. With a `baseline`, which is its name, each VEN is told the baseline that its `Ask` has.
@@ -95,6 +95,7 @@ class Instruction(State, frozen=True, kw_only=True, gc=False):
     device_classes: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
     baseline: str = ""
+    lengths: tuple[timedelta, ...] = ()
 
     @property
     def count(self) -> int:
@@ -103,15 +104,25 @@ class Instruction(State, frozen=True, kw_only=True, gc=False):
     @property
     def end(self) -> datetime:
         """FOREVER for an open-ended one."""
-        return shift(self.start, self.every * self.count) if self.every else FOREVER
+        return shift(self.start, self.whole) if all(self.steps) else FOREVER
+
+    @property
+    def steps(self) -> tuple[timedelta, ...]:
+        """The length of each interval; zero: without end."""
+        return self.lengths or (self.every,) * self.count
+
+    @property
+    def whole(self) -> timedelta:
+        """All intervals together; zero: without end."""
+        return sum(self.steps, timedelta(0))
 
     def spans(self) -> Iterator[tuple[datetime, datetime]]:
         """Start and end of each interval."""
-        if not self.every:
-            yield self.start, FOREVER
-            return
-        for number in range(self.count):
-            yield shift(self.start, self.every * number), shift(self.start, self.every * (number + 1))
+        start = self.start
+        for length in self.steps:
+            end = shift(start, length) if length else FOREVER
+            yield start, end
+            start = end
 
     def slots(self, ven: VenId) -> tuple[Slot, ...]:
         """What is asked of one VEN, interval by interval."""
@@ -139,11 +150,14 @@ def check(instruction: Instruction) -> None:
         raise InvalidData(f"{named} addresses no VEN; name at least one")
     if instruction.count == 0 or any(len(ask.values) != instruction.count for ask in instruction.asks.values()):
         raise InvalidData(f"{named}: every VEN needs the same number of intervals, at least one")
-    if instruction.every < timedelta(0) or (not instruction.every and instruction.count > 1):
+    if len(instruction.steps) != instruction.count:
+        raise InvalidData(f"{named}: as many lengths as intervals are needed")
+    if min(instruction.steps) < timedelta(0) or (not all(instruction.steps) and instruction.count > 1):
         raise InvalidData(f"{named}: an interval must be longer than zero, unless it is the only one and has no end")
     if instruction.startafter < timedelta(0):
         raise InvalidData(f"{named}: startafter must not be negative")
-    duration(instruction.every), duration(instruction.startafter)
+    for length in (*instruction.steps, instruction.startafter):
+        duration(length)
     for signal in _signals(instruction):
         _check_signal(instruction, signal)
     for ask in instruction.asks.values():
@@ -204,7 +218,7 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
         comment=instruction.comment or None,
         period=Period(
             start=instruction.start,
-            duration=duration(instruction.every * instruction.count),
+            duration=duration(instruction.whole),
             startafter=duration(instruction.startafter) if instruction.startafter else None,
             notification=duration(instruction.notification),
             ramp_up=duration(instruction.ramp_up) if instruction.ramp_up else None,
@@ -227,17 +241,16 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
 
 
 def _intervals(instruction: Instruction, values: tuple[float, ...]) -> tuple[Interval, ...]:
-    every = duration(instruction.every)
     return tuple(
-        Interval(duration=every, uid=str(number), payloads=(SignalPayload(value=float(value)),))
-        for number, value in enumerate(values)
+        Interval(duration=duration(length), uid=str(number), payloads=(SignalPayload(value=float(value)),))
+        for number, (length, value) in enumerate(zip(instruction.steps, values, strict=True))
     )
 
 
 def _baseline(instruction: Instruction, ask: Ask) -> Baseline:
     return Baseline(
         start=instruction.start,
-        duration=duration(instruction.every * instruction.count),
+        duration=duration(instruction.whole),
         intervals=_intervals(instruction, ask.baseline_kw),
         id="1",
         resources=ask.resources,

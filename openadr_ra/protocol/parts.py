@@ -42,10 +42,11 @@ GOOD, NO_VALUE, COMM_FAILURE, UNCERTAIN, LOCAL_OVERRIDE, LAST_KNOWN, DEVICE_FAIL
 )
 
 ReportName = NewType("ReportName", Token)
-TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE, HISTORY_GREENBUTTON, X_RESPONSE = (
-    ReportName(Token(word))
-    for word in ("TELEMETRY_USAGE", "TELEMETRY_STATUS", "HISTORY_USAGE", "HISTORY_GREENBUTTON", "x-RESPONSE")
+TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE, HISTORY_GREENBUTTON = (
+    ReportName(Token(word)) for word in ("TELEMETRY_USAGE", "TELEMETRY_STATUS", "HISTORY_USAGE", "HISTORY_GREENBUTTON")
 )
+X_RESPONSE, X_AVAILABILITY = (ReportName(Token(word)) for word in ("x-RESPONSE", "x-AVAILABILITY"))
+"""Our own: a response in each event's intervals, and what could be given now. A METADATA_ form of them the schema lacks."""
 ReportType = NewType("ReportType", Token)
 ReadingType = NewType("ReadingType", Token)
 DIRECT_READ, MEAN, SUMMED, NOT_APPLICABLE = (

@@ -17,6 +17,7 @@ from openadr_ra.protocol.parts import (
     NOT_APPLICABLE,
     TELEMETRY_STATUS,
     TELEMETRY_USAGE,
+    X_AVAILABILITY,
     X_RESPONSE,
     Report,
     ReportDescription,
@@ -93,13 +94,20 @@ class Producer(Value, frozen=True, kw_only=True, gc=False):
     usage: tuple[ReportDescription, ...] = ()
     status: tuple[ReportDescription, ...] = ()
     response: tuple[ReportDescription, ...] = ()
+    availability: tuple[ReportDescription, ...] = ()
     feeds: tuple[FeedPoint, ...] = ()
     requests: dict[ReportRequestId, Standing] = {}
 
 
 def offer(producer: Producer, letter: Offer) -> Producer:
     """The same requests over the new points."""
-    return replace(producer, usage=letter.usage, status=letter.status, response=letter.response)
+    return replace(
+        producer,
+        usage=letter.usage,
+        status=letter.status,
+        response=letter.response,
+        availability=letter.availability,
+    )
 
 
 _SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
@@ -108,6 +116,7 @@ _SPECIFIERS: tuple[tuple[SpecifierId, ReportName], ...] = (
     (SpecifierId("history"), HISTORY_USAGE),
     (SpecifierId("greenbutton"), HISTORY_GREENBUTTON),
     (SpecifierId("response"), X_RESPONSE),
+    (SpecifierId("availability"), X_AVAILABILITY),
 )
 
 _SAMPLED = (TELEMETRY_USAGE, TELEMETRY_STATUS)
@@ -120,6 +129,7 @@ def _points(producer: Producer, name: ReportName) -> tuple[ReportDescription, ..
         HISTORY_USAGE: producer.usage,
         HISTORY_GREENBUTTON: tuple(each.description for each in producer.feeds),
         X_RESPONSE: producer.response,
+        X_AVAILABILITY: producer.availability,
     }[name]
 
 

@@ -53,6 +53,10 @@ Quantity = Literal[
     "frozen",
     "revision",
     "final",
+    "can_reduce",
+    "can_raise",
+    "can_reduce_kwh",
+    "can_raise_kwh",
 ]
 """What a series of a resource holds.
 
@@ -60,6 +64,9 @@ Live: kw (power), kwh (net energy register: imported less exported, rises and fa
 (0 or 1). Of an event's interval: asked, baseline, kw (mean), delta (kW against the baseline); coverage (percent of the
 interval that was measured); soc at its end; frozen (seconds from the baseline's freezing to the interval's start);
 revision (of the response) and final (1, or 0 while provisional).
+
+Of a whole VEN, towards one VTN, now: kw, baseline (its plan), can_reduce and can_raise (kW from the baseline that it can
+hold, less what is promised to other VTNs), can_reduce_kwh and can_raise_kwh (for how long; absent: without end).
 """
 
 TOTAL = ResourceId("*")
@@ -76,6 +83,10 @@ METADATA_REPORT = ReportName(Token("METADATA"))
 
 RESPONSE_QUANTITIES: tuple[Quantity, ...] = (
     "asked", "kw", "baseline", "delta", "coverage", "soc", "frozen", "revision", "final",
+)  # fmt: skip
+
+AVAILABILITY_QUANTITIES: tuple[Quantity, ...] = (
+    "kw", "baseline", "can_reduce", "can_raise", "can_reduce_kwh", "can_raise_kwh",
 )  # fmt: skip
 
 
@@ -234,8 +245,13 @@ DESCRIBED: dict[Quantity, tuple[str, ItemBase | None, ReadingType]] = {
     "frozen": ("x-baselineFrozenBeforeStart", _SECONDS, NOT_APPLICABLE),
     "revision": ("x-revision", None, NOT_APPLICABLE),
     "final": ("x-final", None, NOT_APPLICABLE),
+    "can_reduce": ("x-canReduce", PowerReal(), NOT_APPLICABLE),
+    "can_raise": ("x-canRaise", PowerReal(), NOT_APPLICABLE),
+    "can_reduce_kwh": ("x-canReduceEnergy", EnergyReal(), NOT_APPLICABLE),
+    "can_raise_kwh": ("x-canRaiseEnergy", EnergyReal(), NOT_APPLICABLE),
 }
-"""Report type, unit and reading type of each quantity of x-RESPONSE. The reading type of the baseline names its method."""
+"""Report type, unit and reading type of each quantity of x-RESPONSE and x-AVAILABILITY. The reading type of the baseline
+names its method."""
 
 
 def usage_description(resource: ResourceId, quantity: Literal["kw", "kwh"], meter: str) -> ReportDescription:
@@ -259,14 +275,23 @@ def status_description(resource: ResourceId, meter: str) -> ReportDescription:
     )
 
 
+def availability_descriptions(towards: str) -> tuple[ReportDescription, ...]:
+    """The points of x-AVAILABILITY: they are of the whole VEN, towards the VTN of that name."""
+    return _described(ResourceId(towards), _source(TOTAL, ""), AVAILABILITY_QUANTITIES)
+
+
 def response_descriptions(
     resource: ResourceId, meter: str, quantities: Iterable[Quantity]
 ) -> tuple[ReportDescription, ...]:
     """The points of x-RESPONSE for one resource."""
+    return _described(resource, _source(resource, meter), quantities)
+
+
+def _described(resource: ResourceId, source: Target, quantities: Iterable[Quantity]) -> tuple[ReportDescription, ...]:
     return tuple(
         ReportDescription(
             rid=rid(resource, quantity),
-            source=_source(resource, meter),
+            source=source,
             type=ReportType(Token(DESCRIBED[quantity][0])),
             unit=DESCRIBED[quantity][1],
             reading_type=DESCRIBED[quantity][2],

@@ -18,13 +18,13 @@ from openadr_ra.protocol.messages import (
     UpdatedReport,
     UpdateReport,
 )
-from openadr_ra.protocol.model import ReportRequestId, RequestId
-from openadr_ra.protocol.parts import Result
+from openadr_ra.protocol.model import EventId, ReportRequestId, RequestId
+from openadr_ra.protocol.parts import X_RESPONSE, Result
 from openadr_ra.protocol.party import Data, Metadata, Party, Stop, Terms, Told, owe, paid
 from openadr_ra.protocol.producer import NO_REQUEST, Span, Standing
-from openadr_ra.protocol.report import METADATA_REPORT
+from openadr_ra.protocol.report import METADATA_REPORT, spans
 from openadr_ra.protocol.report_feeds import Source, arrived
-from openadr_ra.protocol.step import Fetched, Moment, Offer, Outcome, Read, Record, Send
+from openadr_ra.protocol.step import Fetched, Mail, Moment, Offer, Outcome, Read, Record, Responded, Send
 
 
 def says(state: Party, reply: Message) -> Outcome[Party]:
@@ -57,8 +57,22 @@ def updated(state: Party, message: UpdateReport, moment: Moment) -> Outcome[Part
     reports, readings = requester.readings(state.reports, message, state.ven_id)
     answer = UpdatedReport(result=Result(request_id=message.request_id), ven_id=state.ven_id)
     outcome = says(replace(state, reports=reports), answer)
-    mail = arrived(state.reports, message, Source(state.ven_id), moment.now)
+    mail = arrived(state.reports, message, Source(state.ven_id), moment.now) + _responded(state, message)
     return replace(outcome, effects=(Record(readings=readings),) if readings else (), mail=mail)
+
+
+def _responded(state: Party, message: UpdateReport) -> tuple[Mail, ...]:
+    """Whoever published an event is told that its VEN's response has come for some time."""
+    return tuple(
+        Mail(
+            to=given.reply_to,
+            body=Responded(ven=state.ven_id, event_id=given.event.id, start=start, end=start + length),
+        )
+        for report in message.reports
+        if report.name == X_RESPONSE and report.report_id is not None
+        if (given := state.events.get(EventId(report.report_id))) is not None and given.reply_to is not None
+        for start, length, _ in spans(report)
+    )
 
 
 def created_report(state: Party, message: CreatedReport) -> Outcome[Party]:

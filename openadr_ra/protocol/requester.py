@@ -14,6 +14,7 @@ from openadr_ra.protocol.parts import (
     GOOD,
     TELEMETRY_STATUS,
     TELEMETRY_USAGE,
+    X_AVAILABILITY,
     X_RESPONSE,
     Report,
     ReportDescription,
@@ -159,7 +160,7 @@ def _rates(report: Report, wanted: Wanted) -> Iterator[tuple[Duration, Duration]
         case name if name == X_RESPONSE:
             # The producer sends a report interval whenever an event interval ends; the period is nominal.
             yield Duration(), duration(SLOT)
-        case name if name in (TELEMETRY_USAGE, TELEMETRY_STATUS) and report.descriptions:
+        case name if name in (TELEMETRY_USAGE, TELEMETRY_STATUS, X_AVAILABILITY) and report.descriptions:
             shortest, longest = _sampling(report)
             live = duration(min(max(timedelta(seconds=wanted.live_s), shortest), longest))
             yield live, live

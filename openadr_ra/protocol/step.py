@@ -14,7 +14,7 @@ import msgspec
 
 from openadr_ra.errors import OK, ResponseCode
 from openadr_ra.protocol.messages import Message
-from openadr_ra.protocol.model import EventId, OptType, ReportRequestId, ResourceId, ResponseRequired, Rid
+from openadr_ra.protocol.model import EventId, OptType, ReportRequestId, ResourceId, ResponseRequired, Rid, VenId
 from openadr_ra.protocol.parts import Event, ReportDescription, ReportRequest
 from openadr_ra.protocol.schedule import Feed, Reading, Schedule
 from openadr_ra.protocol.shape import Value
@@ -53,14 +53,15 @@ class Letter(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True
 
 
 class Publish(Letter, frozen=True, kw_only=True, gc=False):
-    """Operator → party: this event, in this version, is yours; a cancelled one is to be withdrawn.
+    """Operator or fleet → party: this event, in this version, is yours; a cancelled one is to be withdrawn.
 
-    `baseline_kw`: what the VEN does in each interval without it, where that is known.
+    `baseline_kw`: what the VEN does in each interval without it, where that is known. `reply_to` is told what the VEN says.
     """
 
     event: Event
     response_required: ResponseRequired
     baseline_kw: tuple[float, ...] = ()
+    reply_to: Key | None = None
 
 
 class AskReports(Letter, frozen=True, kw_only=True, gc=False):
@@ -114,6 +115,27 @@ class Release(Letter, frozen=True, kw_only=True, gc=False):
     reply_to: Key
 
 
+class Opted(Letter, frozen=True, kw_only=True, gc=False):
+    """Party → fleet: what its VEN says now of an event. `modification` is that of the letter that published it; `opt` None:
+    nothing any more."""
+
+    ven: VenId
+    event_id: EventId
+    modification: int
+    opt: OptType | None
+    code: ResponseCode = OK
+
+
+class Responded(Letter, frozen=True, kw_only=True, gc=False):
+    """Party → fleet: its VEN's response to an event has come for that time, or a correction of it; it stands in the series
+    of `series_prefix`."""
+
+    ven: VenId
+    event_id: EventId
+    start: datetime
+    end: datetime
+
+
 class Verdict(Letter, frozen=True, kw_only=True, gc=False):
     """Fleet → end node: what became of an instruction. `short_kw` is the largest uncovered share, 0 when covered.
 
@@ -134,6 +156,7 @@ class Offer(Letter, frozen=True, kw_only=True, gc=False):
     usage: tuple[ReportDescription, ...]
     status: tuple[ReportDescription, ...]
     response: tuple[ReportDescription, ...]
+    availability: tuple[ReportDescription, ...] = ()
 
 
 class Changed(Letter, frozen=True, kw_only=True, gc=False):
@@ -160,7 +183,7 @@ class Shelve(Letter, frozen=True, kw_only=True, gc=False):
 
 ToParty = Publish | AskReports | StopReports | Reregister | EndRegistration
 ToNode = Verdict | Offer | Changed | Delivered
-ToFleet = Instruct | Release
+ToFleet = Instruct | Release | Opted | Responded
 ToShelf = Shelve
 AnyLetter = ToParty | ToNode | ToFleet | ToShelf
 

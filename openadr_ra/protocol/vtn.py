@@ -138,7 +138,18 @@ Input = Heard | Pushed | Lost | Fetched | AnyLetter
 
 
 def receive(state: Party, given: Input, moment: Moment) -> Outcome[Party]:
-    """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code."""
+    """A message's reply, or a letter's effect. An `OadrError` becomes the natural reply with its code.
+
+    Whoever published an event is told what the VEN says of it.
+    """
+    outcome = _received(state, given, moment)
+    if outcome.state.events is state.events:
+        return outcome
+    mail = distribution.tidings(state.events, outcome.state.events, state.ven_id)
+    return replace(outcome, mail=(*outcome.mail, *mail)) if mail else outcome
+
+
+def _received(state: Party, given: Input, moment: Moment) -> Outcome[Party]:
     if isinstance(given, Pushed):
         return _answered(state, given, moment)
     if isinstance(given, Fetched):

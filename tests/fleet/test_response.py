@@ -123,7 +123,7 @@ def test_a_member_without_a_value_is_missing_and_not_zero() -> None:
 
 
 def test_an_interval_of_which_nothing_is_known_says_so() -> None:
-    plant = Plant(battery("a"))
+    plant = Plant(battery("a"), terms=FleetTerms(patience_s=3600))
     plant.instructs(schedule(-6))
     plant.runs_to(NOON - 5 * MINUTE)
     plant.devices[A].online = False

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from openadr_ra.fleet.fleet import FleetTerms
-from openadr_ra.protocol.model import ResourceId
+from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ResourceId
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.step import AnyLetter, Delivered, Publish, Verdict
 from openadr_ra.seams import Descriptor
@@ -26,6 +26,11 @@ from tests.fleet.world import (
 )
 
 A, B = ResourceId("a"), ResourceId("b")
+
+
+def opts(plant: Plant) -> list[OptType]:
+    """What was said upward, in order."""
+    return [letter.opt for letter in plant.letters(Verdict) if isinstance(letter, Verdict)]
 
 
 @pytest.mark.parametrize(
@@ -268,10 +273,40 @@ def test_a_stand_in_does_not_take_what_it_owes_to_another_event() -> None:
     plant.instructs(schedule(-6, to=("a", "b")))
     plant.devices[A].online = False
 
-    plant.runs_to(after(20))
+    plant.runs_to(after(10))
 
     assert plant.kw("b") == pytest.approx(-10)
     assert plant.entries[-1].detail.endswith("-4.000 kW uncovered")
+
+
+def test_too_little_for_too_long_is_opted_out_upward_and_not_a_moment_sooner() -> None:
+    plant = Plant(battery("a"), battery("b"), terms=FleetTerms(patience_s=900))
+    plant.instructs(schedule(-12, -12))
+    plant.runs_to(after(5))
+    plant.devices[A].online = False
+    plant.runs_to(after(19.9))
+    assert opts(plant) == [OPT_IN]
+
+    plant.runs_to(after(20.4))
+
+    assert opts(plant) == [OPT_IN, OPT_OUT]
+    assert plant.entries[-1].what == "opted out"
+    assert "only 83%" in plant.entries[-1].detail
+    assert plant.kw("b") == 0
+
+
+def test_whoever_comes_back_in_time_spares_the_opt_out() -> None:
+    plant = Plant(battery("a"), battery("b"), terms=FleetTerms(patience_s=900))
+    plant.instructs(schedule(-12, -12))
+    plant.runs_to(after(5))
+    plant.devices[A].online = False
+    plant.runs_to(after(19))
+    plant.devices[A].online = True
+
+    plant.runs_to(after(59))
+
+    assert opts(plant) == [OPT_IN]
+    assert plant.kw("a") + plant.kw("b") == pytest.approx(-12)
 
 
 def test_letters_to_others_change_nothing() -> None:
