@@ -74,6 +74,11 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     A set-point is given again every `track_every_s` and lets go of its device after `lease_s` without that. An interval
     is answered for `settle_s` after its end, when the devices have been read once more. Power that moved by `change_kw` is
     told at once to a VTN that asked for that. Samples are kept for `keep_samples_h`, and 100 of each point however old.
+
+    A new event must come `notice_s` before its start. Events of a VTN that has not been heard of for `offline_s` are
+    followed no longer until it is. Too little of what was promised for `patience_s` is opted out upward. Where there are
+    VENs below, an interval waits `grace_s` for their responses, and they are asked to stand in for one another no more often
+    than every `below_every_s`. What VTNs above hear that could be given can be held for `stated_s`.
     """
 
     read_every_s: Seconds = 1.0
@@ -84,18 +89,33 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     driver_timeout_s: Seconds = 5.0
     change_kw: Annotated[float, Meta(gt=0)] | None = None
     keep_samples_h: Annotated[int, Meta(ge=1, le=8_760)] = 24
+    notice_s: Annotated[float, Meta(ge=0, le=604_800)] = 0.0
+    offline_s: Seconds = 180.0
+    patience_s: Seconds = 900.0
+    grace_s: Seconds = 60.0
+    below_every_s: Seconds = 60.0
+    stated_s: Seconds = 1800.0
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):
     """A VEN that the operator listed: `[[downstream.ven]]`. Fingerprints in any spelling; several while renewing.
 
-    `signature` and `lenient` for this VEN alone, in place of those of `[downstream]`.
+    `signature` and `lenient` for this VEN alone, in place of those of `[downstream]`. As a `member` of the node's fleet it
+    gives no more than `can_reduce_kw` and `can_raise_kw`; one that does not say itself what it can gives just that, from
+    `baseline_kw`, or from what it is metered at when nothing is asked of it. `notice_s` before it moves it must be told.
     """
 
     id: str
     fingerprints: tuple[str, ...] = ()
     signature: Signing | None = None
     lenient: bool | None = None
+    member: bool = True
+    can_reduce_kw: Annotated[float, Meta(ge=0)] | None = None
+    can_raise_kw: Annotated[float, Meta(ge=0)] | None = None
+    baseline_kw: float | None = None
+    price_per_kwh: Annotated[float, Meta(ge=0)] = 0.0
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+    notice_s: Annotated[float, Meta(ge=0, le=604_800)] = 0.0
 
 
 Words = Annotated[str, Meta(max_length=1000, pattern="^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\ufffe\uffff]*\\Z")]
@@ -149,7 +169,8 @@ class Downstream(Table, frozen=True, kw_only=True):
     no TLS at all, which is for tests and for a proxy on the same machine.
 
     `lenient` repairs what VENs get wrong where its meaning is certain, and keeps a warning. What is signed may be
-    `signature_window_s` old or ahead of our clock. Polls that ask for it are held for up to `hold_s`.
+    `signature_window_s` old or ahead of our clock. Polls that ask for it are held for up to `hold_s`. A VEN that has missed
+    `silent_reports` live reports leaves the fleet until it reports again.
     """
 
     listen: str = "0.0.0.0:8443"
@@ -164,6 +185,7 @@ class Downstream(Table, frozen=True, kw_only=True):
     hold_s: Annotated[int, Meta(ge=0, le=50)] = 45
     live_s: WholeSeconds = 60
     slot_s: Annotated[int, Meta(ge=0, le=86_400)] = 1800
+    silent_reports: Annotated[int, Meta(ge=1)] = 3
     band: Annotated[float, Meta(ge=0, le=1)] = 0.1
     signature: Signing = "accepted"
     signature_window_s: Seconds = 30.0

@@ -134,10 +134,12 @@ def by_level(level: float, members: Sequence[Headroom], sites: Sequence[Site] = 
         member.id: (member.held_kw or 0.0) + 0.0 if member.fixed else _of_level(level, _offer(member, -1.0, PRO_RATA))
         for member in members
     }
+    fixed = {member.id: shares[member.id] for member in members if member.fixed}
     for site in sites:
-        inside = [member for member in members if member.id in site.members]
-        if site.reduce_kw is not None and fsum(shares[member.id] for member in inside) < -site.reduce_kw - EXACT_KW:
-            shares |= allocate(-max(site.reduce_kw, 0.0), inside).shares
+        free = [member for member in members if member.id in site.members and not member.fixed]
+        cap = _cap(site, -1.0, fixed)
+        if -fsum(shares[member.id] for member in free) > cap + EXACT_KW:
+            shares |= allocate(-cap, free).shares
     return Allocation(shares=shares)
 
 

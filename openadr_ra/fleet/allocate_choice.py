@@ -12,8 +12,11 @@ from openadr_ra.fleet.allocate_fill import Box, Group, held_to_cap, spread
 from openadr_ra.fleet.allocate_ranges import EXACT_KW, NONE, Offer, Range, each_multiple, highest, is_plain, sums
 from openadr_ra.protocol.model import ResourceId
 
-MAX_SEARCHED = 1_000
+MAX_SEARCHED = 4_000
 """Members with more than one range, up to which the best choice is searched where the first guess falls short."""
+
+MAX_LOOKED_UP = 8
+"""Members of one site with more than one range, up to which the guess looks up what they can come to under its limit."""
 
 MAX_OPTIONS = 2_000
 """What all of them together can choose from, up to which multiples of a step are tried one by one in the search."""
@@ -134,8 +137,7 @@ def liked(options: Sequence[Range], wish: float) -> Iterator[Range]:
 
 
 def _box(offer: Offer, ranges: Mapping[ResourceId, Range], heed_steps: bool) -> Box:
-    options = offer.ranges
-    low, high = options[0] if len(options) == 1 else ranges.get(offer.id) or (0.0, offer.most)
+    low, high = ranges.get(offer.id) or (0.0, offer.most)
     return Box(offer.id, low, high, offer.weight, offer.tier, offer.step if heed_steps else 0.0)
 
 
@@ -153,40 +155,55 @@ def _held_or(offer: Offer, wish: float) -> float:
 
 
 class _Ledger:
-    """The least and the most that each bundle, and all, can come to after what was taken."""
+    """What was taken of each bundle, and the most that each, and all, can still come to.
+
+    Of a small bundle with a cap that is looked up, for under it two lines may not fit where one does.
+    """
 
     def __init__(self, wanted: float, bundles: Sequence[Bundle]) -> None:
         self._wanted = wanted
         self._caps = [bundle.cap for bundle in bundles]
-        self._lows = [0.0 for _ in bundles]
-        self._highs = [fsum(offer.most for offer in bundle.offers) for bundle in bundles]
+        self._open = [_looked_up(bundle) for bundle in bundles]
+        self._own = [
+            (0.0, fsum(offer.most for offer in bundle.offers if offer.id not in asked))
+            for bundle, asked in zip(bundles, self._open, strict=True)
+        ]
+        self._tops = [self._top(number, own) for number, own in enumerate(self._own)]
         self._low = 0.0
-        self._high = fsum(map(min, self._caps, self._highs))
+        self._high = fsum(self._tops)
 
     def take(self, number: int, offer: Offer, options: Iterator[Range]) -> Range:
         """The first of the options after which the sum can still be made up, or the one that spoils it least."""
-        best, least_short = NONE, inf
+        counted = self._open[number].pop(offer.id, None) is None
+        before = self._own[number]
+        others = (before[0], before[1] - offer.most) if counted else before
+        best, best_own, best_top, least_short = NONE, before, -inf, inf
         for option in options:
-            short = self._short(number, offer, option)
+            own = _plus(others, option)
+            if self._low + option[0] > self._wanted + EXACT_KW or own[0] > self._caps[number] + EXACT_KW:
+                continue
+            top = self._top(number, own)
+            short = max(self._wanted - (self._high - self._tops[number] + top), 0.0)
             if short < least_short - EXACT_KW:
-                best, least_short = option, short
+                best, best_own, best_top, least_short = option, own, top, short
             if short <= EXACT_KW:
                 break
-        self._high -= self._loss(number, offer, best)
+        self._high += best_top - self._tops[number]
         self._low += best[0]
-        self._lows[number] += best[0]
-        self._highs[number] -= offer.most - best[1]
+        self._own[number], self._tops[number] = best_own, best_top
         return best
 
-    def _short(self, number: int, offer: Offer, option: Range) -> float:
-        low = option[0]
-        if self._low + low > self._wanted + EXACT_KW or self._lows[number] + low > self._caps[number] + EXACT_KW:
-            return inf
-        return max(self._wanted - self._high + self._loss(number, offer, option), 0.0)
+    def _top(self, number: int, own: Range) -> float:
+        cap, asked = self._caps[number], self._open[number]
+        ranges: Sequence[Range] = ((own[0], min(own[1], cap)),)
+        for offer in asked.values():
+            ranges = sums(ranges, offer.ranges, cap, MAX_RANGES)
+        return ranges[-1][1]
 
-    def _loss(self, number: int, offer: Offer, option: Range) -> float:
-        cap, high = self._caps[number], self._highs[number]
-        return min(cap, high) - min(cap, high - offer.most + option[1])
+
+def _looked_up(bundle: Bundle) -> dict[ResourceId, Offer]:
+    moving = {} if bundle.cap == inf else {each.id: each for each in bundle.offers if len(each.ranges) > 1}
+    return moving if len(moving) <= MAX_LOOKED_UP else {}
 
 
 class _Searched(NamedTuple):

@@ -76,6 +76,11 @@ def _fill(wanted: float, boxes: Sequence[Box]) -> dict[ResourceId, float]:
 
 def _fill_tier(left: float, boxes: Sequence[Box], shares: dict[ResourceId, float]) -> float:
     """Put what each of the tier gives into `shares`, and say by how much that is more than their lows."""
+    if len(boxes) == 1:
+        (box,) = boxes
+        rise = box.high - box.low
+        shares[box.id] = box.high if left >= rise else box.low + max(left, 0.0)
+        return min(max(left, 0.0), rise)
     lows = fsum([box.low for box in boxes])
     rise = fsum([box.high for box in boxes]) - lows
     if left >= rise:

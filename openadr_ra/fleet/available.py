@@ -15,9 +15,7 @@ from openadr_ra.protocol.parts import GOOD, UNCERTAIN
 from openadr_ra.protocol.report import Quantity, is_bad, live_series
 from openadr_ra.protocol.schedule import Reading, Slot, mean
 from openadr_ra.protocol.step import Key
-
-SPAN = timedelta(minutes=30)
-"""What is stated can be held for so long, or to the end of what runs."""
+from openadr_ra.protocol.times import shift
 
 ENDLESS_H = 24.0
 """Energy of what has no store counts for so long beside that of what has one."""
@@ -36,11 +34,12 @@ class Room(NamedTuple):
     """Is every member there?"""
 
 
-def room(members: Members, promises: tuple[Promise, ...], towards: Key, now: datetime) -> Room:
-    """What could be given to that VTN: from what the members do by themselves, less what is promised to others."""
+def room(members: Members, promises: tuple[Promise, ...], towards: Key, now: datetime, length: timedelta) -> Room:
+    """What could be given to that VTN for such a time, or to the end of what runs: from what the members do by themselves,
+    less what is promised to others."""
     mine = [one for one in promises if one.reply_to == towards and one.verdict.opt == OPT_IN and not one.released]
     others = tuple(one for one in promises if one.reply_to != towards)
-    span = Slot(start=now, end=_until(mine, now), kw=0.0)
+    span = Slot(start=now, end=_until(mine, shift(now, length), now), kw=0.0)
     there = [member for member in members.values() if available(member) and member.last is not None]
     rooms = [_of(member, others, span) for member in there]
     return Room(
@@ -54,9 +53,9 @@ def room(members: Members, promises: tuple[Promise, ...], towards: Key, now: dat
     )
 
 
-def _until(promises: list[Promise], now: datetime) -> datetime:
+def _until(promises: list[Promise], latest: datetime, now: datetime) -> datetime:
     running = [slot.end for one in promises if (slot := one.asks.at(now)) is not None]
-    return min((*running, now + SPAN))
+    return min((*running, latest))
 
 
 def _of(member: Member, others: tuple[Promise, ...], span: Slot) -> Room:

@@ -128,6 +128,8 @@ def _forgotten_at(promise: Promise, terms: FleetTerms) -> datetime | None:
 
 def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
     """What was answered is answered the same again; after a release everything is asked anew."""
+    if fleet.total is not None and fleet.total in given.schedule.resources:
+        given = replace(given, schedule=replace(given.schedule, resources=()))
     held = find(fleet, given.schedule.id, given.reply_to)
     if held is not None and not held.released and _is_answered(given, held):
         return Outcome(state=fleet, mail=(Mail(to=given.reply_to, body=held.verdict),))

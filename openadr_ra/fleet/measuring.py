@@ -117,7 +117,13 @@ def _stated(fleet: Fleet, readings: list[Reading], now: datetime) -> Fleet:
     if not fleet.report_to and fleet.total is None:
         return fleet
     for key in fleet.report_to:
-        readings.extend(stated(room(fleet.members, fleet.promises, key, now), _towards(key), now))
+        readings.extend(
+            stated(
+                room(fleet.members, fleet.promises, key, now, timedelta(seconds=fleet.terms.stated_s)),
+                _towards(key),
+                now,
+            )
+        )
     readings.extend(_total(fleet, now))
     return replace(fleet, stated=now)
 
@@ -126,7 +132,7 @@ def _total(fleet: Fleet, now: datetime) -> Iterator[Reading]:
     """All members as one resource, for VTNs that are told of no other."""
     if fleet.total is None:
         return
-    whole = room(fleet.members, (), Key(""), now)
+    whole = room(fleet.members, (), Key(""), now, timedelta(0))
     yield Reading(series=live_series(fleet.total, "kw"), start=now, value=whole.kw)
     yield Reading(series=live_series(fleet.total, "online"), start=now, value=1.0)
     yield Reading(series=live_series(fleet.total, "override"), start=now, value=0.0)

@@ -33,6 +33,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     notice_s: how long before its start a new event must have come.
     grace_s: how long after its end an interval waits for the responses of VENs below, settle_s included.
     below_every_s: VENs below are asked to stand in for others no more often than this.
+    stated_s: what is stated as available can be held for so long.
     patience_s: how long too little may be left of a promise before it is opted out upward; a device may come back.
     """
 
@@ -49,6 +50,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     grace_s: float = 60.0
     below_every_s: float = 60.0
     patience_s: float = 900.0
+    stated_s: float = 1800.0
 
     @property
     def grace(self) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import repeat
 from math import isfinite
 
 from msgspec.structs import replace
@@ -241,9 +242,10 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
 
 
 def _intervals(instruction: Instruction, values: tuple[float, ...]) -> tuple[Interval, ...]:
+    steps = instruction.lengths or repeat(instruction.every)
     return tuple(
         Interval(duration=duration(length), uid=str(number), payloads=(SignalPayload(value=float(value)),))
-        for number, (length, value) in enumerate(zip(instruction.steps, values, strict=True))
+        for number, (length, value) in enumerate(zip(steps, values, strict=False))
     )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from openadr_ra.errors import InvalidId, SettingsError
+from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.model import OptType
 from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.fleet import FleetDesk
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler
@@ -20,14 +22,16 @@ from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 if TYPE_CHECKING:
+    from openadr_ra.protocol.step import Key, Mail, Outcome
+    from openadr_ra.protocol.vtn import Party
     from openadr_ra.run.vtn import Vtn
 
 
 class Node:
     """Both sides of a node. Use `async with node.running():`, or `await node.run()`.
 
-    `vtn` and `ven` are there while it runs; one of them is None where the settings have no such side. The other
-    arguments are those of `Ven` and `Vtn`.
+    `vtn` and `ven` are there while it runs; one of them is None where the settings have no such side. With a VTN there is a
+    `fleet`, whose members are its VENs and the node's own devices. The other arguments are those of `Ven` and `Vtn`.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Node:
         self.clock = clock or SystemClock()
         self.vtn: Vtn | None = None
         self.ven: Ven | None = None
+        self.fleet: FleetDesk | None = None
         self._drivers = drivers
         self._on_event = on_event
         self._store = store
@@ -77,7 +82,7 @@ class Node:
                 await self._enter(stack, store)
                 yield self
         finally:
-            self.vtn = self.ven = None
+            self.vtn = self.ven = self.fleet = None
 
     async def run(self) -> None:
         """Be both until cancelled."""
@@ -110,10 +115,29 @@ class Node:
         """The VTN first: a port that is in use is noticed before anything is said upward."""
         if self.settings.downstream is not None:
             # A server is some MB of code that an edge VEN on a small gateway would carry for nothing.
+            from openadr_ra.run.below import Below
             from openadr_ra.run.vtn import Vtn
 
             vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap)
+            below = Below(self.settings.downstream, store, self.clock)
+            fleet = FleetDesk(self.settings, drivers=self._drivers or {}, clock=self.clock, store=store, below=below)
+
+            def heard(step: tuple[Key, Outcome[Party]] | None, mail: tuple[Mail, ...]) -> None:
+                if step is not None:
+                    below.heard(*step)
+                if any(item.to == FLEET for item in mail):
+                    fleet.poke()
+
+            vtn.listen(heard)
+            fleet.listen(vtn.posted)
+            await fleet.open(stack)
             self.vtn = await stack.enter_async_context(vtn.running())
+            if not self.settings.upstream:
+                await fleet.enrol(())
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            for work in fleet.work():
+                stack.callback(group.create_task(work).cancel)
+            self.fleet = fleet
         if self.settings.upstream:
             ven = Ven(
                 self.settings,
@@ -122,5 +146,6 @@ class Node:
                 clock=self.clock,
                 store=store,
                 tap=self._tap,
+                fleet=self.fleet,
             )
             self.ven = await stack.enter_async_context(ven.running())

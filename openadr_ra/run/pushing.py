@@ -18,7 +18,7 @@ from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.refusal import refused_with
-from openadr_ra.protocol.step import Effect, Fetched, Key, Once, Read, Send
+from openadr_ra.protocol.step import Effect, Fetched, Key, Mail, Once, Read, Send
 from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.envelope import Envelope, Policy
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Pushing:
     """The push VENs of a VTN. `contexts` are the VTN's certificates as a client; None for plain HTTP.
 
-    `heard` is called with a party's key after each answer of its VEN.
+    `heard` is called with a party's key after each answer of its VEN, `tell` with the mail of each step.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Pushing:
         contexts: Contexts | None,
         tap: Tap,
         heard: Callable[[Key], None],
+        tell: Callable[[tuple[Mail, ...]], None],
         group: asyncio.TaskGroup,
     ) -> None:
         self._store = store
@@ -59,6 +60,7 @@ class Pushing:
         self._contexts = contexts
         self._tap = tap
         self._heard = heard
+        self._tell = tell
         self._group = group
         self._loops: dict[Key, tuple[Row[Party, Input], asyncio.Task[None]]] = {}
 
@@ -80,7 +82,7 @@ class Pushing:
                 new=lambda: Party(ven_id=VenId(key.partition("/")[2])),
                 receive=vtn.receive,
                 wake=lambda state, moment: vtn.wake(state, self._terms, moment),
-                tell=lambda mail: None,
+                tell=self._tell,
             )
             self._loops[key] = row, self._group.create_task(self._run(row))
         self.tell(key)

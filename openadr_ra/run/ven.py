@@ -7,58 +7,42 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from openadr_ra.drivers import build
 from openadr_ra.drivers.guard import Guard
 from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
-from openadr_ra.fleet import fleet as fleets
-from openadr_ra.fleet.classes import asset
-from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Measured
-from openadr_ra.fleet.response import needed_since
+from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.protocol.agenda import FLEET
-from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ResourceId
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED
 from openadr_ra.protocol.producer import Rates
-from openadr_ra.protocol.step import Apply, Effect, Fetched, Key, Mail, Read
+from openadr_ra.protocol.step import Key, Mail
 from openadr_ra.protocol.ven import Chosen, Declared, Left, Renewed, Retracted
 from openadr_ra.run import availability as available
 from openadr_ra.run.above import UpstreamOffer, UpstreamSummary, upstream_offer, upstream_summary
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
-from openadr_ra.run.row import Row
+from openadr_ra.run.fleet import FleetDesk
 from openadr_ra.run.summary import OwnAvailability, Spans
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler, UpstreamLink
 from openadr_ra.run.ven_reports import ReportDesk
-from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
+from openadr_ra.seams import Clock, DriverFactory, Store
 from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 log = logging.getLogger(__name__)
-
-FORGETTING = timedelta(minutes=10)
-"""So often samples that are too old are let go."""
-
-LEAST_SAMPLES = 100
-"""Of each point these stay, however old they are (rule 510)."""
-
-LONGEST_INTERVAL = timedelta(days=2)
-"""Of an event's interval the samples stay until its response is final, but no longer: an interval may last for years."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ven(ReportDesk):
     """A VEN on its store. Use `async with ven.running():`, or `await ven.run()`.
 
     `drivers` are an embedding program's own, by the name that `[[device]] driver` uses; `on_event` is asked about each
-    event and may answer with a `Choice`.
+    event and may answer with a `Choice`. `fleet` is the node's own, where it has VENs below, too; else the VEN has one.
     """
 
     def __init__(
@@ -70,6 +54,7 @@ class Ven(ReportDesk):
         clock: Clock | None = None,
         store: Store | None = None,
         tap: Tap = no_tap,
+        fleet: FleetDesk | None = None,
     ) -> None:
         if not settings.upstream:
             raise SettingsError("upstream: a VEN needs at least one [[upstream]] table; see README")
@@ -82,7 +67,8 @@ class Ven(ReportDesk):
         self._tap = tap
         self._guards: dict[ResourceId, Guard] = {}
         self._links: dict[Key, UpstreamLink] = {}
-        self._fleet: Row[Fleet, fleets.Input] | None = None
+        self._given_fleet = fleet
+        self._fleet: FleetDesk | None = fleet
 
     @classmethod
     def from_toml(
@@ -100,17 +86,16 @@ class Ven(ReportDesk):
     async def running(self) -> AsyncIterator[Self]:
         """Register and serve events until the block is left; then every device gets its own plan back."""
         async with unwrapped(), AsyncExitStack() as stack:
-            self._guards, self._links = {}, {}
+            self._links = {}
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)
-            descriptors = await self._open_devices(stack)
-            fleet = self._make_fleet()
-            assets = dict.fromkeys(self._guards, Asset()) | {each.id: asset(each) for each in descriptors}
+            fleet = await self._fleet_of(stack)
+            self._fleet, self._guards = fleet, fleet.guards
             for settings in self._settings.upstream:
                 link = UpstreamLink(
                     settings,
-                    assets,
+                    fleet.assets(),
                     name=self._settings.name,
                     store=self.store,
                     clock=self._clock,
@@ -121,19 +106,26 @@ class Ven(ReportDesk):
                 )
                 self._links[link.row.key] = link
                 await stack.enter_async_context(link.connected())
-            enrolled = Enrolled(terms=self._terms(), descriptors=descriptors, report_to=tuple(self._links))
-            await fleet.give(enrolled)
+            fleet.listen(self._tell_links)
+            await fleet.enrol(tuple(self._links))
             await self._offer_feeds()
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [
-                group.create_task(work)
-                for work in (fleet.run(self._carry), self._read_for_ever(fleet), self._forget_for_ever())
-            ]
+            tasks = [group.create_task(self._watch_for_ever(fleet))]
+            if self._given_fleet is None:
+                tasks += [group.create_task(work) for work in fleet.work()]
             for link in self._links.values():
                 tasks += [group.create_task(link.run()), group.create_task(warn_of_expiry(link.contexts, self._clock))]
             for task in tasks:
                 stack.callback(task.cancel)
             yield self
+
+    async def _fleet_of(self, stack: AsyncExitStack) -> FleetDesk:
+        """The node's, or one of our own with the devices of the settings."""
+        if self._given_fleet is not None:
+            return self._given_fleet
+        fleet = FleetDesk(self._settings, drivers=self._drivers, clock=self._clock, store=self.store)
+        await fleet.open(stack)
+        return fleet
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -268,21 +260,16 @@ class Ven(ReportDesk):
         """What this VEN knows of itself towards that VTN."""
         return await self.store.load(Key(f"node/{name}"), EndNode)
 
+    @property
+    def desk(self) -> FleetDesk:
+        """The fleet that answers for it."""
+        if self._fleet is None:
+            raise RuntimeError("the VEN is not running; use `async with ven.running()`")
+        return self._fleet
+
     async def fleet(self) -> Fleet | None:
         """Who is promised what."""
         return await self.store.load(FLEET, Fleet)
-
-    def _terms(self) -> FleetTerms:
-        settings = self._settings.fleet
-        return FleetTerms(
-            min_cover=settings.min_cover,
-            settle_s=settings.settle_s,
-            lease_s=settings.lease_s,
-            track_every_s=settings.track_every_s,
-            # A reading may be missed, and one may be late by the driver's whole deadline.
-            sample_s=2 * settings.read_every_s + settings.driver_timeout_s,
-            change_kw=settings.change_kw,
-        )
 
     def _rates(self) -> Rates:
         settings = self._settings.fleet
@@ -292,90 +279,36 @@ class Ven(ReportDesk):
             kept_s=settings.keep_samples_h * 3600,
         )
 
-    async def _open_devices(self, stack: AsyncExitStack) -> tuple[Descriptor, ...]:
-        found: list[Descriptor] = []
-        for number, table in enumerate(self._settings.device):
-            rest = dict(table)
-            resource, driver = rest.pop("id", None), rest.pop("driver", None)
-            if not isinstance(resource, str) or not isinstance(driver, str):
-                raise SettingsError(f"device[{number}]: needs id and driver, both text")
-            if resource in self._guards:
-                raise SettingsError(f"device[{number}].id: {resource!r} is there twice; give each device its own id")
-            made = build(driver, ResourceId(resource), rest, self._clock, extra=self._drivers)
-            guard = Guard(made, self._clock, timeout_s=self._settings.fleet.driver_timeout_s)
-            self._guards[ResourceId(resource)] = await stack.enter_async_context(guard)
-            described = await guard.describe()
-            if described is None:
-                log.warning("! %s cannot be described and takes no part until the next start", resource)
-            else:
-                found.append(described)
-        return tuple(found)
-
-    def _make_fleet(self) -> Row[Fleet, fleets.Input]:
-        self._fleet = Row(
-            FLEET,
-            Fleet,
-            store=self.store,
-            clock=self._clock,
-            new=Fleet,
-            receive=fleets.receive,
-            wake=fleets.wake,
-            tell=self._tell,
-        )
-        return self._fleet
-
     def _tell(self, mail: tuple[Mail, ...]) -> None:
+        """Rows of this process look at their mail at once."""
+        if self._fleet is not None and any(item.to == FLEET for item in mail):
+            self._fleet.poke()
+        self._tell_links(mail)
+
+    def _tell_links(self, mail: tuple[Mail, ...]) -> None:
         for item in mail:
-            if item.to == FLEET and self._fleet is not None:
-                self._fleet.poke()
-            elif item.to in self._links:
+            if item.to in self._links:
                 self._links[item.to].row.poke()
 
-    async def _carry(self, effect: Effect) -> None:
-        """What the fleet wants done: a set-point to a device, or readings for the value of an interval."""
-        match effect:
-            case Apply(kw=None):
-                await self._guards[effect.resource].release(f"event {effect.event_id} is over")
-            case Apply(kw=float() | int() as kw):
-                await self._guards[effect.resource].apply(
-                    Setpoint(event_id=effect.event_id, sequence=effect.sequence, kw=kw, lease_until=effect.lease_until)
-                )
-            case Read() if self._fleet is not None:
-                found = await self.store.readings(effect.series, effect.start, effect.end)
-                for then in await self._fleet.give(Fetched(tag=effect.tag, readings=found)):
-                    await self._carry(then)
-
-    async def _read_for_ever(self, fleet: Row[Fleet, fleets.Input]) -> None:
-        """Every device is read at each tick; the fleet and the reports live on it."""
-        every = timedelta(seconds=self._settings.fleet.read_every_s)
-        while True:
-            names = tuple(self._guards)
-            measured = await asyncio.gather(*(self._guards[name].read() for name in names))
-            try:
-                effects = await fleet.give(Measured(measurements=dict(zip(names, measured, strict=True))))
-                for effect in effects:
-                    await self._carry(effect)
-            except OadrRaError as error:
-                log.warning("! readings not stored: %s", error)
-            # On the clock's own grid: intervals begin and end there, and a register read at the edge need not be guessed.
-            now = self._clock.now()
-            await self._clock.sleep_until(now + every - (now - EPOCH) % every)
-
-    async def _forget_for_ever(self) -> None:
-        """What is older than is to be kept goes, so that a gateway's store does not grow for ever (rule 510)."""
+    async def _watch_for_ever(self, fleet: FleetDesk) -> None:
+        """Events of a VTN that has not been heard of for `offline_s` are followed no longer, until it is again."""
+        patience = timedelta(seconds=self._settings.fleet.offline_s)
+        began = self._clock.now()
+        silent: set[Key] = set()
+        for key in (await fleet.state()).cut:
+            await fleet.cut_off(key, cut=False)
         while True:
             now = self._clock.now()
-            try:
-                await self.store.forget("live/", await self._kept_since(now), LEAST_SAMPLES)
-            except OadrRaError as error:
-                log.warning("! old samples not forgotten: %s", error)
-            await self._clock.sleep_until(now + FORGETTING)
-
-    async def _kept_since(self, now: datetime) -> datetime:
-        since = now - timedelta(hours=self._settings.fleet.keep_samples_h)
-        fleet = await self.fleet()
-        needed = needed_since(fleet.promises, fleet.terms) if fleet is not None else None
-        return since if needed is None else min(since, max(needed, now - LONGEST_INTERVAL))
+            for key, link in self._links.items():
+                cut = now - (link.contact.heard_at or began) > patience
+                if cut == (key in silent):
+                    continue
+                try:
+                    await fleet.cut_off(key, cut=cut)
+                    (silent.add if cut else silent.discard)(key)
+                except OadrRaError as error:
+                    log.warning("! %s: %s", key, error)
+            await self._clock.sleep_until(now + min(patience / 4, timedelta(seconds=5)))
 
 
 def _fresh() -> OptId:

@@ -23,7 +23,7 @@ from openadr_ra.protocol.distribution_version import revision_of
 from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import EventId, OptType, VenId, VtnId
 from openadr_ra.protocol.requester import Wanted
-from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
+from openadr_ra.protocol.step import AnyLetter, Key, Mail, Outcome, Record
 from openadr_ra.protocol.times import shift
 from openadr_ra.protocol.vtn import Party, Terms
 from openadr_ra.run import announcing
@@ -48,6 +48,9 @@ from openadr_ra.wire.signing import load_signer
 
 log = logging.getLogger(__name__)
 
+Listening = Callable[[tuple[Key, Outcome[Party]] | None, tuple[Mail, ...]], None]
+"""Shown a party's key and what a message of its VEN made of it, if it was one, and the mail that followed."""
+
 
 class Vtn(VenDesk):
     """A VTN on its store. Use `async with vtn.running():`, or `await vtn.run()`."""
@@ -70,6 +73,7 @@ class Vtn(VenDesk):
         self._pushing: Pushing | None = None
         self._changed = asyncio.Event()
         self._instructing = asyncio.Lock()
+        self._listeners: list[Listening] = []
 
     @classmethod
     def from_toml(cls, path: str | Path, *, tap: Tap = no_tap) -> Self:
@@ -115,6 +119,7 @@ class Vtn(VenDesk):
                 contexts=self._as_client(),
                 tap=self._tap,
                 heard=self._answered,
+                tell=self._letters,
                 group=group,
             )
             await self._pushing.load()
@@ -209,7 +214,22 @@ class Vtn(VenDesk):
         ) as listener:
             yield listener
 
+    def listen(self, listener: Listening) -> None:
+        """`listener` is called after each step of a party."""
+        self._listeners.append(listener)
+
+    def posted(self, mail: tuple[Mail, ...]) -> None:
+        """A row of this process posted mail: VENs that it is for are told at once."""
+        self._posted(item.to for item in mail)
+
+    def _letters(self, mail: tuple[Mail, ...]) -> None:
+        """Mail of a step that no message of a VEN made."""
+        for listener in self._listeners:
+            listener(None, mail)
+
     def _heard(self, key: Key, outcome: Outcome[Party]) -> None:
+        for listener in self._listeners:
+            listener((key, outcome), outcome.mail)
         if self._pushing is not None:
             self._pushing.look(key, outcome.state)
         if any(isinstance(effect, Record) for effect in outcome.effects):

@@ -18,7 +18,17 @@ MINUTE_S = 60.0
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 
-KINDS = ("simulated-battery", "simulated-ev", "simulated-generator", "simulated-line", "simulated-pv")
+KINDS = (
+    "simulated-battery",
+    "simulated-ev",
+    "simulated-generator",
+    "simulated-line",
+    "simulated-load",
+    "simulated-pv",
+    "simulated-thermal",
+    "simulated-v2h",
+    "simulated-wind",
+)
 
 
 def after(seconds: float) -> datetime:

@@ -27,7 +27,11 @@ BY_HAND_KW = {
     "simulated-ev": 1.0,
     "simulated-generator": -200.0,
     "simulated-line": 0.0,
+    "simulated-load": 80.0,
     "simulated-pv": -1.0,
+    "simulated-thermal": 0.5,
+    "simulated-v2h": -2.0,
+    "simulated-wind": -5.0,
 }
 
 SETTINGS: dict[str, tuple[dict[str, object], ...]] = {
@@ -52,7 +56,27 @@ SETTINGS: dict[str, tuple[dict[str, object], ...]] = {
         {"latency_s": 10.0},
     ),
     "simulated-line": ({}, {"levels_kw": [0.0, 50.0, 150.0], "plan_kw": 50.0}, {"plan_kw": 0.0}, {"speed": 180.0}),
+    "simulated-load": ({}, {"speed": 2.0}, {"circuits_kw": [100.0]}, {"circuits_kw": [5.0, 10.0, 15.0]}),
     "simulated-pv": ({}, {"speed": 180.0}, {"profile_kw": [1.0, 2.0, 3.0]}),
+    "simulated-thermal": (
+        {},
+        {"speed": 10.0},
+        {"low_c": -25.0, "high_c": -18.0, "start_c": -22.0, "outside_c": 20.0},
+        {"modulates": False, "profile_kw": [0.0], "heat_kwh_per_k": 6.0},
+        {"modulates": False, "profile_kw": [3.0, 0.0], "min_on_s": 120.0},
+    ),
+    "simulated-v2h": (
+        {},
+        {"ramp_kw_per_s": 0.1},
+        {"arrives_h": [0.0], "departs_h": [1000.0], "speed": 10.0},
+        {"soc_percent": 90.0, "discharge_kw": 3.0},
+    ),
+    "simulated-wind": (
+        {},
+        {"speed": 180.0},
+        {"mean_m_per_s": 14.0, "gusts_m_per_s": 1.0},
+        {"seed": 7, "error_part": 0.0},
+    ),
 }
 
 
@@ -72,7 +96,7 @@ async def test_every_simulated_device_keeps_every_promise(kind: str) -> None:
 
     shown = await check_driver(lambda clock: simulated(kind, clock), unreachable=unreachable, overridden=overridden)
 
-    assert set(ALL) - set(shown) == (set() if kind == "simulated-battery" else {"reserve"})
+    assert set(ALL) - set(shown) == (set() if kind in ("simulated-battery", "simulated-v2h") else {"reserve"})
 
 
 @pytest.mark.parametrize(("kind", "settings"), [(kind, one) for kind in KINDS for one in SETTINGS[kind]])

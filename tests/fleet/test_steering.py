@@ -281,7 +281,7 @@ def test_a_stand_in_does_not_take_what_it_owes_to_another_event() -> None:
 
 def test_too_little_for_too_long_is_opted_out_upward_and_not_a_moment_sooner() -> None:
     plant = Plant(battery("a"), battery("b"), terms=FleetTerms(patience_s=900))
-    plant.instructs(schedule(-12, -12))
+    plant.instructs(schedule(-12))
     plant.runs_to(after(5))
     plant.devices[A].online = False
     plant.runs_to(after(19.9))
@@ -297,13 +297,13 @@ def test_too_little_for_too_long_is_opted_out_upward_and_not_a_moment_sooner() -
 
 def test_whoever_comes_back_in_time_spares_the_opt_out() -> None:
     plant = Plant(battery("a"), battery("b"), terms=FleetTerms(patience_s=900))
-    plant.instructs(schedule(-12, -12))
+    plant.instructs(schedule(-12))
     plant.runs_to(after(5))
     plant.devices[A].online = False
     plant.runs_to(after(19))
     plant.devices[A].online = True
 
-    plant.runs_to(after(59))
+    plant.runs_to(after(29))
 
     assert opts(plant) == [OPT_IN]
     assert plant.kw("a") + plant.kw("b") == pytest.approx(-12)

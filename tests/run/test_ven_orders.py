@@ -196,7 +196,9 @@ async def test_metadata_can_be_asked_for(site: Site, vtn: Vtn) -> None:
         reports = await vtn.reports("METADATA")
 
     assert (asked.specifier_id, [point.rid for point in asked.points]) == ("METADATA", ["0"])
-    assert [one.name for one in reports.offered] == [TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE, "x-RESPONSE"]
+    assert [one.name for one in reports.offered] == [
+        TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE, "x-RESPONSE", "x-AVAILABILITY",
+    ]  # fmt: skip
     usage = reports.offered[0]
     assert [(one.point, one.resources, one.unit, one.every) for one in usage.points] == [
         ("bat-1.kw", ("bat-1",), "kW", ("PT1S", "PT30M")),

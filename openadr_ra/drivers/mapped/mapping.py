@@ -46,8 +46,12 @@ READ: Mapping[str, Kind] = {
     "setpoint_state": "power",
     "enable_state": "flag",
 }
+FOLLOWED = ("setpoint_state", "enable_state")
+"""What a device that nobody leads need not show."""
+
 WRITTEN: Mapping[str, Kind] = {"lease": "time", "setpoint": "power", "heartbeat": "count", "enable": "flag"}
 """In the order in which they are written: the lease before what it is for, the power before what makes it count."""
+KINDS: Mapping[str, Kind] = {**READ, **WRITTEN}
 
 COUNTS = 32_768
 """A heartbeat begins anew here: any 16-bit register holds the numbers below."""
@@ -62,11 +66,11 @@ class Grid(NamedTuple):
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One value of the device, wherever it is. raw × `scale` is a value in `unit`; none: kW, kWh, % or s.
+    """One value of the device, wherever it is. `scale` times raw is a value in `unit`; none: kW, kWh, % or s.
 
-    `sign`: "load" where import and charging are positive, "generation" where they are negative. `low` and `high`, in our unit
-    and load convention: what is read beyond is not believed, and nothing beyond is written. `invalid`: raw values that mean
-    "not known". What is written is a multiple of `step`, raw. `on` and `off` are the raw values of a flag.
+    `sign`: "load" where import and charging are positive, "generation" where they are negative. `low` and `high`, in our
+    unit and load convention: what is read beyond is not believed, and nothing beyond is written. `invalid`: raw values that
+    mean "not known". What is written is a multiple of `step`, raw. `on` and `off` are the raw values of a flag.
     """
 
     unit: Unit | None = None
@@ -90,10 +94,10 @@ P = TypeVar("P", bound=Point)
 class Points(msgspec.Struct, Generic[P], frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The points of one device: `power` and `setpoint`, and whatever else it has.
 
-    Read: `import_energy` and `export_energy`, registers that rise for ever; `soc`; `min_power` and `max_power`, what it can do
-    at this moment; `local`, somebody has it in hand; `online`; `alive`, a counter of its own that moves as long as it works;
-    `setpoint_state` and `enable_state`, what it follows now. Written: `lease`, for how long the set-point holds; `setpoint`;
-    `heartbeat`, a counter of ours; `enable`, its remote mode.
+    Read: `import_energy` and `export_energy`, registers that rise for ever; `soc`; `min_power` and `max_power`, what it can
+    do at this moment; `local`, somebody has it in hand; `online`; `alive`, a counter of its own that moves as long as it
+    works; `setpoint_state` and `enable_state`, what it follows now. Written: `lease`, for how long the set-point holds;
+    `setpoint`; `heartbeat`, a counter of ours; `enable`, its remote mode.
     """
 
     power: P
@@ -114,7 +118,7 @@ class Points(msgspec.Struct, Generic[P], frozen=True, kw_only=True, forbid_unkno
 
     def __post_init__(self) -> None:
         for name, point in named(self).items():
-            for fault in faults(point, (READ | WRITTEN)[name]):
+            for fault in faults(point, KINDS[name]):
                 raise ValueError(f"points.{name}: {fault}")
 
 
@@ -136,6 +140,8 @@ def faults(point: Point, kind: Kind) -> Iterator[str]:
         yield f"{point.unit} is no unit of a {kind}; {cure}"
     if point.sign != "load" and kind != "power":
         yield f"a {kind} has no sign"
+    if point.scale != 1 and kind in ("count", "flag"):
+        yield f"a {kind} has no scale"
     if point.low is not None and point.high is not None and point.low > point.high:
         yield f"low {point.low:g} is above high {point.high:g}"
     if kind == "flag" and alike(point.on, point.off):
@@ -172,10 +178,14 @@ def value(point: Point, kind: Kind, raw: Raw) -> float | None:
     found = number(raw)
     if found is None or found in point.invalid:
         return None
-    # Minus zero is a number that nobody wants to read.
-    ours = found * factor(point, kind) + 0.0
+    ours = _clean(found * factor(point, kind))
     low, high = limits(point)
     return ours if low <= ours <= high else None
+
+
+def _clean(ours: float) -> float:
+    """Without the noise of the arithmetic, and without minus zero."""
+    return round(ours, 9) + 0.0
 
 
 def limits(point: Point) -> tuple[float, float]:
@@ -218,21 +228,17 @@ def nearest(point: Point, kind: Kind, wanted: float, low: float, high: float) ->
     least, most = limits(point)
     low, high = max(low, least), min(high, most)
     by, grid = factor(point, kind), point.grid
-    raw = min(max(wanted, low), high) / by
-    tried = _steps(raw, grid) if grid.step else [min(max(raw, grid.low), grid.high)]
-    fitting = [
-        Written(one, one * by + 0.0)
-        for one in tried
-        if low - SAME_KW <= one * by <= high + SAME_KW
-    ]
+    raw = min(max(min(max(wanted, low), high) / by, grid.low), grid.high)
+    tried = _steps(raw, grid) if grid.step else [raw]
+    fitting = [Written(one, _clean(one * by)) for one in tried if low - SAME_KW <= one * by <= high + SAME_KW]
     return min(fitting, key=lambda one: abs(one.ours - wanted), default=None)
 
 
 def _steps(raw: float, grid: Grid) -> list[float]:
     """The multiples of the step that are nearest to `raw`, those that the grid holds."""
-    first, last = math.ceil(grid.low / grid.step), math.floor(grid.high / grid.step)
-    middle = min(max(round(raw / grid.step), first), last)
-    return [number * grid.step for number in (middle, middle - 1, middle + 1) if first <= number <= last]
+    middle = round(raw / grid.step)
+    steps = (number * grid.step for number in (middle, middle - 1, middle + 1))
+    return [raw for raw in steps if grid.low <= raw <= grid.high]
 
 
 def resolution(point: Point, kind: Kind) -> float:
@@ -258,7 +264,7 @@ class Seen(NamedTuple):
     """Its set-point is the one that it has when nobody leads it."""
     enabled: bool | None = None
     lacking: tuple[str, ...] = ()
-    """Points that are mapped and say nothing that can be believed."""
+    """Points that are mapped and measure something, and say nothing that can be believed."""
 
 
 def seen(points: Points[P], samples: Mapping[str, Sample], parking: Raw | None, now: datetime) -> Seen:
@@ -269,14 +275,10 @@ def seen(points: Points[P], samples: Mapping[str, Sample], parking: Raw | None, 
         for name in mapped
         if READ[name] != "flag" and name in samples
     }
-    flags = {
-        name: flag(mapped[name], samples[name].raw) for name in mapped if READ[name] == "flag" and name in samples
-    }
+    flags = {name: flag(mapped[name], samples[name].raw) for name in mapped if READ[name] == "flag" and name in samples}
     state = samples.get("setpoint_state")
     parked = state is not None and parking is not None and alike(state.raw, parking)
     known = {name for name, found in (figures | flags).items() if found is not None}
-    if parked:
-        known.add("setpoint_state")
     return Seen(
         at=samples["power"].at if "power" in samples else now,
         kw=figures.get("power"),
@@ -291,7 +293,7 @@ def seen(points: Points[P], samples: Mapping[str, Sample], parking: Raw | None, 
         setpoint_kw=figures.get("setpoint_state"),
         parked=parked,
         enabled=flags.get("enable_state"),
-        lacking=tuple(name for name in mapped if name not in known),
+        lacking=tuple(name for name in mapped if name not in known and name not in FOLLOWED),
     )
 
 

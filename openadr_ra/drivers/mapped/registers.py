@@ -71,7 +71,7 @@ class Span(NamedTuple):
 
     table: Table
     address: int
-    count: int
+    size: int
     names: tuple[str, ...]
 
 
@@ -86,15 +86,15 @@ def spans(points: Iterable[tuple[str, Register]]) -> tuple[Span, ...]:
         end = point.address + point.size
         last = found[-1] if found else None
         if last is not None and _joins(last, point):
-            count = max(last.count, end - last.address)
-            found[-1] = Span(last.table, last.address, count, (*last.names, name))
+            size = max(last.size, end - last.address)
+            found[-1] = Span(last.table, last.address, size, (*last.names, name))
         else:
             found.append(Span(point.table, point.address, point.size, (name,)))
     return tuple(found)
 
 
 def _joins(span: Span, point: Register) -> bool:
-    near = span.table == point.table and point.address <= span.address + span.count
+    near = span.table == point.table and point.address <= span.address + span.size
     return near and point.address + point.size - span.address <= MAX_REGISTERS
 
 

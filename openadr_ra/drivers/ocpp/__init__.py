@@ -1,4 +1,4 @@
-"""EV chargers that speak OCPP 1.6 or 2.0.1 over websockets: the gateway is their CSMS, and a set-point is a charging limit."""
+"""EV chargers that speak OCPP 1.6 or 2.0.1: the gateway is their CSMS, and a set-point is a charging limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What a charge point tells of its connectors, in words that both versions of OCPP share.
 
-Where no connector is told (None) it is the one that has the transaction. Connector 0 is the charge point as a whole.
+Where no connector is told (None) it is the one that has the transaction, or the one that was asked for (`asked`).
+Connector 0 is the charge point as a whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Literal
 from openadr_ra.protocol.shape import Value
 
 State = Literal["free", "plugged", "charging", "held", "full", "out"]
-"""free: no car. plugged: a car, which does not charge. charging. held: the charger pauses. full: the car pauses. out: of service."""
+"""free: no car. plugged: a car without a transaction. held: the charger pauses. full: the car pauses. out: of service."""
+
 
 class Sample(Value, frozen=True, kw_only=True, gc=False):
     """One sampled value, its unit as the charger wrote it."""
@@ -30,6 +32,7 @@ class Stands(Value, frozen=True, kw_only=True, gc=False):
     state: State
     occupied: bool = False
     transaction: str = ""
+    asked: bool = False
 
 
 class Began(Value, frozen=True, kw_only=True, gc=False):

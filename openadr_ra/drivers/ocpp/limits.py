@@ -58,12 +58,11 @@ class Limits:
             return Reach(high_kw, high_kw, MUST_CHARGE)
         return Reach(low_kw, high_kw)
 
-    def must_charge_at(self, now: datetime, held_kw: float, full_kw: float | None = None) -> datetime | None:
-        """From when on it must charge as fast as it can, if it is held at `held_kw` until then."""
+    def must_charge_at(self, now: datetime, held_kw: float, full_kw: float) -> datetime | None:
+        """From when on it must charge with `full_kw`, if it is held at `held_kw` until then."""
         session = self._session
         if session.need is None or not session.charges:
             return None
-        full_kw = self._settings.highest_kw if full_kw is None else full_kw
         return session.need.must_charge_at(now, session.given_kwh, full_kw=full_kw, held_kw=held_kw)
 
     def held(self, kw: float, reach: Reach) -> Held:
@@ -76,15 +75,14 @@ class Limits:
         return self._steady(nearest.kw)
 
     def _steady(self, kw: float) -> Held:
-        """Nothing between 0 and the least current, and no finer than a charger can be told."""
+        """Nothing between 0 and the least current, and rounded down to what a charger can be told."""
         settings = self._settings
         least_kw = settings.least_charging_kw
         if 0 < kw < least_kw - SAME_KW:
             low_kw = settings.lowest_kw
             nearest_kw = low_kw if kw - low_kw < least_kw - kw else least_kw
             return Held(nearest_kw, f"a car charges with {least_kw:g} kW or more, or not at all")
-        told_kw = self.kw(Composite(settings.unit, self.told(kw), None))
-        return Held(told_kw, "" if abs(told_kw - kw) <= SAME_KW else f"its limit has steps of {STEP} {settings.unit}")
+        return Held(self.kw(Composite(settings.unit, self.told(kw), None)))
 
     def told(self, kw: float) -> float:
         """A power as a limit, rounded down."""
@@ -101,15 +99,14 @@ class Limits:
     def slack_kw(self) -> float:
         return SLACK_A * self._settings.kw_per_a
 
-    def profile(self, kw: float, now: datetime, until: datetime) -> Profile:
-        """The limit `kw` until the lease ends or the car must charge: its charger sees to both by itself."""
+    def profile(self, kw: float, now: datetime, until: datetime, raised_at: datetime | None) -> Profile:
+        """The limit `kw` until the lease ends, and no limit from `raised_at` on: its charger sees to both by itself."""
         settings, session = self._settings, self._session
         ahead = session.ahead if abs(session.ahead) > SKEW else timedelta()
         start = (now + ahead).replace(microsecond=0)
         limits = [Limit(0, self.told(kw))]
-        must_at = self.must_charge_at(now, kw)
-        if must_at is not None and must_at < until and kw < settings.highest_kw:
-            after_s = int((must_at + ahead - start) / timedelta(seconds=1))
+        if raised_at is not None and raised_at < until and kw < settings.highest_kw:
+            after_s = int((raised_at + ahead - start) / timedelta(seconds=1))
             limits = [*(limits if after_s else ()), Limit(after_s, self.told(settings.highest_kw))]
         return Profile(
             number=PROFILE + settings.connector,

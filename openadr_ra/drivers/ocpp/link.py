@@ -38,6 +38,11 @@ class Link:
 
     def __init__(self, connection: ServerConnection, dialect: Dialect, name: str) -> None:
         self.dialect = dialect
+        self.boots = 0
+        """How often the charge point has said that it starts: then it has forgotten what it was told."""
+        self.asking = asyncio.Lock()
+        self.asked: int | None = None
+        """The connector that is asked how it stands, by whoever has `asking`: not each answer names it."""
         self._connection = connection
         self._name = name
         self._turn = asyncio.Lock()

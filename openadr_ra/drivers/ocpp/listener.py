@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from openadr_ra.drivers.ocpp.link import shortened
-from openadr_ra.drivers.ocpp.settings import OcppSettings
+from openadr_ra.drivers.ocpp.settings import Address, OcppSettings
 from openadr_ra.drivers.ocpp.station import DIALECTS, Listens, Station
 from openadr_ra.errors import SettingsError
 from openadr_ra.seams import Clock
@@ -37,16 +37,11 @@ CLOSE_S = 0.5
 """A charger that does not say goodbye is not waited for longer."""
 
 
-class Address(NamedTuple):
-    host: str
-    port: int
-
-
 class Listener:
     """A server while somebody uses it. Whoever calls it under a path that no device names is turned away."""
 
-    def __init__(self, address: str) -> None:
-        self.address = parsed(address)
+    def __init__(self, address: Address) -> None:
+        self.address = address
         self.chain = ("", "")
         self.turn = asyncio.Lock()
         self.stations: dict[str, Station] = {}
@@ -106,7 +101,7 @@ class Listener:
             await station.serve(connection)
 
 
-_listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Listener]] = WeakKeyDictionary()
+_listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, Listener]] = WeakKeyDictionary()
 """Servers by the loop that they live in: the drivers of one process know nothing of one another."""
 
 
@@ -125,7 +120,7 @@ async def seated(settings: OcppSettings, connector: Listens, clock: Clock) -> As
     """
     # A listener without users stays in the table: whoever waits for its turn holds it already.
     known = _listeners.setdefault(asyncio.get_running_loop(), {})
-    listener = known.setdefault(settings.listen, Listener(settings.listen))
+    listener = known.setdefault(settings.address, Listener(settings.address))
     async with listener.turn:
         station = await _entered(listener, settings, clock)
         station.connectors[settings.connector] = connector
@@ -147,21 +142,15 @@ async def _entered(listener: Listener, settings: OcppSettings, clock: Clock) -> 
     if not listener.stations:
         await listener.start(chain)
     if listener.chain != chain:
-        raise SettingsError(f"devices that listen on {settings.listen} differ in tls_cert or tls_key; give them the same")
+        raise SettingsError(
+            f"devices that listen on {settings.listen} differ in tls_cert or tls_key; give them the same"
+        )
     station = listener.stations.setdefault(settings.charge_point, Station(settings.charge_point, password, clock))
     if station.password != password:
         raise SettingsError(f"connectors of {station.name} differ in their password; give them one password_file")
     if settings.connector in station.connectors:
         raise SettingsError(f"connector {settings.connector} of {station.name} has two devices; give it one")
     return station
-
-
-def parsed(address: str) -> Address:
-    """`host:port`. Raises SettingsError."""
-    host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isdecimal() and int(port) <= 65535):
-        raise SettingsError(f"{address!r} is no address to listen on; write host:port")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 def named(path: str) -> str:

@@ -19,17 +19,21 @@ CHARGES: tuple[State, ...] = ("charging", "held", "full")
 
 
 class Session:
-    """What is known of a connector and of the car at it. `moved_at`: when it last was told, or left, another limit."""
+    """What is known of a connector and of the car at it."""
 
     def __init__(self, settings: OcppSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self.state: State = "free"
+        self.since = clock.now()
+        """When it came into its state."""
         self.transaction = ""
         self.need: Need | None = None
         self.meter = Meter()
         self.mean: Mean | None = None
         self.sampled_at: datetime | None = None
+        self.car_kw: float | None = None
+        """What this car takes when it may; None: not known yet."""
         self.ahead = timedelta()
         """How far the charger's clock is ahead of ours."""
         self.heard = asyncio.Event()
@@ -50,8 +54,9 @@ class Session:
 
     def learn(self, fact: Fact) -> None:
         match fact:
-            case Stands(state=state, occupied=occupied):
+            case Stands(state=state, occupied=occupied, transaction=transaction):
                 self.knows.set()
+                self.transaction = self.transaction or transaction
                 if not (occupied and self.plugged):
                     self._stand(state)
             case Began(transaction=transaction, meter_kwh=meter_kwh):
@@ -85,8 +90,9 @@ class Session:
 
     @property
     def kw(self) -> float | None:
-        """Power as measured last; None where nothing tells."""
-        if not self.plugged:
+        """Power as measured last; None where nothing tells. Without a transaction, or paused since, there is none."""
+        paused = self.state in ("held", "full") and (self.sampled_at is None or self.sampled_at <= self.since)
+        if paused or not self.charges:
             return 0.0
         if self.meter.kw is not None:
             return self.meter.kw
@@ -98,7 +104,8 @@ class Session:
         arrived = not self.plugged and state not in ("free", "out")
         if state == "free":
             self._leave()
-        self.state = state
+        if state != self.state:
+            self.state, self.since = state, self._clock.now()
         if arrived and not self._plugged:
             self._plugged = True
             self.need = self.need or self._usual_need()
@@ -107,7 +114,7 @@ class Session:
         """The next car is another."""
         self._plugged = False
         self.transaction = ""
-        self.need = self._first_kwh = self.mean = None
+        self.need = self._first_kwh = self.mean = self.car_kw = None
         self.meter = Meter(import_kwh=self.meter.import_kwh)
 
     def _usual_need(self) -> Need | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
@@ -12,14 +12,20 @@ from msgspec import Meta
 from openadr_ra.drivers.orders import DeviceSettings, NotNegative, Positive
 
 W_PER_KW = 1000.0
+MAX_PORT = 65535
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
 
 
 class OcppSettings(DeviceSettings, frozen=True, kw_only=True):
     """One connector of a charge point, which calls `listen` under the path /`charge_point`.
 
-    Devices with the same `listen` share one server and have the same `tls_cert` and `tls_key` (security profile 2); connectors
-    of one charge point have the same `password_file` (profile 1). Powers follow from `voltage_v` (a phase to neutral),
-    `phases`, `min_a` and `max_a`, all of the charger's side; `min_kw` and `max_kw` narrow that. Of `id_tags` none means that
+    Devices with the same `listen` share one server and have the same `tls_cert` and `tls_key` (security profile 2);
+    connectors of one charge point have the same `password_file` (profile 1). Powers follow from `voltage_v` (a phase to
+    neutral), `phases`, `min_a` and `max_a`, all of the charger; `min_kw` and `max_kw` narrow that. No `id_tags` means that
     everybody may charge. A car leaves at the next `departs`, a time of day in `timezone`, and needs `need_kwh` by then,
     counted from when it was plugged in, at the charger's meter.
     """
@@ -45,6 +51,7 @@ class OcppSettings(DeviceSettings, frozen=True, kw_only=True):
     plan_kw: NotNegative | None = None
 
     def __post_init__(self) -> None:
+        _ = self.address
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("tls_cert and tls_key go together")
         if self.highest_kw <= self.lowest_kw:
@@ -65,6 +72,14 @@ class OcppSettings(DeviceSettings, frozen=True, kw_only=True):
     def departs_at_time(self) -> time | None:
         """When cars leave, as a local time of day."""
         return time.fromisoformat(self.departs) if self.departs else None
+
+    @property
+    def address(self) -> Address:
+        """Where to listen. Raises ValueError where `listen` does not say."""
+        host, colon, port = self.listen.rpartition(":")
+        if not (colon and host and port.isdecimal() and int(port) <= MAX_PORT):
+            raise ValueError(f"listen is host:port, not {self.listen!r}")
+        return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
     @property
     def kw_per_a(self) -> float:

@@ -9,7 +9,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 
 from openadr_ra.drivers.ocpp.dialect import Authority, Dialect, Payload
-from openadr_ra.drivers.ocpp.facts import Fact
+from openadr_ra.drivers.ocpp.facts import Fact, Metered, Stands
 from openadr_ra.drivers.ocpp.link import Gone, Link
 from openadr_ra.drivers.ocpp.v16 import V16
 from openadr_ra.drivers.ocpp.v201 import V201
@@ -66,7 +66,7 @@ class Station:
         if before is not None:
             await before.close()
         try:
-            await link.serve(lambda action, payload: self._hear(link.dialect, action, payload))
+            await link.serve(lambda action, payload: self._hear(link, action, payload))
         finally:
             if self._link is link:
                 self._link = None
@@ -77,17 +77,22 @@ class Station:
         if self._link is not None:
             await self._link.close()
 
-    def _hear(self, dialect: Dialect, action: str, payload: object) -> Payload:
-        heard = dialect.hear(action, payload, self._clock.now(), Authority(self._permits, self._next_number))
+    def _hear(self, link: Link, action: str, payload: object) -> Payload:
+        link.boots += action == "BootNotification"
+        heard = link.dialect.hear(action, payload, self._clock.now(), Authority(self._permits, self._next_number))
         for fact in heard.facts:
-            if (listener := self._whose(fact)) is not None:
+            if (listener := self._whose(link, fact)) is not None:
                 listener.learn(fact)
         return heard.reply
 
-    def _whose(self, fact: Fact) -> Listens | None:
+    def _whose(self, link: Link, fact: Fact) -> Listens | None:
         if fact.connector is not None:
             return self.connectors.get(fact.connector)
-        return next((one for one in self.connectors.values() if one.has(fact.transaction)), None)
+        for one in self.connectors.values():
+            if one.has(fact.transaction):
+                return one
+        asked = isinstance(fact, Stands | Metered) and fact.asked
+        return self.connectors.get(link.asked) if asked and link.asked is not None else None
 
     def _permits(self, tag: str) -> bool:
         """A charge point asks before it is known at which connector: where one permits it, all do."""

@@ -46,7 +46,12 @@ MEASURANDS = (
 )
 """A charger refuses a list with a value that it does not have: best first."""
 
-TOLD = ("DiagnosticsStatusNotification", "FirmwareStatusNotification", "LogStatusNotification", "SecurityEventNotification")
+TOLD = (
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "LogStatusNotification",
+    "SecurityEventNotification",
+)
 
 
 class Boot(Payload, frozen=True, kw_only=True, gc=False):
@@ -226,9 +231,11 @@ class V16:
         start = said.schedule_start or schedule.start_schedule
         return now_in(schedule.charging_schedule_period, start, schedule.charging_rate_unit, now)
 
-    def trigger(self, what: Literal["meter", "status"], connector: int) -> Ask:
-        message = "MeterValues" if what == "meter" else "StatusNotification"
-        return Ask("TriggerMessage", TriggerMessage(requested_message=message, connector_id=connector))
+    def send_meter(self, connector: int) -> Ask:
+        return _trigger("MeterValues", connector)
+
+    def send_status(self, connector: int) -> tuple[Ask, ...]:
+        return (_trigger("StatusNotification", connector),)
 
     def metering(self, every_s: int) -> tuple[tuple[Ask, ...], ...]:
         def change(key: str, value: str) -> Ask:
@@ -239,6 +246,10 @@ class V16:
 
     def taken(self, answer: object) -> bool:
         return understood(answer, Answered).status in ("Accepted", "RebootRequired")
+
+
+def _trigger(message: str, connector: int) -> Ask:
+    return Ask("TriggerMessage", TriggerMessage(requested_message=message, connector_id=connector))
 
 
 def _status(said: StatusNotification) -> Heard:

@@ -299,9 +299,11 @@ class V201:
             return None
         return now_in(schedule.charging_schedule_period, schedule.schedule_start, schedule.charging_rate_unit, now)
 
-    def trigger(self, what: Literal["meter", "status"], connector: int) -> Ask:
-        message = "MeterValues" if what == "meter" else "StatusNotification"
-        return Ask("TriggerMessage", TriggerMessage(requested_message=message, evse=Evse(id=connector)))
+    def send_meter(self, connector: int) -> Ask:
+        return _trigger("MeterValues", connector)
+
+    def send_status(self, connector: int) -> tuple[Ask, ...]:
+        return _trigger("StatusNotification", connector), _trigger("TransactionEvent", connector)
 
     def metering(self, every_s: int) -> tuple[tuple[Ask, ...], ...]:
         def change(variable: str, value: str) -> Ask:
@@ -318,6 +320,10 @@ class V201:
         if not words:
             raise NotUnderstood("an answer without a status")
         return all(word in ("Accepted", "RebootRequired") for word in words)
+
+
+def _trigger(message: str, connector: int) -> Ask:
+    return Ask("TriggerMessage", TriggerMessage(requested_message=message, evse=Evse(id=connector)))
 
 
 def _info(token: IdToken, authority: Authority) -> IdTokenInfo:
@@ -344,7 +350,8 @@ def _told(event: TransactionEvent, now: datetime) -> Iterator[Fact]:
         yield replace(one, transaction=info.transaction_id, asked=asked, late=event.offline)
     state = CHARGING_STATES.get(info.charging_state)
     if state is not None:
-        yield Stands(connector=connector, state=state, transaction=info.transaction_id)
+        asked = event.trigger_reason == "Trigger"
+        yield Stands(connector=connector, state=state, transaction=info.transaction_id, asked=asked)
     if event.event_type == "Ended":
         yield Ended(connector=connector, transaction=info.transaction_id)
 

@@ -108,6 +108,10 @@ class Device(Value, frozen=True, kw_only=True, gc=False):
         """How long nothing of its own happens while power goes on with this slope."""
         return math.inf
 
+    def stored(self, state: State, taken_kwh: float, given_kwh: float, span_s: float) -> float:
+        """What it stores `span_s` later, having taken and given so much meanwhile."""
+        return state.stored_kwh + taken_kwh * self.charge_efficiency - given_kwh / self.discharge_efficiency
+
     def load_control(self, setpoint: LoadControlLevel) -> LoadControlState:
         """How it is controlled: by a power, and where it only consumes by the part of the largest one, too."""
         if self.min_kw < 0 or not self.max_kw:
@@ -235,7 +239,7 @@ def _moved(device: Device, state: State, target_kw: float, slope: float, to_s: f
         kw = 0.0
     kwh = (state.kw + kw) / 2 * span_s / HOUR_S
     taken, given = max(kwh, 0.0), max(-kwh, 0.0)
-    stored = state.stored_kwh + taken * device.charge_efficiency - given / device.discharge_efficiency
+    stored = device.stored(state, taken, given, span_s)
     return msgspec.structs.replace(
         state,
         t_s=to_s,

@@ -20,6 +20,10 @@ WATTS, PERCENT_OF_MAX = 1, 0
 """WSetMod."""
 
 
+Holds = Literal["device", "storage", "limit"]
+"""Whose power an order is: the device's, that of the battery behind it, or the most that the device may give."""
+
+
 class Order(NamedTuple):
     """What a way's points tell the device to do. `raw` tells one order from another; `leased`: it ends by itself; None
     where the device has no timer."""
@@ -39,9 +43,7 @@ class Move(NamedTuple):
 
 class Way(Protocol):
     @property
-    def limits(self) -> bool:
-        """Whether an order is no more than a limit to what the device gives."""
-        ...
+    def holds(self) -> Holds: ...
 
     def order(self, image: Image) -> Order | None:
         """What the device is told now; None: nothing, it is its own master."""
@@ -60,8 +62,8 @@ class FixedPower(Value, frozen=True, kw_only=True, gc=False):
     rated_kw: float
 
     @property
-    def limits(self) -> bool:
-        return False
+    def holds(self) -> Holds:
+        return "device"
 
     def order(self, image: Image) -> Order | None:
         if image.raw(704, "WSetEna") != 1:
@@ -111,8 +113,8 @@ class StorageRates(Value, frozen=True, kw_only=True, gc=False):
     signed: bool = True
 
     @property
-    def limits(self) -> bool:
-        return False
+    def holds(self) -> Holds:
+        return "storage"
 
     def order(self, image: Image) -> Order | None:
         mode = image.raw(124, "StorCtl_Mod")
@@ -156,8 +158,8 @@ class OutputLimit(Value, frozen=True, kw_only=True, gc=False):
     rated_kw: float
 
     @property
-    def limits(self) -> bool:
-        return True
+    def holds(self) -> Holds:
+        return "limit"
 
     def order(self, image: Image) -> Order | None:
         if image.raw(self.model, self._enabled) != 1:

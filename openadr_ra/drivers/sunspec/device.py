@@ -18,8 +18,8 @@ END = 0xFFFF
 
 LAST_ADDRESS = 0xFFFF
 
-IDENTITY_REGISTERS = 2 + 2 + 66
-"""The marker and the common model: maker, model, version and serial number."""
+IDENTITY_REGISTERS = 2 + 65
+"""The common model, which comes first: maker, model, version and serial number."""
 
 NAMEPLATE: Mapping[int, Sequence[str]] = {
     120: ("DERTyp", "WRtg", "WHRtg", "MaxChaRte", "MaxDisChaRte"),
@@ -98,7 +98,7 @@ class Device:
         """Forget the map unless this is the same device, with the same firmware, as before."""
         if self._base is None:
             return
-        if not self._identity or await self.link.read(self._base, IDENTITY_REGISTERS) != self._identity:
+        if await self._common(self._base) != self._identity:
             self._base, self.nameplate, self._next = None, None, 0
 
     async def _found(self) -> None:
@@ -109,11 +109,14 @@ class Device:
             except Refused:
                 continue
             if marked:
-                self._identity = await self.link.read(base, IDENTITY_REGISTERS)
+                self._identity = await self._common(base)
                 self._base, self._next, self._placed, self._one_by_one = base, base + len(MARKER), {}, False
                 return
         places = ", ".join(str(base) for base in BASES)
         raise Unreachable(f"there is no SunSpec map at {places}; is `unit` the right one?")
+
+    async def _common(self, base: int) -> tuple[int, ...]:
+        return await self.link.read(base + len(MARKER), IDENTITY_REGISTERS)
 
     async def _walked(self) -> None:
         """One model further."""

@@ -48,7 +48,6 @@ class Now(Value, frozen=True, kw_only=True, gc=False):
     soc_percent: float | None = None
     floor_percent: float = 0.0
     ceiling_percent: float = 100.0
-    device_floor_percent: float = 0.0
     available_kw: float | None = None
     from_grid: bool = True
     pulse: int | None = None
@@ -136,7 +135,6 @@ def now(image: Image, plate: Nameplate, settings: SunspecSettings) -> Now:
         soc_percent=image.first((713, "SoC"), (802, "SoC"), (124, "ChaState")) if stores else None,
         floor_percent=min(max(own_floor, settings.reserve_percent), 100.0),
         ceiling_percent=min((value for value in ceilings if value), default=100.0),
-        device_floor_percent=own_floor,
         available_kw=None if available_w is None else available_w / 1000,
         from_grid=image.raw(124, "ChaGriSet") != 0,
         pulse=image.raw(802, "Hb"),

@@ -1,0 +1,108 @@
+"""A chain of nodes on this machine, without certificates: a DRAS, an AC, RAs, and edges with simulated batteries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from openadr_ra import Vtn
+from openadr_ra.fleet.fleet import Fleet
+from openadr_ra.protocol.model import ResourceId
+from openadr_ra.run.clock import SystemClock
+from openadr_ra.run.node import Node
+from openadr_ra.settings import NodeSettings, from_table
+from openadr_ra.store import MemoryStore
+from tests.run.site import PATIENCE, Table
+
+HURRY: Table = {
+    "read_every_s": 0.2,
+    "track_every_s": 0.5,
+    "settle_s": 0.5,
+    "lease_s": 5,
+    "below_every_s": 1,
+    "grace_s": 10,
+    "offline_s": 30,
+    "stated_s": 10,
+}
+"""A fleet whose minutes are seconds."""
+
+DOWN: Table = {"listen": "127.0.0.1:0", "admit": "ca", "poll_s": 1, "live_s": 1, "slot_s": 0, "silent_reports": 10}
+
+
+def battery(name: str, **settings: object) -> Table:
+    """5 kW, 10 kWh, half full, idle by itself; half an hour is ten seconds."""
+    return {"id": name, "driver": "simulated-battery", "speed": 180} | settings
+
+
+def settings(name: str, *, up: dict[str, str] | None = None, down: bool = False, **more: object) -> NodeSettings:
+    """A node called `name`; `up` are the VTNs above it by the names it has for them."""
+    table: Table = {"name": name, "fleet": HURRY} | more
+    if up:
+        table["upstream"] = [{"url": url, "name": called, "ven_id": name} for called, url in up.items()]
+    if down:
+        table["downstream"] = DOWN | {"vtn_id": name}
+    return from_table(table, Path("node.toml"))
+
+
+class Tiers(msgspec.Struct, kw_only=True):
+    """What runs. `dras` is a plain VTN; `ac`, `ras` and `edges` are nodes."""
+
+    dras: Vtn
+    ac: Node
+    ras: tuple[Node, ...]
+    edges: tuple[Node, ...]
+
+
+def vtn(node: Node) -> Vtn:
+    assert node.vtn is not None
+    return node.vtn
+
+
+async def fleet(node: Node) -> Fleet:
+    """Who is promised what at this node."""
+    desk = node.fleet or (node.ven and node.ven.desk)
+    assert desk is not None
+    return await desk.state()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within: timedelta = PATIENCE) -> None:
+    """Return once it holds."""
+    clock = SystemClock()
+    end = clock.now() + within
+    while not await condition():
+        assert clock.now() < end, f"not within {within}: {condition.__qualname__}"
+        await clock.sleep_until(clock.now() + timedelta(seconds=0.1))
+
+
+async def counts(node: Node, *members: str) -> None:
+    """Wait until the fleet of this node counts on all of these."""
+
+    async def counted() -> bool:
+        found = (await fleet(node)).members
+        return all((member := found.get(ResourceId(name))) is not None and member.last is not None for name in members)
+
+    await eventually(counted)
+
+
+@asynccontextmanager
+async def chain(*edges: tuple[Table, ...]) -> AsyncIterator[Tiers]:
+    """A DRAS, an AC, one RA and as many edges as there are tuples of devices; all of them know what the others can give."""
+    async with AsyncExitStack() as stack:
+        dras = await stack.enter_async_context(Vtn(settings("dras", down=True), store=MemoryStore()).running())
+        ac = await _node(stack, settings("ac", up={"dras": dras.url}, down=True))
+        ra = await _node(stack, settings("ra", up={"ac": vtn(ac).url}, down=True))
+        below = [
+            await _node(stack, settings(f"edge-{number}", up={"ra": vtn(ra).url}, device=list(devices)))
+            for number, devices in enumerate(edges, 1)
+        ]
+        await counts(ra, *(f"edge-{number}" for number in range(1, len(edges) + 1)))
+        await counts(ac, "ra")
+        yield Tiers(dras=dras, ac=ac, ras=(ra,), edges=tuple(below))
+
+
+async def _node(stack: AsyncExitStack, made: NodeSettings) -> Node:
+    return await stack.enter_async_context(Node(made, store=MemoryStore()).running())
