@@ -79,6 +79,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     followed no longer until it is. Too little of what was promised for `patience_s` is opted out upward. Where there are
     VENs below, an interval waits `grace_s` for their responses, and they are asked to stand in for one another no more often
     than every `below_every_s`. What VTNs above hear that could be given can be held for `stated_s`.
+
+    By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
+    draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are asked.
     """
 
     read_every_s: Seconds = 1.0
@@ -95,6 +98,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     grace_s: Seconds = 60.0
     below_every_s: Seconds = 60.0
     stated_s: Seconds = 1800.0
+    policy: Literal["pro-rata", "merit-order"] = "pro-rata"
+    import_max_kw: Annotated[float, Meta(ge=0)] | None = None
+    export_max_kw: Annotated[float, Meta(ge=0)] | None = None
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):

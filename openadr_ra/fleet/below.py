@@ -98,7 +98,7 @@ def _newer(promise: Promise, id: ResourceId, now: datetime, *, over: bool) -> To
 
 def _wanted(promise: Promise, id: ResourceId, begun: datetime | None) -> tuple[Slot, ...]:
     """The intervals of the VEN's event, in whole seconds, from where it begins, or began."""
-    edges = set(promise.asks.edges())
+    edges = {account.start for account in promise.accounts}
     slots: list[Slot] = []
     for slot in _without_gaps(promise.shares.get(id, ()), begun):
         same = slots and abs(slots[-1].kw - slot.kw) <= EXACT_KW and slot.start not in edges

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import EXACT_KW, Headroom, allocate
 from openadr_ra.fleet.member import Member, Share, available, headroom
-from openadr_ra.fleet.plan import Members, is_away, length_h
-from openadr_ra.fleet.promise import FleetTerms, Promise, barred, before, ended, owed, withdrawn
+from openadr_ra.fleet.plan import Members, is_away, length_h, sites
+from openadr_ra.fleet.promise import Promise, barred, before, ended, owed, withdrawn
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import OPT_IN, ResourceId
 from openadr_ra.protocol.schedule import Slot, mean
 from openadr_ra.protocol.step import Away
@@ -169,7 +170,7 @@ def _closed(
     now: datetime,
 ) -> Shift | None:
     """The promise with the gap filled as far as it can be."""
-    extra = _extra(promise, members, others, away, gap, _may_ask(promise, gap, terms, now))
+    extra = _extra(promise, members, others, away, gap, terms, ask_vens=_may_ask(promise, gap, terms, now))
     placed = fsum(extra.values())
     worth = abs(gap.span.kw) * WORTH
     if not gap.lost and abs(placed) < worth:
@@ -215,6 +216,8 @@ def _extra(
     others: tuple[Promise, ...],
     away: tuple[Away, ...],
     gap: _Gap,
+    terms: FleetTerms,
+    *,
     ask_vens: bool,
 ) -> dict[ResourceId, float]:
     """What members that are there can add to what they already owe: devices first, which need no message, then the VENs
@@ -235,12 +238,15 @@ def _extra(
         if (member := members.get(id)) is not None and available(member)
     ]
     own = [offer for offer in offers if not _is_ven(members, offer.id)]
-    first = allocate(gap.missing, own)
+    taken = {id: owed((promise, *others), id) for id in members}
+    first = allocate(gap.missing, own, terms.policy, sites(members, taken, span, terms))
     found = {id: kw for id, kw in first.shares.items() if abs(kw) > EXACT_KW}
     if abs(first.uncovered_kw) <= EXACT_KW or not ask_vens:
         return found
     vens = _fewest(first.uncovered_kw, [offer for offer in offers if _is_ven(members, offer.id)])
-    return found | {id: kw for id, kw in allocate(first.uncovered_kw, vens).shares.items() if abs(kw) > EXACT_KW}
+    return found | {
+        id: kw for id, kw in allocate(first.uncovered_kw, vens, terms.policy).shares.items() if abs(kw) > EXACT_KW
+    }
 
 
 def _fewest(kw: float, offers: list[Headroom]) -> list[Headroom]:

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet import below
 from openadr_ra.fleet.answering import closing, fetched, responded
+from openadr_ra.fleet.consider import consider
 from openadr_ra.fleet.measuring import enrolled, measured, ordered, without_old_words
 from openadr_ra.fleet.precedence import above
-from openadr_ra.fleet.promise import FleetTerms, Promise, consider, cut
+from openadr_ra.fleet.promise import Promise, cut
 from openadr_ra.fleet.state import (
     BY_FLEET,
     OPERATOR,
@@ -30,6 +31,7 @@ from openadr_ra.fleet.state import (
     sent,
 )
 from openadr_ra.fleet.steering import steered
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.fleet.track import next_edge
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, ResourceId
 from openadr_ra.protocol.step import (

@@ -21,8 +21,9 @@ from openadr_ra.fleet.member import (
     status_readings,
 )
 from openadr_ra.fleet.noticing import changed, is_to_record, noted
-from openadr_ra.fleet.promise import FleetTerms, Promise
+from openadr_ra.fleet.promise import Promise
 from openadr_ra.fleet.state import Enrolled, Fleet, Measured, Ordered
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import ResourceId, Rid
 from openadr_ra.protocol.report import is_bad, live_series
 from openadr_ra.protocol.schedule import Reading, Slot

@@ -109,7 +109,7 @@ def headroom(
     descriptor, last = member.descriptor, member.last
     if last is None or not available(member):
         return Headroom(id=descriptor.id)
-    low, high = _standing(mean(plan, span.start, span.end), taken, span)
+    low, high = standing(mean(plan, span.start, span.end), taken, span)
     floor, ceiling = max(descriptor.min_kw, last.min_kw), min(descriptor.max_kw, last.max_kw)
     rigid = bool(descriptor.levels_kw) or descriptor.gap_kw is not None
     if floor > ceiling + EXACT_KW or (rigid and high - low > EXACT_KW):
@@ -117,6 +117,8 @@ def headroom(
     gap = descriptor.gap_kw
     return Headroom(
         id=descriptor.id,
+        weight=member.merit.weight,
+        price=member.merit.price_per_kwh,
         reduce_kw=sustainable(low - floor, left(last.can_reduce_kwh, taken, now, -1), hours),
         raise_kw=sustainable(ceiling - high, left(last.can_raise_kwh, taken, now, 1), hours),
         steps_kw=tuple(level - low for level in descriptor.levels_kw) or None,
@@ -124,7 +126,7 @@ def headroom(
     )
 
 
-def _standing(base_kw: float, taken: tuple[Share, ...], span: Slot) -> tuple[float, float]:
+def standing(base_kw: float, taken: tuple[Share, ...], span: Slot) -> tuple[float, float]:
     """The lowest and the highest power within the span that the member is already bound to."""
     touching = [share for share in taken if share.start < span.end and share.end > span.start]
     if not touching:

@@ -9,7 +9,8 @@ from math import fsum
 from typing import NamedTuple
 
 from openadr_ra.fleet.below import names
-from openadr_ra.fleet.promise import Account, FleetTerms, Promise
+from openadr_ra.fleet.promise import Account, Promise
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN, X_RESPONSE, Quality
 from openadr_ra.protocol.report import TOTAL, Quantity, is_bad, live_series, rid, value

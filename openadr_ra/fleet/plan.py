@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.fleet.allocate import Allocation, Headroom, allocate, by_level
-from openadr_ra.fleet.member import Member, Share, available, headroom
+from openadr_ra.fleet.allocate import Allocation, Headroom, Policy, Site, allocate, by_level
+from openadr_ra.fleet.member import Member, Share, available, headroom, standing
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.schedule import Mode, Schedule, Slot, mean
 from openadr_ra.protocol.step import Away
@@ -80,6 +81,7 @@ def planned(
     taken: Taken,
     away: tuple[Away, ...],
     now: datetime,
+    terms: FleetTerms,
     settled: Settled = FREE,
 ) -> tuple[Lot, ...]:
     """The pieces shared out, one after the other: what one uses of a member's energy the next no longer has."""
@@ -94,10 +96,39 @@ def planned(
             if settled.share_kw(id, slot) is None
         )
         kept = {id: kw for id in settled.until if id in plans if (kw := settled.share_kw(id, slot)) is not None}
-        lot = _lot(mode, wanted, slot, offers, plans, kept)
+        shared = Sharing(terms.policy, sites(members, taken, slot, terms))
+        lot = _lot(mode, wanted, slot, offers, plans, kept, shared)
         lots.append(lot)
         taken = taken | {id: (*taken.get(id, ()), share) for id, share in lot.shares.items()}
     return tuple(lots)
+
+
+class Sharing(NamedTuple):
+    """By which rule power is shared, and within which limits."""
+
+    policy: Policy
+    sites: tuple[Site, ...]
+
+
+def sites(members: Members, taken: Taken, span: Slot, terms: FleetTerms) -> tuple[Site, ...]:
+    """How far the node's own devices may be moved together in that span: from what they do by themselves and for others, to
+    what their site may draw and feed in."""
+    if terms.import_max_kw is None and terms.export_max_kw is None:
+        return ()
+    own = {id: member for id, member in members.items() if member.ven is None}
+    each = [
+        standing(mean(member.descriptor.plan, span.start, span.end), taken.get(id, ()), span)
+        for id, member in own.items()
+    ]
+    low_kw, high_kw = fsum(low for low, _ in each), fsum(high for _, high in each)
+    return (
+        Site(
+            id="own",
+            members=tuple(own),
+            reduce_kw=None if terms.export_max_kw is None else max(low_kw + terms.export_max_kw, 0.0),
+            raise_kw=None if terms.import_max_kw is None else max(terms.import_max_kw - high_kw, 0.0),
+        ),
+    )
 
 
 def is_away(resource: ResourceId, span: Slot, away: Iterable[Away]) -> bool:
@@ -130,17 +161,23 @@ def length_h(slot: Slot) -> float:
 
 
 def _lot(
-    mode: Mode, wanted: Slot, slot: Slot, offers: tuple[Headroom, ...], plans: Plans, kept: dict[ResourceId, float]
+    mode: Mode,
+    wanted: Slot,
+    slot: Slot,
+    offers: tuple[Headroom, ...],
+    plans: Plans,
+    kept: dict[ResourceId, float],
+    shared: Sharing,
 ) -> Lot:
     if mode == "level" and slot.kw == 0:
         # Level 0 is normal operation: nobody is told anything.
         return Lot(wanted, slot, {}, 0.0, 1.0)
     if mode == "level":
-        allocation = by_level(slot.kw, offers)
+        allocation = by_level(slot.kw, offers, shared.sites)
         asked = replace(slot, kw=fsum(allocation.shares.values()))
         cover = 1.0 if any(offer.reduce_kw > 0 for offer in offers) else 0.0
     else:
-        rest = allocate(slot.kw - fsum(kept.values()), offers)
+        rest = allocate(slot.kw - fsum(kept.values()), offers, shared.policy, shared.sites)
         allocation = Allocation(shares=rest.shares | kept, uncovered_kw=rest.uncovered_kw)
         asked = slot
         cover = 1.0 - abs(allocation.uncovered_kw / slot.kw) if slot.kw else 1.0

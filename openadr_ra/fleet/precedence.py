@@ -13,9 +13,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import EXACT_KW, Headroom
+from openadr_ra.fleet.consider import yields
 from openadr_ra.fleet.member import Share, available, headroom
 from openadr_ra.fleet.plan import Members, Taken, is_away, length_h, pieces, planned
-from openadr_ra.fleet.promise import FleetTerms, Promise, barred, before, covered, ended, owed, yields
+from openadr_ra.fleet.promise import Promise, barred, before, covered, ended, owed
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.event import LOWEST_PRIORITY
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.schedule import Schedule, Slot, splice
@@ -82,7 +84,7 @@ def yielded(
         return None
     asks, away = promise.asks, promise.away + bars
     slots = pieces(asks, taken, away, now)
-    lots = planned("delta", slots, plans, members, taken, away, now)
+    lots = planned("delta", slots, plans, members, taken, away, now, terms)
     names = ", ".join(sorted({one.event_id for one in first if set(one.addressed) & set(plans)}))
     asking = [lot for lot in lots if lot.asked.kw]
     if asking and not any(covered(lot, terms) for lot in asking):

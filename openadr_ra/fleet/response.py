@@ -11,8 +11,9 @@ from openadr_ra.fleet import of_ven
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.member import Share
 from openadr_ra.fleet.plan import Members
-from openadr_ra.fleet.promise import Account, FleetTerms, Promise
+from openadr_ra.fleet.promise import Account, Promise
 from openadr_ra.fleet.state import Fleet
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import ResourceId, VenId
 from openadr_ra.protocol.parts import GOOD, NO_VALUE, UNCERTAIN, Quality
 from openadr_ra.protocol.report import TOTAL, Quantity, is_bad, live_series, response_series, value

@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.fleet.member import Member, Merit
-from openadr_ra.fleet.promise import FleetTerms, Promise
+from openadr_ra.fleet.promise import Promise
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import EventId, ResourceId, VenId
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import AnyLetter, Entry, Fetched, Key, Outcome, State

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from openadr_ra.fleet.member import Member, Share, available, snapped
 from openadr_ra.fleet.plan import Members
-from openadr_ra.fleet.promise import FleetTerms, Promise
+from openadr_ra.fleet.promise import Promise
+from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.step import Apply
 from openadr_ra.protocol.times import FOREVER, shift

@@ -214,6 +214,9 @@ class FleetDesk:
             below_every_s=settings.below_every_s,
             patience_s=settings.patience_s,
             stated_s=settings.stated_s,
+            policy=settings.policy,
+            import_max_kw=settings.import_max_kw,
+            export_max_kw=settings.export_max_kw,
         )
 
     def _tell(self, mail: tuple[Mail, ...]) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import ocpp.messages
@@ -79,7 +79,7 @@ class Device:
         self.per_phase = False
         self.every_s = 0
         self.line: Line | None = None
-        self.answers: list[object] = []
+        self.booted: list[Booted] = []
         self._point: Point16 | Point201 | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._life: asyncio.Task[None] | None = None
@@ -296,6 +296,16 @@ def profile(number: int, arrived: Profile16 | Profile201, schedule: Schedule) ->
     )
 
 
+class Booted(NamedTuple):
+    current_time: str
+    interval: int
+    status: str
+
+
+def booted(answer: result16.BootNotification | result201.BootNotification) -> Booted:
+    return Booted(answer.current_time, answer.interval, answer.status)
+
+
 def word(done: bool) -> str:
     return "Accepted" if done else "Rejected"
 
@@ -308,8 +318,8 @@ class Point16(ChargePoint16):
         self.device = device
 
     async def boot(self) -> None:
-        self.device.answers.append(
-            await self.call(call16.BootNotification(charge_point_model="Wallbox", charge_point_vendor="Tests"))
+        self.device.booted.append(
+            booted(await self.call(call16.BootNotification(charge_point_model="Wallbox", charge_point_vendor="Tests")))
         )
 
     async def status(self, number: int) -> None:
@@ -323,7 +333,6 @@ class Point16(ChargePoint16):
 
     async def begin(self, number: int, tag: str) -> None:
         answer = await self.call(call16.Authorize(id_tag=tag))
-        self.device.answers.append(answer)
         if answer.id_tag_info["status"] != "Accepted":
             return
         outlet = self.device.outlets[number]
@@ -437,8 +446,8 @@ class Point201(ChargePoint201):
 
     async def boot(self) -> None:
         station = {"model": "Wallbox", "vendor_name": "Tests"}
-        self.device.answers.append(
-            await self.call(call201.BootNotification(charging_station=station, reason="PowerUp"))
+        self.device.booted.append(
+            booted(await self.call(call201.BootNotification(charging_station=station, reason="PowerUp")))
         )
 
     async def status(self, number: int) -> None:
@@ -455,7 +464,6 @@ class Point201(ChargePoint201):
     async def begin(self, number: int, tag: str) -> None:
         token = {"id_token": tag, "type": "ISO14443"}
         answer = await self.call(call201.Authorize(id_token=token))
-        self.device.answers.append(answer)
         if answer.id_token_info["status"] != "Accepted":
             return
         self.number += 1
@@ -499,6 +507,16 @@ class Point201(ChargePoint201):
             await self.call(call201.MeterValues(evse_id=number, meter_value=[self.values(number, "Trigger", stamp)]))
         else:
             await self.event(number, "Updated", "MeterValuePeriodic", values=True, stamp=stamp)
+
+    async def wants(self, number: int, need_kwh: float, departs_at: datetime) -> None:
+        """The car says what it needs (ISO 15118)."""
+        ac = {"energy_amount": round(need_kwh * 1000), "ev_min_current": 6, "ev_max_current": 30, "ev_max_voltage": 200}
+        needs = {
+            "requested_energy_transfer": "AC_single_phase",
+            "departure_time": f"{departs_at:%Y-%m-%dT%H:%M:%SZ}",
+            "ac_charging_parameters": ac,
+        }
+        await self.call(call201.NotifyEVChargingNeeds(evse_id=number, charging_needs=needs))
 
     def values(self, number: int, context: str, stamp: str) -> dict[str, object]:
         sampled = [

@@ -106,10 +106,11 @@ async def test_minus_one_kw_is_refused_as_discharge() -> None:
 
 async def test_a_limit_is_rounded_down_to_a_tenth_of_an_ampere_and_that_is_told() -> None:
     async with Bench(VirtualClock()) as bench:
-        assert await bench.apply(setpoint(3.339)) == Ack(outcome="accepted", effective_kw=pytest.approx(3.32))
-        assert await bench.apply(setpoint(3.34, sequence=2)) == Ack(
-            outcome="accepted", effective_kw=pytest.approx(3.34)
-        )
+        between = await bench.apply(setpoint(3.339))
+        exactly = await bench.apply(setpoint(3.34, sequence=2))
+
+    assert (between.outcome, exactly.outcome) == ("accepted", "accepted")
+    assert (between.effective_kw, exactly.effective_kw) == pytest.approx((3.32, 3.34))
 
 
 async def test_three_phases_carry_three_times_the_power() -> None:
@@ -118,7 +119,7 @@ async def test_three_phases_carry_three_times_the_power() -> None:
         await bench.apply(setpoint(6.9))
 
     assert described.max_kw == pytest.approx(11.04)
-    assert described.gap_kw == (0.0, pytest.approx(4.14))
+    assert described.gap_kw == pytest.approx((0.0, 4.14))
     (profile,) = bench.device.outlet.profiles.values()
     assert profile.periods[0].limit == 10.0
 
@@ -301,8 +302,9 @@ async def test_a_car_that_takes_less_than_the_charger_gives_cannot_be_raised(ver
         reading = await bench.read()
         ack = await bench.apply(setpoint(5.0))
 
-        assert (reading.kw, reading.max_kw) == (pytest.approx(3.3), pytest.approx(3.3))
-        assert (ack.outcome, ack.effective_kw) == ("clamped", pytest.approx(3.3))
+        assert (reading.kw, reading.max_kw, reading.plan_kw) == pytest.approx((3.3, 3.3, 3.3))
+        assert ack.outcome == "clamped"
+        assert ack.effective_kw == pytest.approx(3.3)
         await bench.device.unplug()
         await bench.device.plug()
         assert (await bench.read()).max_kw == 6.0
@@ -340,6 +342,28 @@ async def test_the_state_of_charge_is_told_where_the_charger_knows_it(version: V
         assert (await bench.read()).soc_percent == 56.0
 
 
+@EVERY_VERSION
+async def test_what_the_car_would_do_by_itself_is_its_baseline(version: Version) -> None:
+    async with Bench(VirtualClock(), version) as bench:
+        free = await bench.read()
+        await bench.apply(setpoint(2.0))
+        await bench.wait(5)
+        held = await bench.read()
+        await bench.device.unplug()
+        gone = await bench.read()
+
+    assert (free.plan_kw, held.plan_kw, gone.plan_kw) == (6.0, 6.0, 0.0)
+    assert (await bench.describe()).plan == ()
+
+
+async def test_a_baseline_that_is_declared_stands() -> None:
+    async with Bench(VirtualClock(), plan_kw=3.0) as bench:
+        described, reading = await bench.describe(), await bench.read()
+
+    assert [slot.kw for slot in described.plan] == [3.0]
+    assert reading.plan_kw is None
+
+
 # What somebody else wants
 
 
@@ -363,7 +387,8 @@ async def test_when_the_hand_lets_go_our_limit_counts_again() -> None:
         await bench.wait(60)
 
         reading = await bench.read()
-        assert (reading.kw, reading.local_override, reading.quality) == (pytest.approx(2.0), False, GOOD)
+        assert (reading.local_override, reading.quality) == (False, GOOD)
+        assert reading.kw == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("waited_s", "overridden"), [(29, False), (31, True)])
@@ -412,7 +437,8 @@ async def test_power_follows_from_the_register_where_that_is_all_it_measures(ver
         reading = await bench.read()
 
     assert unknown.quality == NO_VALUE
-    assert reading.kw == pytest.approx(6.0, abs=reading.accuracy_kw)
+    assert reading.accuracy_kw == pytest.approx(0.36)
+    assert reading.kw == pytest.approx(6.0, abs=0.36)
     assert reading.quality == GOOD
 
 
@@ -435,7 +461,8 @@ async def test_a_charger_that_sends_nothing_on_request_is_read_by_what_it_sends_
         await bench.wait(25)
 
         reading = await bench.read()
-        assert (reading.kw, reading.at, reading.quality) == (pytest.approx(6.0), after(20), GOOD)
+        assert (reading.at, reading.quality) == (after(20), GOOD)
+        assert reading.kw == pytest.approx(6.0)
 
 
 @EVERY_VERSION

@@ -308,6 +308,26 @@ async def test_a_hybrids_battery_gives_what_its_pv_does_not(bank: Values) -> Non
     assert reading.kw == pytest.approx(-3.0, abs=0.01)
 
 
+async def test_a_newer_hybrid_is_told_the_power_at_its_terminals() -> None:
+    """704 WSet: what of it is PV is the device's affair, until its battery is empty."""
+    async with site(NEWER_STORAGE, kind="hybrid", reserve_percent=10) as (made, driver):
+        made.device.sun_w = 2000
+        made.device.soc_percent = 11
+        full = await made.reach(10)
+        ack = await driver.apply(setpoint(-4.0, sequence=1, until_s=HOUR_S))
+        both = await made.reach(20)
+        made.device.soc_percent = 10
+        await made.reach(30)
+        empty, limited = await driver.read(), await driver.apply(setpoint(-4.0, sequence=2, until_s=HOUR_S))
+        timer_s = made.device.registers.get(704, "WSetRvrtTms")
+
+    assert (full.kw, full.min_kw, full.max_kw) == (-2.0, -5.0, 4.0)
+    assert (ack.outcome, both.kw) == ("accepted", -4.0)
+    assert (empty.kw, empty.min_kw) == (-2.0, -2.0)
+    assert (limited.outcome, limited.effective_kw) == ("clamped", -2.0)
+    assert timer_s == HOUR_S - 30
+
+
 # PV
 
 
@@ -558,9 +578,17 @@ async def test_a_device_that_cannot_move_has_no_range_and_says_why(
 async def test_a_device_that_forgets_what_it_is_told_has_not_taken_it() -> None:
     async with site(NEWER_STORAGE) as (made, driver):
         made.device.deaf = True
-        ack = await driver.apply(setpoint(-1.0))
+        ack = await driver.apply(setpoint(-1.0, sequence=1))
+        made.device.deaf = False
+        await driver.apply(setpoint(-1.0, sequence=2))
+        made.device.deaf = True
+        kept = await driver.release("over")
+        made.device.deaf = False
+        released = await driver.release("over")
 
     assert (ack.outcome, ack.reason) == ("rejected", "the device did not take it")
+    assert (kept.outcome, kept.reason) == ("rejected", "the device did not let go")
+    assert released.outcome == "accepted"
 
 
 async def test_a_device_without_controls_is_watched() -> None:

@@ -86,11 +86,19 @@ def test_rule_18_at_the_ven_an_event_that_has_begun_is_not_overtaken_by_its_own_
     plant = Plant(battery("a"))
     asks(plant, schedule(-10, -10), 0)
     plant.runs_to(after(10))
-    asks(plant, schedule(-10, -10, start=after(11), event="E2"), 0, reply_to=OTHER)
+    asks(plant, schedule(-10, -10, start=after(11), event="E2"), 0)
     plant.instructs(schedule(-9, -9, start=after(12), event="E1"), modification=1)
 
     assert shares(plant.fleet, "E1")["a"][-1] == (42, -9)
     assert shares(plant.fleet, "E2")["a"][-1] != (41, -10)
+
+
+def test_what_another_vtn_was_promised_is_not_promised_again_for_as_important_an_event() -> None:
+    plant = Plant(battery("a"))
+    asks(plant, schedule(-10), 3)
+
+    assert asks(plant, schedule(-10, start=after(15), event="E2"), 3, reply_to=OTHER).opt == OPT_OUT
+    assert asks(plant, schedule(-10, start=after(15), event="E3"), 4, reply_to=OTHER).opt == OPT_IN
 
 
 def test_rule_18_at_the_ven_an_event_that_gave_way_goes_on_at_once_when_the_other_is_cancelled() -> None:

@@ -161,7 +161,7 @@ class Echonet:
         for phase in orders:
             refused = await remote.set(phase)
             self._claim.wrote(one for one in phase if one.epc not in refused)
-            lacking = tuple(epc for epc in refused if not self._kind.may_lack(epc, seen.values))
+            lacking = tuple(epc for epc in refused if not self._kind.may_lack(epc, seen.values, seen.facts))
             if lacking:
                 return lacking
         self._claim.completed(orders, kw)
@@ -180,7 +180,8 @@ class Echonet:
         if refused := await self._set(remote, seen, kw):
             return Ack(outcome="rejected", reason=_refusal(refused))
         taken_kw = within(await self._taken_kw(remote, seen, kw), look.low_kw, look.high_kw)
-        return answer(asked_kw, Held(taken_kw.kw, held.why or taken_kw.why or NO_NEARER))
+        other = abs(taken_kw.kw - asked_kw) > SAME_KW
+        return answer(asked_kw, Held(taken_kw.kw, (held.why or taken_kw.why or NO_NEARER) if other else ""))
 
     async def _taken_kw(self, remote: Remote, seen: _Seen, kw: float) -> float:
         """What the device made of the order, if it shows that already."""

@@ -106,7 +106,7 @@ class Kind(Protocol):
         """What is written for `kw`, a power that `reach` gave; a phase only if the one before was taken."""
         ...
 
-    def may_lack(self, epc: int, values: Values) -> bool:
+    def may_lack(self, epc: int, values: Values, facts: Facts) -> bool:
         """Does it not matter that this part of an order is refused?"""
         ...
 

@@ -87,7 +87,7 @@ class Pv:
         )
         return ((Property(epc=codes.REMOTE, edt=codes.LAST_REMOTE), limit),)
 
-    def may_lack(self, epc: int, values: Values) -> bool:
+    def may_lack(self, epc: int, values: Values, facts: Facts) -> bool:
         return epc == codes.REMOTE
 
     def asked_kw(self, values: Values, facts: Facts) -> float | None:

@@ -8,6 +8,7 @@ besides can be switched on: refuse what they list, answer a few properties at a 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
@@ -44,9 +45,14 @@ class Node(asyncio.DatagramProtocol):
         self.address = address
         self.refused: set[int] = set()
         """Properties that are listed and refused all the same."""
+        self.all_or_nothing = False
+        """It refuses the whole of a question for the sake of one property."""
         self.at_once = 255
         """So many properties of a question it answers."""
-        self.silent = False
+        self.lost = 0
+        """So many of the questions to come get lost."""
+        self.answers: float = math.inf
+        """So many answers it still gives."""
         self.delay_s = 0.0
         """By the clock, from a question to its answer."""
         self.nonsense: bytes | None = None
@@ -85,17 +91,21 @@ class Node(asyncio.DatagramProtocol):
         except FrameError:
             return
         self.questions += 1
-        if self.silent:
-            return
-        answer = self._answer(question)
+        answer = None if self._hears_nothing() else self._answer(question)
         if answer is None:
             return
+        self.answers -= 1
         if not self.delay_s:
             self._send(answer, addr[0])
             return
         task = asyncio.get_running_loop().create_task(self._send_late(answer, addr[0]))
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+
+    def _hears_nothing(self) -> bool:
+        lost = self.lost > 0
+        self.lost -= lost
+        return lost or self.answers <= 0
 
     async def _send_late(self, answer: Frame, host: str) -> None:
         await self._clock.sleep_until(self._clock.now() + timedelta(seconds=self.delay_s))
@@ -122,6 +132,8 @@ class Node(asyncio.DatagramProtocol):
                 good = not any(one.edt for one in told)
             case _:
                 return None
+        if self.all_or_nothing and not good:
+            told = asked
         service = _ANSWERS[question.service][0 if good else 1]
         if service is None:
             return None

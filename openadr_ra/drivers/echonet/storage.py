@@ -189,16 +189,17 @@ class Storage:
         if where.look_for_vehicle is not None and values.get(where.connection or 0) == CONNECTION_UNKNOWN:
             phase.append(Property(epc=where.look_for_vehicle, edt=LOOK_FOR_VEHICLE))
         method = where.charge_method if charges else where.discharge_method
-        phase.append(Property(epc=method, edt=codes.MAXIMUM if facts.stepped else codes.DESIGNATED))
+        phase.append(Property(epc=method, edt=_method(facts)))
         if not facts.stepped:
             phase.append(Property(epc=codes.CHARGE_W if charges else codes.DISCHARGE_W, edt=codes.watts(kw, 4)))
         mode = codes.CHARGING if charges else codes.DISCHARGING
         return tuple(phase), (Property(epc=codes.MODE, edt=mode),)
 
-    def may_lack(self, epc: int, values: Values) -> bool:
-        """A method that cannot be set is right if it is "designated power" already, or if there is but one."""
+    def may_lack(self, epc: int, values: Values, facts: Facts) -> bool:
+        """A method that cannot be set may be the right one already, or the only one."""
         if epc in (self._where.charge_method, self._where.discharge_method):
-            return values.get(epc, codes.DESIGNATED) == codes.DESIGNATED
+            right = _method(facts)
+            return values.get(epc, right) == right
         return epc in (codes.REMOTE, self._where.look_for_vehicle)
 
     def asked_kw(self, values: Values, facts: Facts) -> float | None:
@@ -288,6 +289,10 @@ def _known(*found: int | None) -> tuple[int, ...]:
 def _rated(values: Values, epc: int | None) -> tuple[float, float] | None:
     rated_kw = codes.kilo(codes.unsigned(values, epc or 0, 4))
     return None if rated_kw is None else (0.0, rated_kw)
+
+
+def _method(facts: Facts) -> bytes:
+    return codes.MAXIMUM if facts.stepped else codes.DESIGNATED
 
 
 def _levels(facts: Facts) -> tuple[float, ...]:

@@ -168,8 +168,7 @@ class Charger:
         settings, now = self._settings, self._clock.now()
         kw = self._limits.held(setpoint.kw, Reach(settings.lowest_kw, settings.highest_kw)).kw
         told = settings.purpose == "TxDefaultProfile" or self._session.transaction
-        full_kw = settings.highest_kw if self._session.car_kw is None else self._session.car_kw
-        raised_at = self._limits.must_charge_at(now, kw, full_kw)
+        raised_at = self._limits.must_charge_at(now, kw)
         if told and not await talk.limit(self._limits.profile(kw, now, setpoint.lease_until, raised_at)):
             return False
         talk.told = wanted
@@ -232,11 +231,20 @@ class Charger:
 
     def _learn_car(self) -> None:
         """What this car takes when nothing holds it: its own charger's limit, or less when it is nearly full."""
-        session, limit_kw, kw = self._session, self._limit_kw(), self._session.kw
-        settled = session.sampled_at is not None and session.sampled_at - self._moved() >= MOMENT
-        free = limit_kw is None or (kw is not None and kw < limit_kw - self._limits.slack_kw)
-        if settled and free and kw and session.state == "charging":
-            session.car_kw = kw
+        session = self._session
+        if self._settled() and self._free() and session.kw:
+            session.car_kw = session.kw
+
+    def _settled(self) -> bool:
+        """Whether the car has had its time to follow before it was measured."""
+        at = self._session.sampled_at
+        return at is not None and at - self._moved() >= MOMENT
+
+    def _free(self) -> bool:
+        """Whether the car charges as it likes: no limit of ours holds it down."""
+        limit_kw, kw = self._limit_kw(), self._session.kw
+        below = limit_kw is None or (kw is not None and kw < limit_kw - self._limits.slack_kw)
+        return below and self._session.state == "charging"
 
     def _moved(self) -> datetime:
         """Since when nothing has changed that changes the power."""
@@ -259,13 +267,12 @@ class Charger:
         most_kw = limit_kw + self._limits.slack_kw
         if self._followed_kw is not None and self._followed_kw > most_kw:
             return True
-        settled = session.sampled_at is not None and session.sampled_at - self._moved() >= MOMENT
-        return settled and session.kw is not None and session.kw > most_kw
+        return self._settled() and session.kw is not None and session.kw > most_kw
 
     # --- what is said of it -----------------------------------------------------------------------------------------
 
     def _reach(self) -> Reach:
-        reach = self._limits.reach(self._clock.now(), self._limit_kw(), self._session.car_kw)
+        reach = self._limits.reach(self._clock.now(), self._limit_kw())
         kw = self._session.kw
         return Reach(kw, kw, "local override") if kw is not None and self._overridden() else reach
 
@@ -288,6 +295,7 @@ class Charger:
             import_kwh=session.meter.import_kwh,
             soc_percent=session.meter.soc_percent,
             accuracy_kw=session.mean.accuracy_kw if session.meter.kw is None and session.mean else None,
+            plan_kw=self._own_kw(reach),
             load_control=self._load_control(reach),
         )
         if session.kw is None:
@@ -304,8 +312,16 @@ class Charger:
         if not session.charges or session.need is None:
             left_kwh = None if session.charges else 0.0
             return {"can_reduce_kwh": left_kwh, "can_raise_kwh": left_kwh}
-        slack_kwh = session.need.slack_kwh(self._clock.now(), session.given_kwh, reach.high_kw)
-        return {"can_reduce_kwh": None if slack_kwh is None else max(slack_kwh, 0.0), "can_raise_kwh": None}
+        slack_kwh = session.need.slack_kwh(self._clock.now(), session.given_kwh, self._limits.full_kw)
+        if slack_kwh is not None and reach.low_kw == reach.high_kw:
+            slack_kwh = 0.0
+        return {"can_reduce_kwh": slack_kwh, "can_raise_kwh": None}
+
+    def _own_kw(self, reach: Reach) -> float | None:
+        """What the car would take by itself; None where the settings declare that."""
+        if self._settings.plan_kw is not None:
+            return None
+        return self._session.kw if self._free() else reach.high_kw
 
     def _load_control(self, reach: Reach) -> LoadControlState:
         limit_kw = self._limit_kw()

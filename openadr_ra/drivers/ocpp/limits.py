@@ -23,6 +23,9 @@ SLACK_A = 1.0
 SKEW = timedelta(seconds=2)
 """A clock that is wrong by less is right."""
 
+LATEST_H, AGAIN_H = 1 / 3600, 5 / 60
+"""A car must charge when it could wait for no more than the first, and until it could for the second: hours."""
+
 NO_CAR, FULL, OUT = "no car is charging", "the car takes no more", "the charger is out of service"
 MUST_CHARGE = "the car could not have what it needs by its departure"
 NO_DISCHARGE = "it does not discharge"
@@ -42,9 +45,11 @@ class Limits:
     def __init__(self, settings: OcppSettings, session: Session) -> None:
         self._settings = settings
         self._session = session
+        self._pressed = False
+        """Whether it must charge now."""
 
-    def reach(self, now: datetime, held_kw: float | None, car_kw: float | None) -> Reach:
-        """`held_kw`: its limit now; `car_kw`: what this car takes when it may, where that is known."""
+    def reach(self, now: datetime, held_kw: float | None) -> Reach:
+        """`held_kw`: its limit now."""
         session, settings = self._session, self._settings
         if not session.charges:
             return Reach(0.0, 0.0, OUT if session.state == "out" else NO_CAR)
@@ -52,18 +57,29 @@ class Limits:
         paused_by_us = held_kw is not None and held_kw < settings.least_charging_kw
         if session.state == "full" and not paused_by_us:
             return Reach(0.0, 0.0, FULL)
-        high_kw = settings.highest_kw if car_kw is None else min(car_kw, settings.highest_kw)
+        high_kw = self.full_kw
         low_kw = min(settings.lowest_kw, high_kw)
-        if self.must_charge_at(now, low_kw, high_kw) == now:
+        if self.must_charge_at(now, low_kw) == now:
             return Reach(high_kw, high_kw, MUST_CHARGE)
         return Reach(low_kw, high_kw)
 
-    def must_charge_at(self, now: datetime, held_kw: float, full_kw: float) -> datetime | None:
-        """From when on it must charge with `full_kw`, if it is held at `held_kw` until then."""
+    @property
+    def full_kw(self) -> float:
+        """The most that this car takes here, as far as is known."""
+        car_kw, most_kw = self._session.car_kw, self._settings.highest_kw
+        return most_kw if car_kw is None else min(car_kw, most_kw)
+
+    def must_charge_at(self, now: datetime, held_kw: float) -> datetime | None:
+        """From when on it must charge as fast as it can, if it is held at `held_kw` until then."""
         session = self._session
         if session.need is None or not session.charges:
+            self._pressed = False
             return None
-        return session.need.must_charge_at(now, session.given_kwh, full_kw=full_kw, held_kw=held_kw)
+        slack_kwh = session.need.slack_kwh(now, session.given_kwh, self.full_kw)
+        self._pressed = slack_kwh is not None and slack_kwh <= self.full_kw * (AGAIN_H if self._pressed else LATEST_H)
+        if self._pressed:
+            return now
+        return session.need.must_charge_at(now, session.given_kwh, full_kw=self.full_kw, held_kw=held_kw)
 
     def held(self, kw: float, reach: Reach) -> Held:
         """What a set-point comes to now."""

@@ -115,7 +115,7 @@ class Session:
         self._plugged = False
         self.transaction = ""
         self.need = self._first_kwh = self.mean = self.car_kw = None
-        self.meter = Meter(import_kwh=self.meter.import_kwh)
+        self.meter, self.sampled_at = Meter(import_kwh=self.meter.import_kwh), None
 
     def _usual_need(self) -> Need | None:
         departs = self._settings.departs_at_time()

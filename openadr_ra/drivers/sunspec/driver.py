@@ -60,7 +60,6 @@ class Sunspec:
         self._turn = asyncio.Lock()
         self._orders = Orders(clock)
         self._mine: Mine | None = None
-        self._described: Descriptor | None = None
         self._last: Measurement | None = None
         self._view: View | None = None
         self._pulse: tuple[int, datetime] | None = None
@@ -94,9 +93,10 @@ class Sunspec:
         """As the device says; before it has said anything, as the settings say."""
         with suppress(Unreachable):
             async with self._heard():
-                seen = await self._look()
-                self._described = facts.descriptor(self._resource, seen.plate, seen.now, self._settings)
-        return self._described or facts.unmet(self._resource, self._settings)
+                await self._look()
+        if self._view is None:
+            return facts.unmet(self._resource, self._settings)
+        return facts.descriptor(self._resource, self._view.plate, self._view.now, self._settings)
 
     async def read(self) -> Measurement:
         try:
@@ -182,16 +182,16 @@ class Sunspec:
         held = within(kw, *facts.narrowed(low_kw, seen.high_kw, self._settings))
         battery_kw = min(max(held.kw + seen.sun_kw, -seen.plate.discharge_kw), seen.plate.charge_kw)
         told_kw = battery_kw if way.holds == "storage" else held.kw
-        return held, way.move(seen.image, told_kw, self._lease_s(seen, told_kw))
+        return held, way.move(seen.image, told_kw, self._lease_s(seen, battery_kw))
 
-    def _lease_s(self, seen: View, kw: float) -> float:
+    def _lease_s(self, seen: View, battery_kw: float) -> float:
         """The lease; less where the battery would go below its reserve: one of ours the device does not know."""
         now, capacity_kwh = seen.now, seen.plate.capacity_kwh
         lease_s = self._orders.lease_s
-        if kw >= 0 or capacity_kwh is None or now.soc_percent is None:
+        if battery_kw >= 0 or capacity_kwh is None or now.soc_percent is None:
             return lease_s
         left_kwh = DRAIN * (now.soc_percent - now.floor_percent) / 100 * capacity_kwh
-        return min(lease_s, max(left_kwh / -kw * 3600, 1.0))
+        return min(lease_s, max(left_kwh / -battery_kw * 3600, 1.0))
 
     def _taken(self, kw: float, held: Held, move: Move, after: View, sun_kw: float) -> Ack:
         """What the device made of it, for it may have limits that it does not tell."""
@@ -214,9 +214,11 @@ class Sunspec:
 
     async def _let_go(self) -> Ack:
         seen = await self._look()
-        ours = seen.order is not None and not seen.foreign
-        if ours and seen.way is not None:
+        if seen.order is not None and seen.way is not None and not seen.foreign:
             await self._device.write(seen.image, seen.way.let_go(seen.image))
+            seen = await self._look()
+            if seen.order is not None and not seen.foreign:
+                return Ack(outcome="rejected", reason="the device did not let go")
         self._mine = frozenset()
         return Ack(outcome="accepted", reason=seen.local)
 
@@ -225,7 +227,7 @@ class Sunspec:
     def _measured(self, seen: View) -> Measurement:
         now, plate = seen.now, seen.plate
         kw = now.kw or 0.0
-        told_kw = seen.order.kw if seen.order is not None else kw
+        told_kw = seen.order_kw if seen.order is not None else kw
         reading = Measurement(
             at=self._clock.now(),
             kw=kw,

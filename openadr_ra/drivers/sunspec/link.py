@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -15,6 +16,8 @@ NOT_NOW = {
     11: "the gateway hears nothing of it",
 }
 """Modbus exceptions that say nothing about the request; those that do are refusals."""
+
+LOST = "the connection was lost"
 
 
 class Unreachable(Exception):
@@ -34,6 +37,7 @@ class Link:
         self._unit = unit
         self._timeout_s = timeout_s
         self._client: AsyncModbusTcpClient | None = None
+        self._lost = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -43,8 +47,16 @@ class Link:
         """Raises Unreachable."""
         self.drop()
         host, port = self._place
+        self._lost = lost = asyncio.Event()
+
+        def changed(connected: bool) -> None:
+            if not connected:
+                lost.set()
+
         # Neither retries nor a reconnection of its own: whoever asks has a deadline, and asks again.
-        client = AsyncModbusTcpClient(host, port=port, timeout=self._timeout_s, retries=0, reconnect_delay=0)
+        client = AsyncModbusTcpClient(
+            host, port=port, timeout=self._timeout_s, retries=0, reconnect_delay=0, trace_connect=changed
+        )
         self._client = client
         try:
             if not await client.connect():
@@ -74,13 +86,14 @@ class Link:
         """The answer to a read, or to the write of `words`."""
         client = self._client
         if client is None or not client.connected:
-            raise Unreachable("the connection was lost")
+            raise Unreachable(LOST)
+        if words is None:
+            asking = client.read_holding_registers(address, count=count, device_id=self._unit)
+        else:
+            asking = client.write_registers(address, list(words), device_id=self._unit)
         answered = False
         try:
-            if words is None:
-                answer = await client.read_holding_registers(address, count=count, device_id=self._unit)
-            else:
-                answer = await client.write_registers(address, list(words), device_id=self._unit)
+            answer = await self._unless_lost(asking)
             answered = True
         except ModbusException as error:
             raise Unreachable(" ".join(str(error).split())) from error
@@ -93,3 +106,15 @@ class Link:
             raise Unreachable(NOT_NOW[answer.exception_code])
         what = f"registers {address} to {address + count - 1}"
         raise Refused(f"it refuses {what}: Modbus exception {answer.exception_code}")
+
+    async def _unless_lost(self, asking: Awaitable[ModbusPDU]) -> ModbusPDU:
+        """The answer; at once Unreachable when the connection ends, for which the client would wait in vain."""
+        asked, lost = asyncio.ensure_future(asking), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({asked, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            raise Unreachable(LOST)
+        finally:
+            asked.cancel()
+            lost.cancel()

@@ -32,10 +32,18 @@ class View(Value, frozen=True, kw_only=True):
     free_kw: float = 0.0
 
     @property
+    def order_kw(self) -> float:
+        """What the device is told to do at its terminals, as far as that can be said; 0 without an order."""
+        if self.order is None:
+            return 0.0
+        told = self.order.kw - (self.sun_kw if self.way is not None and self.way.holds == "storage" else 0.0)
+        return 0.0 + told
+
+    @property
     def local(self) -> str:
         """Why the device is somebody else's; empty where it is ours to move."""
-        if self.foreign and self.order is not None:
-            return self.now.local or f"another controller holds it at {self.order.kw:g} kW"
+        if self.foreign:
+            return self.now.local or f"another controller holds it at {self.order_kw:g} kW"
         return self.now.local
 
     @property
@@ -80,14 +88,18 @@ def view(
 
 
 def _sun_kw(plate: Nameplate, now: Now, way: Way | None, order: Order | None) -> float:
-    """What leaves a hybrid less what its battery gives: as it says itself, else as it was told, else it is idle."""
+    """What leaves a hybrid less what its battery gives: as it says itself, else as it was told.
+
+    What is known of neither counts as the battery's, but for one that is empty.
+    """
     if plate.kind != "hybrid" or now.kw is None:
         return 0.0
-    storage_kw = now.storage_kw
-    if storage_kw is None:
-        told = order is not None and way is not None and way.holds == "storage"
-        storage_kw = order.kw if told and order is not None else 0.0
-    return max(storage_kw - now.kw, 0.0)
+    if now.storage_kw is not None:
+        return max(now.storage_kw - now.kw, 0.0)
+    if way is not None and way.holds == "storage":
+        return max((order.kw if order is not None else 0.0) - now.kw, 0.0)
+    empty = now.soc_percent is not None and now.soc_percent <= now.floor_percent
+    return max(-now.kw, 0.0) if empty else 0.0
 
 
 def _pv_reach(seen: View) -> tuple[float, float]:

@@ -1,0 +1,37 @@
+"""Violations in 10^5 random steps of simulated sites with every kind of device: of reserves, site limits, leases, ranges.
+
+The figure is their number, which has to be 0. See `safety` for what a step is, and what is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+from benchmarks.measure import Figure
+from benchmarks.safety import run
+
+STEPS = 100_000
+
+
+def figures() -> Iterator[Figure]:
+    tally = asyncio.run(run(STEPS))
+    print(
+        f"{tally.steps:,} steps, {tally.orders:,} orders, {tally.leases_over:,} leases that ran out, {tally.at_reserve:,} looks at"
+        f" a store at its reserve, {tally.near_limit:,} at a site near its limit: {tally.violations} violations",
+        file=sys.stderr,
+    )
+    for name, count in (
+        ("stores of energy below their reserve", tally.below_reserve),
+        ("sites beyond their limit", tally.beyond_site),
+        ("devices that follow an order after its lease", tally.after_lease),
+        ("devices beyond their range", tally.beyond_range),
+    ):
+        yield Figure(
+            name=f"{name}, in {STEPS:,} random steps",
+            unit="violations",
+            ours=float(count),
+            goal="0",
+            met=count == 0,
+        )
