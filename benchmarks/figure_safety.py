@@ -18,8 +18,8 @@ STEPS = 100_000
 def figures() -> Iterator[Figure]:
     tally = asyncio.run(run(STEPS))
     print(
-        f"{tally.steps:,} steps, {tally.orders:,} orders, {tally.leases_over:,} leases that ran out, {tally.at_reserve:,} looks at"
-        f" a store at its reserve, {tally.near_limit:,} at a site near its limit: {tally.violations} violations",
+        f"{tally.steps:,} steps, {tally.orders:,} orders, {tally.leases_over:,} leases run out, {tally.at_reserve:,} looks"
+        f" at a store at its reserve, {tally.at_limit:,} orders up to a site's limit: {tally.violations} violations",
         file=sys.stderr,
     )
     for name, count in (

@@ -59,7 +59,7 @@ class Tally(msgspec.Struct, kw_only=True):
     steps: int = 0
     orders: int = 0
     at_reserve: int = 0
-    near_limit: int = 0
+    at_limit: int = 0
     leases_over: int = 0
     by_hand: int = 0
     below_reserve: int = 0
@@ -189,6 +189,8 @@ class Plant:
         most_kw = sum(each.reduce_kw if down else each.raise_kw for each in offers)
         target_kw = self.chance.uniform(0, 1.2 * most_kw) * (-1 if down else 1)
         shares = allocate(target_kw, offers, sites=(site,)).shares
+        room_kw = site.reduce_kw if down else site.raise_kw
+        self.tally.at_limit += inside and abs(sum(shares.values())) >= (room_kw or 0.0) - TOLERANCE_KW
         for one in free:
             await self.order(one, shares.get(one.descriptor.id, 0.0))
         self.answerable = inside and not any(one.by_hand for one in self.ones)
@@ -221,7 +223,6 @@ class Plant:
         if self.answerable:
             room_kw = min(total_kw + self.export_kw, self.import_kw - total_kw)
             self.tally.beyond_site += room_kw < -TOLERANCE_KW
-            self.tally.near_limit += room_kw < 0.05 * (self.export_kw + self.import_kw)
 
     def judge(self, one: One, before: Measurement) -> None:
         reading, descriptor = one.reading, one.descriptor

@@ -11,6 +11,7 @@ import click
 
 from openadr_ra.cli_certs import certs
 from openadr_ra.cli_console import event, report
+from openadr_ra.cli_fleet import fleet
 from openadr_ra.cli_options import FILE, as_json_option, node_options, serve
 from openadr_ra.cli_vens import ven
 from openadr_ra.errors import OadrRaError, SettingsError
@@ -67,15 +68,25 @@ def vtn(settings: Path, log_level: Level, as_json: bool) -> None:
 
 
 @root.command(short_help="See the whole chain at work.")
-@click.option("--out", type=FILE, default=Path("out/demo"), show_default=True, help="Where the results go.")
-@click.option("--interval-s", type=click.IntRange(min=1), default=10, show_default=True, help="Length of an interval.")
+@click.option("--chain", is_flag=True, help="All tiers: a DRAS, an AC, two RAs, the gateways of 450 home batteries.")
+@click.option("--batteries", type=click.IntRange(min=1), help="With --chain: so many home batteries.  [default: 450]")
+@click.option("--out", type=FILE, help="Where the results go.  [default: out/demo, out/chain]")
+@click.option("--interval-s", type=click.IntRange(min=1), help="Length of an interval.  [default: 10, 15 with --chain]")
 @as_json_option
-def demo(out: Path, interval_s: int, as_json: bool) -> int:
+def demo(chain: bool, batteries: int | None, out: Path | None, interval_s: int | None, as_json: bool) -> int:
     """A VTN, three edge VENs, two events: from the instruction to the response in each interval."""
+    if batteries is not None and not chain:
+        raise SettingsError("--batteries is for --chain")
     try:
+        if chain:
+            from openadr_ra.programs.chain import main as show_chain
+
+            return show_chain(
+                out=out or Path("out/chain"), interval_s=interval_s or 15, batteries=batteries or 450, json=as_json
+            )
         from openadr_ra.programs.demo import main as show
 
-        return show(out=out, interval_s=interval_s, json=as_json)
+        return show(out=out or Path("out/demo"), interval_s=interval_s or 10, json=as_json)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in DEMO_PACKAGES:
@@ -87,5 +98,6 @@ def demo(out: Path, interval_s: int, as_json: bool) -> int:
 
 root.add_command(ven)
 root.add_command(event)
+root.add_command(fleet)
 root.add_command(report)
 root.add_command(certs)

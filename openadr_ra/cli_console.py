@@ -11,22 +11,25 @@ from openadr_ra.cli_options import as_json_option, client, console_options, say,
 
 @click.group()
 def event() -> None:
-    """Instruct VENs through a running VTN."""
+    """Instruct VENs through a running VTN, or the fleet of a running node."""
 
 
 @event.command("create")
 @wish_options
 @console_options
 @as_json_option
-def event_create(as_json: bool, **wish: object) -> None:
-    """Give an event to its VENs.
+def event_create(as_json: bool, **wish: object) -> int:
+    """Give an event to its VENs, or to the node's own fleet, which says at once what it promises; status 1 if it refuses.
 
     openadr-ra event create --start +15m --every 30m --kw "-5,-8,-6" --to VEN1
+
+    openadr-ra event create --start +1h --every 30m --kw -600 --fleet
     """
     from openadr_ra.programs import operate
 
     view = operate.create(client(), wish)
     say(view, lambda: operate.event_said(view, "published"), as_json)
+    return operate.status_of(view)
 
 
 @event.command("change")
@@ -34,12 +37,13 @@ def event_create(as_json: bool, **wish: object) -> None:
 @wish_options
 @console_options
 @as_json_option
-def event_change(event_id: str, as_json: bool, **wish: object) -> None:
-    """Change an event; what is not written stays as it is. Its VENs are told and answer anew."""
+def event_change(event_id: str, as_json: bool, **wish: object) -> int:
+    """Change an event; what is not written stays as it is. Its VENs are told and answer anew, and so does the fleet."""
     from openadr_ra.programs import operate
 
     view = operate.change(client(), event_id, wish)
     say(view, lambda: operate.event_said(view, f"changed, modification {view.modification}"), as_json)
+    return operate.status_of(view)
 
 
 @event.command("list")
@@ -71,7 +75,7 @@ def event_show(event_id: str, within: str, as_json: bool) -> None:
 @console_options
 @as_json_option
 def event_cancel(event_id: str, as_json: bool) -> None:
-    """Withdraw an event from all of its VENs."""
+    """Withdraw an event from all of its VENs, or release the fleet from it."""
     from openadr_ra.programs import operate
 
     view = client().cancel(event_id)
@@ -80,7 +84,7 @@ def event_cancel(event_id: str, as_json: bool) -> None:
 
 @click.group()
 def report() -> None:
-    """What VENs delivered."""
+    """What VENs and members of the fleet delivered."""
 
 
 @report.command("show")
@@ -89,7 +93,10 @@ def report() -> None:
 @console_options
 @as_json_option
 def report_show(event_id: str, follow: bool, as_json: bool) -> None:
-    """Asked, delivered, deviation, in the band or not: by interval, VEN and resource, and in sum."""
+    """Asked, delivered, deviation, in the band or not: by interval, VEN and resource, and in sum.
+
+    Also of an event from above: what this node's fleet gave, by its members.
+    """
     from openadr_ra.programs import operate
 
     console = client()

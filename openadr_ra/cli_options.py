@@ -36,6 +36,10 @@ def _kept(ctx: click.Context, param: click.Parameter, value: object) -> None:
     ctx.meta[f"openadr_ra.{param.name}"] = value
 
 
+def _joined(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
+    return ",".join(value) if value else None
+
+
 def console_options(command: C) -> C:
     """Where the console is; `client` reads it."""
     for option in (
@@ -94,7 +98,17 @@ def wish_options(command: C) -> C:
         click.option(
             "--to", metavar="VEN", multiple=True, help="Whom --kw, --price, --level or --values concern; repeat it."
         ),
-        click.option("--kw", metavar="KW,KW", help="kW for each interval, like -5,-8,-6: import +, export -."),
+        click.option("--id", metavar="EVENT", help="Of a new event.  [default: one is found]"),
+        click.option(
+            "--fleet", is_flag=True, help="For the node's own fleet, which shares it out and promises at once."
+        ),
+        click.option(
+            "--kw",
+            metavar="KW,KW",
+            multiple=True,
+            callback=_joined,
+            help="kW for each interval, like -5,-8,-6, or repeat it: import +, export -.",
+        ),
         click.option(
             "--every",
             metavar="SPAN",

@@ -80,7 +80,8 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     VENs below, an interval waits `grace_s` for their responses, and they are asked to stand in for one another no more often
     than every `below_every_s`. What VTNs above hear that could be given can be held for `stated_s`.
 
-    By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
+    With `hold_mean` own devices make up for what is metered to be missing in the running slot, or too much, which may miss
+    what was asked by `band`. By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
     draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are asked.
     """
 
@@ -98,6 +99,8 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     grace_s: Seconds = 60.0
     below_every_s: Seconds = 60.0
     stated_s: Seconds = 1800.0
+    hold_mean: bool = True
+    band: Annotated[float, Meta(ge=0, le=1)] = 0.1
     policy: Literal["pro-rata", "merit-order"] = "pro-rata"
     import_max_kw: Annotated[float, Meta(ge=0)] | None = None
     export_max_kw: Annotated[float, Meta(ge=0)] | None = None

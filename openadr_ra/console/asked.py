@@ -10,6 +10,8 @@ import msgspec
 from aiohttp import web
 
 from openadr_ra.console.gate import Refusal, explained
+from openadr_ra.run.fleet import FleetDesk
+from openadr_ra.run.fleet_orders import desk
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import VenId, VenName
 from openadr_ra.run.ven import Ven
@@ -35,6 +37,14 @@ def ven(node: Node) -> Ven:
     if node.ven is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "this node is no VEN: its settings have no [[upstream]]")
     return node.ven
+
+
+def fleet(node: Node) -> FleetDesk:
+    """The node's fleet; 404 where it has none."""
+    found = desk(node)
+    if found is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, "this node has no fleet: it is neither a VTN nor a VEN, or does not run")
+    return found
 
 
 async def body(request: web.Request, kind: type[T]) -> T:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from openadr_ra.run.fleet_orders import FleetView, MemberOrder, MemberView
 from openadr_ra.run.orders import (
     Enrolled,
     Enrolment,
@@ -83,7 +84,7 @@ class Client:
         return self._call("GET", "/events", tuple[EventView, ...])
 
     def create(self, order: Order) -> EventView:
-        """Give the event to its VENs."""
+        """Give the event to its VENs, or to the fleet."""
         return self._call("POST", "/events", EventView, order)
 
     def event(self, event_id: str) -> EventDetail:
@@ -115,6 +116,22 @@ class Client:
                     yield self._row(line)
             except (OSError, http.client.HTTPException) as error:
                 raise TransportError(f"{self._url} stopped before the event was over; ask again") from error
+
+    def fleet(self) -> FleetView:
+        """The node's fleet: members, sums, promises."""
+        return self._call("GET", "/fleet", FleetView)
+
+    def member_order(self, resource: str, order: MemberOrder) -> MemberView:
+        """Have a member of the fleet held at a power, or left out of everything."""
+        return self._call("PUT", f"/fleet/members/{_quoted(resource)}/word", MemberView, order)
+
+    def give_back(self, resource: str) -> MemberView:
+        """Take back what an operator said of a member."""
+        return self._call("DELETE", f"/fleet/members/{_quoted(resource)}/word", MemberView)
+
+    def member_journal(self, resource: str) -> tuple[Entry, ...]:
+        """What operators said of a member."""
+        return self._call("GET", f"/fleet/members/{_quoted(resource)}/journal", tuple[Entry, ...])
 
     def vens(self) -> tuple[VenSummary, ...]:
         """Every VEN with its state."""

@@ -139,7 +139,7 @@ def by_level(level: float, members: Sequence[Headroom], sites: Sequence[Site] = 
         free = [member for member in members if member.id in site.members and not member.fixed]
         cap = _cap(site, -1.0, fixed)
         if -fsum(shares[member.id] for member in free) > cap + EXACT_KW:
-            shares |= allocate(-cap, free).shares
+            shares |= allocate(-cap, free).shares if cap > EXACT_KW else {member.id: 0.0 for member in free}
     return Allocation(shares=shares)
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet import response
 from openadr_ra.fleet.available import room, stated
+from openadr_ra.fleet.holding import metered, seen
 from openadr_ra.fleet.member import (
     Device,
     Member,
@@ -93,8 +94,12 @@ def measured(fleet: Fleet, given: Measured, now: datetime) -> Outcome[Fleet]:
             members[id] = replace(member, last=new, noted=noted(member, new, fleet.terms.change_kw))
     if not readings and members == fleet.members:
         return Outcome(state=fleet)
-    promises = tuple(_reopened(promise, fresh, fleet.terms, now) for promise in fleet.promises)
-    state = _stated(replace(fleet, members=members, promises=promises), readings, now)
+    placed = seen(fleet.placed, fleet.members, members)
+    promises = tuple(
+        metered(_reopened(promise, fresh, fleet.terms, now), fleet.promises, members, placed, fleet.terms, now)
+        for promise in fleet.promises
+    )
+    state = _stated(replace(fleet, members=members, promises=promises, placed=placed), readings, now)
     return Outcome(
         state=state,
         effects=(Record(readings=tuple(readings)),) if readings else (),
@@ -163,7 +168,8 @@ def ordered(fleet: Fleet, given: Ordered, now: datetime) -> Outcome[Fleet]:
         what, detail = "given back", given.reason
     else:
         what = "withdrawn" if word.kw is None else f"held at {word.kw:g} kW"
-        detail = f"until {word.until:%Y-%m-%dT%H:%M:%SZ}" + (f": {word.reason}" if word.reason else "")
+        until = f"until {word.until:%Y-%m-%dT%H:%M:%SZ}" if word.until < FOREVER else "until given back"
+        detail = until + (f": {word.reason}" if word.reason else "")
     entry = Entry(subject=f"resource/{given.resource}", at=now, by=given.by, what=what, detail=detail)
     members = fleet.members | {given.resource: replace(member, word=word)}
     return Outcome(state=replace(fleet, members=members), effects=(Record(entries=(entry,)),))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import OK
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.member import Share
+from openadr_ra.fleet.metered import Delivered
 from openadr_ra.fleet.plan import Lot
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import OPT_OUT, EventId, OptType, ResourceId
@@ -54,6 +55,16 @@ class Told(Value, frozen=True, kw_only=True, gc=False):
         return self.opt == OPT_OUT
 
 
+class Placed(Value, frozen=True, kw_only=True, gc=False):
+    """The set-point that a device has, and since when. `astray_kw` is how far its newest reading was from what it had been
+    told long enough before, `seen_at` when that was."""
+
+    kw: float
+    at: datetime
+    astray_kw: float = 0.0
+    seen_at: datetime | None = None
+
+
 class Promise(Value, frozen=True, kw_only=True, gc=False):
     """What became of an instruction. A refused one is kept too, so that it gets the same answer again.
 
@@ -62,6 +73,7 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     and `released` once its end node let go of it. `priority` is the event's, 0 for none; `away` are the times in which
     members were declared not available; `absolute`: it is a set-point that is held. `told` is what VENs below were told
     of it; `moved` has when shares were moved to cover what others lost, and `short_since` from when on too little was left.
+    `pace` is what came of the running interval so far, `corrected` by how much own devices are moved for its mean.
     """
 
     event_id: EventId
@@ -81,6 +93,8 @@ class Promise(Value, frozen=True, kw_only=True, gc=False):
     told: dict[ResourceId, Told] = msgspec.field(default_factory=dict)
     moved: tuple[datetime, ...] = ()
     short_since: datetime | None = None
+    pace: Delivered | None = None
+    corrected: dict[ResourceId, float] = msgspec.field(default_factory=dict)
 
     @property
     def addressed(self) -> tuple[ResourceId, ...]:

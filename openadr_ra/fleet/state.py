@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.fleet.member import Member, Merit
-from openadr_ra.fleet.promise import Promise
+from openadr_ra.fleet.promise import Placed, Promise
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import EventId, ResourceId, VenId
 from openadr_ra.protocol.shape import Value
@@ -23,7 +23,8 @@ OPERATOR = Key("operator")
 
 
 class Fleet(State, frozen=True, kw_only=True, gc=False):
-    """Who was promised what, for whom. `given` names the event each device holds a set-point for.
+    """Who was promised what, for whom. `given` names the event each device holds a set-point for, `placed` has
+    that.
 
     `sequence` is that of the last set-point to anyone; `steered` when set-points were last given; `stated` when it was
     last recorded what could be given. `total` names all members as one resource, where VTNs above are told of no other. Of
@@ -34,6 +35,7 @@ class Fleet(State, frozen=True, kw_only=True, gc=False):
     members: dict[ResourceId, Member] = msgspec.field(default_factory=dict)
     promises: tuple[Promise, ...] = ()
     given: dict[ResourceId, EventId] = msgspec.field(default_factory=dict)
+    placed: dict[ResourceId, Placed] = msgspec.field(default_factory=dict)
     sequence: int = 0
     steered: datetime | None = None
     report_to: tuple[Key, ...] = ()

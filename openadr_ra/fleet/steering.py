@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet import below
 from openadr_ra.fleet.cover import judged, reallot
+from openadr_ra.fleet.holding import corrected, metered
 from openadr_ra.fleet.precedence import ranked, yielded
-from openadr_ra.fleet.promise import Promise
+from openadr_ra.fleet.promise import Placed, Promise
 from openadr_ra.fleet.state import Fleet, noted, put
 from openadr_ra.fleet.track import give, give_back, set_points
 from openadr_ra.protocol.step import Effect, Entry, Mail, Outcome, Record
@@ -23,6 +24,7 @@ def steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
         return outcome
     fleet, entries, mail = _reallotted(fleet, now)
     fleet, told = _told(fleet, now)
+    fleet = _corrected(fleet, now)
     followed = tuple(promise for promise in ranked(fleet.promises) if promise.reply_to not in fleet.cut)
     held = dict(set_points(followed, fleet.members, fleet.terms, now))
     effects: list[Effect] = [Record(entries=entries)] if entries else []
@@ -35,11 +37,34 @@ def steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
             sequence += 1
             effects.append(give_back(id, event_id, sequence, now))
     given = {id: point.event_id for id, point in held.items()}
+    placed = {id: _placed(fleet.placed.get(id), point.kw, now) for id, point in held.items()}
     # An operator's word is renewed as set-points are, promises or not.
-    state = replace(fleet, given=given, sequence=sequence, steered=now if fleet.promises or held else None)
+    state = replace(
+        fleet, given=given, placed=placed, sequence=sequence, steered=now if fleet.promises or held else None
+    )
     return msgspec.structs.replace(
         outcome, state=state, effects=(*outcome.effects, *effects), mail=(*outcome.mail, *mail, *told)
     )
+
+
+def _corrected(fleet: Fleet, now: datetime) -> Fleet:
+    """With the devices of the node's own moved for the mean of the running slots."""
+    if not fleet.terms.hold_mean:
+        return fleet
+    seen = tuple(metered(one, fleet.promises, fleet.members, fleet.placed, fleet.terms, now) for one in fleet.promises)
+    found = corrected(seen, fleet.members, fleet.terms, now)
+    promises = tuple(
+        promise if promise.corrected == found.get(number, {}) else replace(promise, corrected=found.get(number, {}))
+        for number, promise in enumerate(seen)
+    )
+    return replace(fleet, promises=promises)
+
+
+def _placed(held: Placed | None, kw: float, now: datetime) -> Placed:
+    """The set-point, since when it is that."""
+    if held is None:
+        return Placed(kw=kw, at=now)
+    return held if held.kw == kw else replace(held, kw=kw, at=now)
 
 
 def _told(fleet: Fleet, now: datetime) -> tuple[Fleet, tuple[Mail, ...]]:

@@ -24,6 +24,8 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     grace_s: how long after its end an interval waits for the responses of VENs below, settle_s included.
     below_every_s: VENs below are asked to stand in for others no more often than this.
     policy: who is asked first.
+    hold_mean: own devices make up for what is metered to be missing, or too much, in the running slot.
+    band: how far the mean of a slot may miss what was asked, as a part of that.
     import_max_kw, export_max_kw: what the devices of this node may draw and feed in together at most; None: no limit.
     stated_s: what is stated as available can be held for so long.
     patience_s: how long too little may be left of a promise before it is opted out upward; a device may come back.
@@ -43,6 +45,8 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     below_every_s: float = 60.0
     patience_s: float = 900.0
     policy: Policy = PRO_RATA
+    hold_mean: bool = True
+    band: float = 0.1
     import_max_kw: float | None = None
     export_max_kw: float | None = None
     stated_s: float = 1800.0

@@ -35,11 +35,13 @@ class Held(NamedTuple):
 def set_points(
     promises: tuple[Promise, ...], members: Members, terms: FleetTerms, now: datetime
 ) -> Iterator[tuple[ResourceId, Held]]:
-    """What each member is to hold at `now`: its baseline and the shares of all events that run, in absolute kW.
+    """What each member is to hold at `now`: its baseline and the shares of all events that run, in absolute kW, and what is
+    to be made up for.
 
     Members that are away, or cannot hold what no event moves them from, are left to themselves. The lease ends just
     after the shares, not with the slot: a device must not be let go for the moment between two slots.
     """
+    corrections = {id: kw for promise in promises for id, kw in promise.corrected.items()}
     lease = shift(now, timedelta(seconds=terms.lease_s))
     for id, member in members.items():
         ordered = _ordered(member, lease)
@@ -54,7 +56,7 @@ def set_points(
         ]
         if not running:
             continue
-        kw = running[0][1].base_kw + fsum(share.delta_kw for _, share, _ in running)
+        kw = running[0][1].base_kw + fsum(share.delta_kw for _, share, _ in running) + corrections.get(id, 0.0)
         held = snapped(member.descriptor, kw)
         if held is not None:
             until = shift(max(until for _, _, until in running), LEASE_MARGIN)

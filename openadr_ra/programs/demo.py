@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -51,7 +52,7 @@ def main(*, out: Path, interval_s: int, json: bool) -> int:
     `json`: stdout gets the summary and nothing else. Raises SettingsError for a directory or an interval that cannot be.
     """
     check_interval(interval_s)
-    _make_room(out)
+    make_room(out, LEFT)
     screen = Screen(quiet=json)
     recorder = Recorder()
     told = _told(out, interval_s, screen, recorder)
@@ -72,13 +73,14 @@ def check_interval(interval_s: int) -> None:
         )
 
 
-def _make_room(out: Path) -> None:
+def make_room(out: Path, left: Iterable[str]) -> None:
+    """`out` without what an earlier run `left` there. Raises SettingsError for a directory with something else in it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()) and not (out / MARK).exists():
             raise SettingsError(f"{out} holds something else; give an empty or a new directory with --out")
         (out / MARK).touch()
-        for pattern in LEFT:
+        for pattern in left:
             for path in out.glob(pattern):
                 path.unlink()
     except OSError as error:

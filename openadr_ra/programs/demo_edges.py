@@ -1,10 +1,10 @@
-"""The demo's edge VENs: a process each, ended by its own handle whatever happens to the demo."""
+"""The demo's processes, its edge VENs among them: each ended by its own handle whatever happens to the demo."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ TAIL_LINES = 12
 
 
 class EdgeDied(OadrRaError):
-    """An edge VEN ended by itself. `tail` is the end of its log."""
+    """A process ended by itself. `tail` is the end of its log."""
 
     def __init__(self, message: str, *, tail: str) -> None:
         super().__init__(message)
@@ -30,41 +30,63 @@ class EdgeDied(OadrRaError):
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """A running edge VEN, and where it writes what it has to say."""
+    """A running process, an edge VEN or another node, and where it writes what it has to say."""
 
     name: str
     log: Path
     process: Process
 
 
-@asynccontextmanager
-async def running(settings: Iterable[Path]) -> AsyncIterator[tuple[Edge, ...]]:
-    """One process for each settings file, until the block is left. Logs are beside the settings, as NAME.log."""
-    edges: list[Edge] = []
-    try:
-        for path in settings:
-            edges.append(await _start(path))  # noqa: PERF401 - those started must be known if the next one fails
-        yield tuple(edges)
-    finally:
-        await _end(edges)
+class Processes:
+    """What was started, in order. Use `processes()`, which ends them."""
 
+    def __init__(self) -> None:
+        self.all: list[Edge] = []
 
-async def _start(settings: Path) -> Edge:
-    log = settings.with_suffix(".log")
-    with log.open("wb") as file:
+    async def module(self, name: str, log: Path, *arguments: str) -> Edge:
+        """`python -m` these arguments; all that it says goes to `log`."""
+        with log.open("wb") as file:
+            return await self._start(name, log, arguments, stdout=file.fileno(), stderr=STDOUT)
+
+    async def talking(self, name: str, log: Path, *arguments: str) -> tuple[Edge, bytes]:
+        """The same, and the line that it says first on stdout, empty if it ends before; only stderr goes to `log`."""
+        with log.open("wb") as file:
+            edge = await self._start(name, log, arguments, stdout=PIPE, stderr=file.fileno())
+        return edge, await edge.process.stdout.readline() if edge.process.stdout is not None else b""
+
+    async def _start(self, name: str, log: Path, arguments: tuple[str, ...], *, stdout: int, stderr: int) -> Edge:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "openadr_ra",
-            "ven",
-            str(settings),
+            *arguments,
             stdin=DEVNULL,
-            stdout=file,
-            stderr=STDOUT,
+            stdout=stdout,
+            stderr=stderr,
             # Ctrl-C is for the demo alone, which then ends its edges in order.
             start_new_session=True,
         )
-    return Edge(name=settings.stem, log=log, process=process)
+        edge = Edge(name=name, log=log, process=process)
+        self.all.append(edge)
+        return edge
+
+
+@asynccontextmanager
+async def processes() -> AsyncIterator[Processes]:
+    """Starts processes that run until the block is left."""
+    started = Processes()
+    try:
+        yield started
+    finally:
+        await _end(started.all)
+
+
+@asynccontextmanager
+async def running(settings: Iterable[Path]) -> AsyncIterator[tuple[Edge, ...]]:
+    """One edge VEN for each settings file, until the block is left. Logs are beside the settings, as NAME.log."""
+    async with processes() as started:
+        for path in settings:
+            await started.module(path.stem, path.with_suffix(".log"), "openadr_ra", "ven", str(path))
+        yield tuple(started.all)
 
 
 async def _end(edges: Iterable[Edge]) -> None:

@@ -41,6 +41,16 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     kw: tuple[float, ...]
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked and delivered in an interval."""
+
+    start: datetime
+    end: datetime
+    asked_kw: float | None
+    delivered_kw: float | None
+    in_band: bool | None
+
+
 def draw(
     orders: tuple[Instruction, ...],
     versions: tuple[Version, ...],
@@ -56,11 +66,11 @@ def draw(
     sites = {site.name: {device.id: _trace([(site, device)], found) for device in site.devices} for site in SITES}
     everything = [(site, device) for site in SITES for device in site.devices]
     for axes, name in zip(panels, (EVERYONE, *sites), strict=True):
-        _frame(axes, orders)
-        mine = tuple(row for row in rows if row.ven == name and row.resource == TOTAL)
+        frame(axes, (edge for order in orders for edge in _edges(order)))
+        mine = tuple(_mark(row) for row in rows if row.ven == name and row.resource == TOTAL)
         parts = [(site, device) for site, device in everything if name in (EVERYONE, site.name)]
-        _measured(axes, _trace(parts, found), COLOURS[name])
-        _targets(axes, mine, COLOURS[name], large=name == EVERYONE)
+        measured(axes, _trace(parts, found), COLOURS[name])
+        targets(axes, mine, COLOURS[name], large=name == EVERYONE)
         if len(parts) > 1 and name != EVERYONE:
             _devices(axes, sites[name], COLOURS[name])
     _first_asked(panels[0], versions)
@@ -89,19 +99,19 @@ def _trace(parts: Iterable[tuple[Site, Device]], found: dict[str, list[Reading]]
     if not starts:
         return Trace(at=(), kw=())
     end = known[0][starts[-1]][0]
-    return Trace(at=tuple(_at(when) for when in (*starts, end)), kw=(*kw, kw[-1]))
+    return Trace(at=tuple(instant(when) for when in (*starts, end)), kw=(*kw, kw[-1]))
 
 
-def _at(when: datetime) -> float:
+def instant(when: datetime) -> float:
+    """As a place on the axis."""
     return when.timestamp()
 
 
-def _frame(axes: Axes, orders: tuple[Instruction, ...]) -> None:
+def frame(axes: Axes, edges: Iterable[float]) -> None:
     """Zero, the edges of intervals, and nothing that distracts."""
     axes.axhline(0, color=FAINT, linewidth=0.9, zorder=2)
-    for order in orders:
-        for edge in _edges(order):
-            axes.axvline(edge, color=GRID, linewidth=1.0, zorder=0)
+    for edge in edges:
+        axes.axvline(edge, color=GRID, linewidth=1.0, zorder=0)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
     axes.spines["left"].set_color(GRID)
@@ -113,12 +123,13 @@ def _frame(axes: Axes, orders: tuple[Instruction, ...]) -> None:
 
 
 def _edges(order: Instruction) -> Iterator[float]:
-    yield _at(order.start)
+    yield instant(order.start)
     for _, end in order.spans():
-        yield _at(end)
+        yield instant(end)
 
 
-def _measured(axes: Axes, trace: Trace, colour: str) -> None:
+def measured(axes: Axes, trace: Trace, colour: str) -> None:
+    """Power as it was reported."""
     axes.fill_between(trace.at, trace.kw, step="post", color=colour, alpha=0.13, linewidth=0, zorder=1)
     axes.step(trace.at, trace.kw, where="post", color=colour, linewidth=2.0, zorder=4)
 
@@ -129,12 +140,22 @@ def _devices(axes: Axes, traces: dict[str, Trace], colour: str) -> None:
     axes.legend(loc="lower right", frameon=False, fontsize=10, labelcolor=INK, ncols=len(traces), borderaxespad=0.1)
 
 
-def _targets(axes: Axes, rows: Iterable[ResponseRow], colour: str, *, large: bool) -> None:
+def _mark(row: ResponseRow) -> Mark:
+    return Mark(
+        start=row.start,
+        end=row.start + timedelta(seconds=row.duration_s),
+        asked_kw=row.asked_kw,
+        delivered_kw=row.delivered_kw,
+        in_band=row.in_band,
+    )
+
+
+def targets(axes: Axes, marks: Iterable[Mark], colour: str, *, large: bool) -> None:
     """Of each interval the target, its band, and the mean that came with the response."""
-    for row in rows:
+    for row in marks:
         if row.asked_kw is None:
             continue
-        begin, end = _at(row.start), _at(row.start + timedelta(seconds=row.duration_s))
+        begin, end = instant(row.start), instant(row.end)
         margin = BAND * abs(row.asked_kw)
         shade = BAD if row.in_band is False else GOOD
         axes.fill_between(
@@ -153,7 +174,7 @@ def _label(axes: Axes, middle: float, asked_kw: float, delivered_kw: float, *, l
     share = f"\n{100 * delivered_kw / asked_kw:.1f} %" if large and asked_kw else ""
     below = asked_kw < 0
     axes.annotate(
-        f"{_signed(asked_kw)} → {_signed(delivered_kw)}{share}",
+        f"{signed(asked_kw)} → {signed(delivered_kw)}{share}",
         (middle, asked_kw * (1 + BAND)),
         xytext=(0, -4 if below else 4),
         textcoords="offset points",
@@ -165,7 +186,8 @@ def _label(axes: Axes, middle: float, asked_kw: float, delivered_kw: float, *, l
     )
 
 
-def _signed(kw: float) -> str:
+def signed(kw: float) -> str:
+    """With a minus that is one."""
     return f"{kw:+.1f}".replace("-", MINUS)
 
 
@@ -177,7 +199,7 @@ def _first_asked(axes: Axes, versions: Iterable[Version]) -> None:
         for number, kw in enumerate(sums):
             begin = one.start + timedelta(seconds=one.interval_s * number)
             end = begin + timedelta(seconds=one.interval_s)
-            axes.hlines(kw, _at(begin), _at(end), color=FAINT, linewidth=1.4, linestyle=(0, (4, 3)), zorder=3)
+            axes.hlines(kw, instant(begin), instant(end), color=FAINT, linewidth=1.4, linestyle=(0, (4, 3)), zorder=3)
 
 
 def _name_panels(panels: Iterable[Axes]) -> None:
@@ -200,7 +222,7 @@ def _words(figure: Figure, panels: Iterable[Axes], orders: tuple[Instruction, ..
         reducing = fsum(ask.values[0] for ask in order.asks.values()) < 0
         first.annotate(
             f"event “{order.id}”{changed}",
-            (_at(order.start), 0),
+            (instant(order.start), 0),
             xytext=(5, 5 if reducing else -5),
             textcoords="offset points",
             va="bottom" if reducing else "top",
@@ -210,7 +232,7 @@ def _words(figure: Figure, panels: Iterable[Axes], orders: tuple[Instruction, ..
         )
     edges = [edge for order in orders for edge in _edges(order)]
     last.set_xticks(edges, [f"{datetime.fromtimestamp(edge, UTC):%H:%M:%S}" for edge in edges])
-    last.set_xlim(_at(orders[0].start - orders[0].every / 2), _at(until))
+    last.set_xlim(instant(orders[0].start - orders[0].every / 2), instant(until))
     last.set_xlabel(
         f"time, UTC, {orders[0].start:%Y-%m-%d}; an interval of {length_s:.0f} s stands for {STANDS_FOR_S // 60} min\n"
         f"change of power against each site's plan, load convention: {MINUS} less import or more export, + the reverse",

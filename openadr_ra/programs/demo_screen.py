@@ -48,11 +48,15 @@ class Screen:
         """A line, as it is."""
         self._console.print(Text(line, style=style), soft_wrap=True)
 
+    def put(self, table: Table) -> None:
+        """A table of somebody else's."""
+        self._console.print(table)
+
     def interval(self, row: Interval, number: int, count: int) -> None:
         """That the response of an interval has come."""
         line = Text(f"  {row.event} {number}/{count}  {row.resource:<9}")
-        line.append(f"asked {_kw(row.asked_kw):>7}  delivered {_kw(row.delivered_kw):>7}  ")
-        line.append(f"deviation {_kw(row.deviation_kw):>6} kW  ").append_text(_verdict(row.in_band))
+        line.append(f"asked {shown_kw(row.asked_kw):>7}  delivered {shown_kw(row.delivered_kw):>7}  ")
+        line.append(f"deviation {shown_kw(row.deviation_kw):>6} kW  ").append_text(verdict(row.in_band))
         self._console.print(line, soft_wrap=True)
 
     def result(self, rows: Iterable[Interval]) -> None:
@@ -69,7 +73,12 @@ class Screen:
         for row in rows:
             whole = row.resource.endswith(EVERYONE)
             everyone = row.resource == EVERYONE
-            cells = (_kw(row.asked_kw), _kw(row.delivered_kw), _kw(row.deviation_kw), _verdict(row.in_band))
+            cells = (
+                shown_kw(row.asked_kw),
+                shown_kw(row.delivered_kw),
+                shown_kw(row.deviation_kw),
+                verdict(row.in_band),
+            )
             shown = (
                 "all" if everyone else row.resource.removesuffix("/*") if whole else "  " + row.resource.split("/")[1]
             )
@@ -99,15 +108,15 @@ def _live_table(view: View) -> Table:
 def _cells(gauge: Gauge) -> tuple[str | Text, ...]:
     return (
         f"  {gauge.name}" if gauge.part else gauge.name,
-        _kw(gauge.asked_kw),
-        _kw(gauge.now_kw),
-        _kw(gauge.mean_kw),
-        _verdict(gauge.in_band),
+        shown_kw(gauge.asked_kw),
+        shown_kw(gauge.now_kw),
+        shown_kw(gauge.mean_kw),
+        verdict(gauge.in_band),
         "" if gauge.seen_s is None else f"{gauge.seen_s:.1f} s ago",
     )
 
 
-def _kw(value: float | None) -> str:
+def shown_kw(value: float | None) -> str:
     """Signed; nothing is `·`, and what rounds to nothing has no sign."""
     if value is None:
         return NOTHING
@@ -115,7 +124,8 @@ def _kw(value: float | None) -> str:
     return f"{rounded:+.1f}" if rounded else "0.0"
 
 
-def _verdict(in_band: bool | None) -> Text:
+def verdict(in_band: bool | None) -> Text:
+    """yes or no; nothing where nobody can say."""
     match in_band:
         case None:
             return Text(NOTHING)

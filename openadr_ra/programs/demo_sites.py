@@ -177,7 +177,7 @@ def write_vtn(out: Path) -> Path:
     for site in SITES:
         fingerprint = certs.fingerprint(out / "certs" / f"{site.name}.pem").fingerprint
         lines += ["", "[[downstream.ven]]", f'id = "{site.name}"', f'fingerprints = ["{fingerprint}"]']
-    return _written(out / "ac.toml", lines)
+    return written(out / "ac.toml", lines)
 
 
 def write_ven(out: Path, site: Site, url: str, interval_s: int) -> Path:
@@ -204,14 +204,16 @@ def write_ven(out: Path, site: Site, url: str, interval_s: int) -> Path:
     for device in site.devices:
         settings = {**device.settings, "speed": speed(interval_s)}
         lines += ["", "[[device]]", f'id = "{device.id}"', f'driver = "{device.driver}"']
-        lines += [f"{name} = {_toml(value)}" for name, value in settings.items()]
-    return _written(out / f"{site.name}.toml", lines)
+        lines += [f"{name} = {toml(value)}" for name, value in settings.items()]
+    return written(out / f"{site.name}.toml", lines)
 
 
-def _toml(value: Setting) -> str:
+def toml(value: Setting) -> str:
+    """As it stands in a settings file."""
     return repr(list(value)) if isinstance(value, tuple) else repr(value)
 
 
-def _written(path: Path, lines: list[str]) -> Path:
+def written(path: Path, lines: list[str]) -> Path:
+    """The settings file of these lines."""
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path

@@ -70,18 +70,18 @@ async def perform(out: Path, interval_s: int, screen: Screen, recorder: Recorder
     reused = demo_sites.make_certificates(folder, [(site.name, site.key) for site in SITES], clock.now())
     screen.say(f"certificates  {'those there are' if reused else 'a throw-away CA'} in {folder}")
     vtn = Vtn.from_toml(demo_sites.write_vtn(out), tap=recorder.tap)
-    with _logged(out / "ac.log"):
+    with logged(out / "ac.log"):
         async with vtn.running():
             screen.say(f"VTN           AC at {vtn.url}, mutual TLS, SQLite")
             settings = [demo_sites.write_ven(out, site, vtn.url, interval_s) for site in SITES]
             async with demo_edges.running(settings) as edges:
                 with screen.live():
                     story = _Story(vtn, clock, screen, interval_s, out)
-                    return await _unless(story.tell(), story.watch(), demo_edges.death(edges))
+                    return await unless(story.tell(), story.watch(), demo_edges.death(edges))
 
 
 @contextmanager
-def _logged(path: Path) -> Iterator[None]:
+def logged(path: Path) -> Iterator[None]:
     """What the VTN logs goes to `path`, and not into the live table."""
     logger = logging.getLogger("openadr_ra")
     level, propagate = logger.level, logger.propagate
@@ -99,7 +99,7 @@ def _logged(path: Path) -> Iterator[None]:
         logger.propagate = propagate
 
 
-async def _unless(story: Coroutine[object, object, T], *others: Coroutine[object, object, NoReturn]) -> T:
+async def unless(story: Coroutine[object, object, T], *others: Coroutine[object, object, NoReturn]) -> T:
     """The story's end, unless one of the others raises before."""
     told = asyncio.ensure_future(story)
     rest = [asyncio.ensure_future(other) for other in others]

@@ -12,9 +12,11 @@ import msgspec
 from openadr_ra.console.client import Client
 from openadr_ra.errors import SettingsError
 from openadr_ra.fleet.aggregate import EVERY_VEN
+from openadr_ra.programs.fleet import promised_text, when
 from openadr_ra.programs.ordering import Wish, amended, ordered
 from openadr_ra.programs.spelling import span
 from openadr_ra.programs.tables import NOTHING, clock, day, moment, number, percent, printable, table, yes, zone
+from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.parts import GOOD
 from openadr_ra.protocol.report import TOTAL
 from openadr_ra.run.clock import SystemClock
@@ -88,6 +90,11 @@ def change(client: Client, event_id: str, wish: Mapping[str, object]) -> EventVi
     return client.change(event_id, amended(held, msgspec.convert(wish, Wish), SystemClock().now()))
 
 
+def status_of(view: EventView) -> int:
+    """1 where the fleet refused what it was asked, for scripts; else 0."""
+    return int(view.promise is not None and view.promise.state == "refused")
+
+
 def show(client: Client, event_id: str, within: str) -> EventDetail:
     """All of an event, after waiting for opts so long at most."""
     within_s = int(span(within).total_seconds())
@@ -122,7 +129,7 @@ def event_list(views: Iterable[EventView]) -> str:
                 moment(view.order.start),
                 _span(view.order.every_s) if view.order.every_s else UNTIL_CANCELLED,
                 _status(view),
-                str(len(view.order.asks)),
+                "fleet" if view.order.fleet else str(len(view.order.asks)),
                 _asked(view.order),
                 view.order.comment,
             )
@@ -137,6 +144,8 @@ def _status(view: EventView) -> str:
         words.append(f"(modification {view.modification})")
     if view.order.test:
         words.append("TEST")
+    if view.promise is not None and view.promise.state in ("refused", "short"):
+        words.append(view.promise.state)
     return " ".join(words)
 
 
@@ -193,15 +202,42 @@ def event_text(detail: EventDetail) -> str:
     asked = table(
         ("VEN", "opt 受託", "asked 指令値"),
         (
-            (ven, detail.opts.get(VenId(ven)) or NOTHING, ", ".join(_figure(order, value) for value in values))
-            for ven, values in order.asks.items()
+            (ven, detail.opts.get(VenId(ven)) or NOTHING, ", ".join(_figure(order, value) for value in figures))
+            for ven, figures in _asks(detail)
         ),
     )
     history = table(
         (f"at ({here})", "by", "what", "detail"),
         ((moment(entry.at), entry.by, entry.what, entry.detail) for entry in detail.journal),
     )
-    return "\n".join((*lines, *_details(order), "", asked, "", _versions(detail, here), "", history))
+    promised = ("", *_promised(detail)) if detail.promise is not None else ()
+    return "\n".join((*lines, *_details(order), "", asked, *promised, "", _versions(detail, here), "", history))
+
+
+def _promised(detail: EventDetail) -> Iterator[str]:
+    """What the fleet promised, and which member gives what of it."""
+    promise = detail.promise
+    if promise is None:
+        return
+    yield printable(promised_text(promise))
+    if not promise.slots:
+        return
+    heads = ("", *(when(slot) for slot in promise.slots))
+    rows = (
+        ("asked 指令値 kW", *(number(slot.asked_kw) for slot in promise.slots)),
+        ("covered 確保量 kW", *(number(slot.covered_kw) for slot in promise.slots)),
+        ("short 不足量 kW", *(f"{slot.short_kw:.2f}" for slot in promise.slots)),
+        *((id, *map(number, each)) for id, each in detail.shares.items()),
+    )
+    yield table(heads, rows, right=range(1, len(heads)))
+
+
+def _asks(detail: EventDetail) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Whom the order names, and those VENs that the fleet asks for their part of it."""
+    yield from detail.order.asks.items()
+    for ven in detail.opts:
+        if ven not in detail.order.asks:
+            yield ven, detail.shares.get(ResourceId(ven), ())
 
 
 def _details(order: Order) -> Iterator[str]:
@@ -257,6 +293,7 @@ def event_said(view: EventView, did: str) -> str:
     return printable(
         f"event {view.id} {did}: {_asked(order)}, {f'every {_span(order.every_s)}' if order.every_s else UNTIL_CANCELLED}"
         f" from {moment(order.start)} {zone(order.start)}, to {vens}"
+        + (f"; {promised_text(view.promise)}" if view.promise is not None and view.status != "cancelled" else "")
     )
 
 

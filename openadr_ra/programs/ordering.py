@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import SettingsError
 from openadr_ra.programs.spelling import ask, figures, span, start
+from openadr_ra.run.fleet_orders import FLEET_VEN
 from openadr_ra.run.orders import Kind, Order, Other
 
 Asks = dict[str, tuple[float, ...]]
@@ -44,18 +45,23 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     notification: str | None = None
     ramp_up: str | None = None
     answer: bool | None = None
+    fleet: bool = False
+    id: str | None = None
 
 
 def ordered(wish: Wish, now: datetime) -> Order:
     """A new order. Raises SettingsError for what is missing, doubtful or misspelt."""
     if wish.start is None or wish.every is None:
         raise SettingsError("--start and --every are needed, like --start +15m --every 30m")
-    kind, asks = _asked(wish, ())
+    _check_fleet(wish)
+    kind, asks = _asked(wish, (FLEET_VEN,) if wish.fleet else ())
     if not asks:
         raise SettingsError(
             "say what is asked: --kw, --price, --level, or --signal with --values, and --to VEN; or --ask VEN=-5,-8 for each"
         )
     order = Order(
+        fleet=wish.fleet,
+        id=wish.id,
         start=start(wish.start, now),
         every_s=_seconds(wish.every),
         kind=kind or "delta",
@@ -68,6 +74,12 @@ def ordered(wish: Wish, now: datetime) -> Order:
 
 def amended(held: Order, wish: Wish, now: datetime) -> Order:
     """`held` with what was written in its place; figures go to the VENs it has if none are named. Raises as `ordered`."""
+    if wish.id is not None:
+        raise SettingsError("--id is for a new event; one that there is keeps its name")
+    if wish.fleet and not held.fleet:
+        raise SettingsError("the event is for VENs, and stays so; cancel it and create one with --fleet")
+    if held.fleet:
+        _check_fleet(replace(wish, fleet=True))
     kind, asks = _asked(wish, tuple(held.asks))
     if wish.power is not None and not asks:
         raise SettingsError(f"--{wish.power} says what --kw or --ask mean; give one of them too")
@@ -87,6 +99,12 @@ def amended(held: Order, wish: Wish, now: datetime) -> Order:
     elif wish.signal is not None:
         order = replace(order, signal=wish.signal, unit=wish.unit or "")
     return _with_the_rest(order, wish)
+
+
+def _check_fleet(wish: Wish) -> None:
+    """Raise SettingsError where VENs are named in an event that is for the fleet."""
+    if wish.fleet and (wish.to or wish.ask or wish.each):
+        raise SettingsError("--fleet has the node's own fleet share out --kw; leave --to, --ask and --each out")
 
 
 def _with_the_rest(order: Order, wish: Wish) -> Order:
@@ -190,7 +208,9 @@ def _asked(wish: Wish, known: tuple[str, ...]) -> tuple[Kind | None, Asks]:
         return None, {}
     vens = wish.to or known
     if not vens:
-        raise SettingsError("name at least one VEN: --to VEN; `openadr-ra ven list` shows those there are")
+        raise SettingsError(
+            "name at least one VEN: --to VEN; `openadr-ra ven list` shows those there are. Or --fleet: all that the node has"
+        )
     option, text = given[0]
     if option == "--kw" and len(vens) > 1 and not wish.each:
         # Twice the power is a costly misunderstanding, in either direction.

@@ -22,7 +22,7 @@ from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule
-from openadr_ra.protocol.step import Apply, Effect, Fetched, Instruct, Key, Mail, Read, Release
+from openadr_ra.protocol.step import Apply, Effect, Entry, Fetched, Instruct, Key, Mail, Read, Release
 from openadr_ra.run.row import Row
 from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings
@@ -149,6 +149,15 @@ class FleetDesk:
         """Who is promised what."""
         return await self.row.state() or Fleet()
 
+    @property
+    def store(self) -> Store:
+        """Where its row and its responses are."""
+        return self._store
+
+    async def journal(self, resource: str) -> tuple[Entry, ...]:
+        """What operators said of a resource, oldest first; also of one that is there no more."""
+        return tuple(entry for _, entry in await self._store.journal(f"resource/{resource}"))
+
     async def instruct(self, schedule: Schedule, *, priority: int = 0) -> Promise:
         """Give the fleet a schedule of the operator's own, or a newer one in place of the last under that id; the promise.
         Raises InvalidData for a schedule without intervals."""
@@ -186,7 +195,7 @@ class FleetDesk:
             raise InvalidId(f"resource {resource} is none of the fleet's; `openadr-ra fleet show` lists them")
         if kw is not None and member.ven is not None:
             raise InvalidData(
-                f"{resource} is a VEN; it is asked by an event, `openadr-ra event create --ven {resource}`"
+                f"{resource} is a VEN; it is asked by an event, `openadr-ra event create --to {resource}`"
             )
         word = Ordered(resource=ResourceId(resource), kw=kw, until=until, by=by, reason=reason)
         await self._carry_all(await self.row.give(word))
@@ -215,6 +224,8 @@ class FleetDesk:
             patience_s=settings.patience_s,
             stated_s=settings.stated_s,
             policy=settings.policy,
+            hold_mean=settings.hold_mean,
+            band=settings.band,
             import_max_kw=settings.import_max_kw,
             export_max_kw=settings.export_max_kw,
         )

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from openadr_ra.protocol import event as events
+from openadr_ra.protocol.model import VenId
 
 MAX_INTERVALS = 1488
 """A month of half hours; a VEN has to carry all of them in one message."""
@@ -19,10 +20,16 @@ MAX_EVERY_S = 86_400
 MAX_ID_CHARACTERS = 50
 """The longest id that all peers take."""
 
+MAX_OWN_ID_CHARACTERS = 40
+"""Of an event that its operator names: VENs below a fleet may be told of it with a number behind its name."""
+
 MAX_COMMENT_CHARACTERS = 500
 MAX_CONTEXT_CHARACTERS = 255
 MAX_WORD_CHARACTERS = 150
 """A signal's name and type, or a unit; the longest name that all peers take has 100."""
+
+FLEET_VEN = VenId("fleet")
+"""Stands where the VEN stands, in an event for the node's own fleet."""
 
 Kind = Literal["delta", "setpoint", "price", "level", "signal"]
 """`delta`: kW against the baseline. `setpoint`: kW at the measuring point. Load convention both. `price`: per kWh.
@@ -31,6 +38,8 @@ Kind = Literal["delta", "setpoint", "price", "level", "signal"]
 VenName = Annotated[
     str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS, pattern="^[^\\s\\x00-\\x1f\\x7f\ufffe\uffff]+\\Z")
 ]
+# Series of readings have the id in their names, between slashes.
+EventName = Annotated[str, Meta(min_length=1, max_length=MAX_OWN_ID_CHARACTERS, pattern="^[A-Za-z0-9._:@~-]+\\Z")]
 Values = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_INTERVALS)]
 # What XML 1.0 cannot hold would make every message with it fail, so it must not enter an event.
 Comment = Annotated[
@@ -63,7 +72,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     What may be None is then as usual in a new event, and stays as it was in one that is changed: `startafter_s`,
     `notification_s` and `ramp_up_s`, whether an answer is wanted, the `resources` of each VEN that are meant (all),
-    `others` beside the signal, and the `baseline`'s name, under which `baselines` are told to the VENs (not at all)."""
+    `others` beside the signal, and the `baseline`'s name, under which `baselines` are told to the VENs (not at all).
+
+    `fleet`: it is for the node's own fleet, which is named `fleet` in `asks`, alone; that has members instead of VENs, and
+    promises power, delta or setpoint, with a priority. `id`: the event's name, in a new one; None: one is found."""
 
     start: Annotated[datetime, Meta(tz=True)]
     every_s: Wait
@@ -85,3 +97,5 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     resources: dict[VenName, tuple[VenName, ...]] | None = None
     others: tuple[Other, ...] | None = None
     baseline: Word | None = None
+    fleet: bool = False
+    id: EventName | None = None

@@ -44,6 +44,7 @@ from openadr_ra.protocol.model import (
 )
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Entry
+from openadr_ra.run.fleet_view import PromiseView
 from openadr_ra.run.order import MAX_CONTEXT_CHARACTERS, MAX_EVERY_S, Context, Kind, Order, Other, VenName
 from openadr_ra.run.versions import EventVersion, versions
 
@@ -67,6 +68,7 @@ __all__ = [
     "Other",
     "Overlap",
     "OwnOpt",
+    "PromiseView",
     "Report",
     "Row",
     "SettingsError",
@@ -97,7 +99,8 @@ _KINDS: dict[str, Kind] = {
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as it stands: what was ordered last, under which modification, and its status at this moment."""
+    """An event as it stands: what was ordered last, under which modification, and its status at this moment. `promise` is
+    what the node's fleet promised, where the event is for it and not long over."""
 
     id: EventId
     modification: int
@@ -106,15 +109,20 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime | None
     modified: datetime | None
     order: Order
+    promise: PromiseView | None = None
 
 
 class EventDetail(EventView, frozen=True, kw_only=True):
     """An event with each VEN's opt for the newest modification (None: not answered yet), and what happened to it; of that,
-    `versions` has when each version was sent, received, answered and in effect."""
+    `versions` has when each version was sent, received, answered and in effect.
+
+    Of an event for the node's fleet `opts` are the fleet's own and those of the VENs below that have a part in it, and
+    `shares` what each member gives in each interval of the promise: kW against its baseline."""
 
     opts: dict[VenId, OptType | None]
     journal: tuple[Entry, ...]
     versions: tuple[EventVersion, ...] = ()
+    shares: dict[ResourceId, tuple[float, ...]] = {}
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +170,7 @@ def instruction(order: Order) -> Instruction:
         raise InvalidData(f"start: {order.start.isoformat()} is outside the calendar") from error
     usual = replace(
         made,
+        id=EventId(order.id or ""),
         asks={ven: replace(ask, baseline_kw=tuple(order.baselines.get(ven, ()))) for ven, ask in made.asks.items()},
         priority=order.priority,
         comment=order.comment,

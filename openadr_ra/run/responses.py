@@ -18,7 +18,7 @@ from openadr_ra.protocol.times import shift
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.seams import Store
 
-__all__ = ["ResponseRow", "rows"]
+__all__ = ["ResponseRow", "parsed", "rows"]
 
 GRACE = timedelta(seconds=60)
 """How long after an interval's end a stranger's usage may still arrive before its value counts as final."""
@@ -56,10 +56,11 @@ async def _said(store: Store, order: Instruction, ven: VenId) -> list[Said]:
     prefix = series_prefix(ven, X_RESPONSE, order.id)
     names = await store.series(prefix)
     found = await store.readings(names, order.start, order.end)
-    return [one for reading in found if (one := _parsed(reading, ven, prefix)) is not None]
+    return [one for reading in found if (one := parsed(reading, ven, prefix)) is not None]
 
 
-def _parsed(reading: Reading, ven: VenId, prefix: str) -> Said | None:
+def parsed(reading: Reading, ven: VenId, prefix: str) -> Said | None:
+    """What the reading of a series that begins with `prefix` says of which resource; None where that is nothing known."""
     resource, _, named = reading.series.removeprefix(prefix).rpartition(".")
     quantity = next((one for one in RESPONSE_QUANTITIES if one == named), None)
     if quantity is None:

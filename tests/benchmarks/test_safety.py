@@ -11,13 +11,13 @@ STEPS = 2_000
 
 
 async def test_no_order_breaks_a_reserve_a_site_s_limit_a_lease_or_a_range() -> None:
-    """And it is tried: stores get to their reserves, leases run out, hands are laid on devices."""
+    """And it is tried: stores get to their reserves and sites to their limits, leases run out, hands are laid on devices."""
     tally = await run(STEPS)
 
     assert tally.steps == STEPS
     assert (tally.below_reserve, tally.beyond_site, tally.after_lease, tally.beyond_range) == (0, 0, 0, 0)
     assert min(tally.orders, tally.leases_over) > STEPS / 4
-    assert min(tally.at_reserve, tally.by_hand, tally.near_limit) > 0
+    assert min(tally.at_reserve, tally.by_hand, tally.at_limit) > 0
 
 
 async def test_the_same_seed_makes_the_same_steps() -> None:

@@ -326,10 +326,11 @@ async def test_as_many_certificates_as_the_limit_has_can_be_enrolled(tmp_path: P
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/events", "/events/ev-1", "/vens"])
-async def test_a_ven_has_no_events_of_its_own(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), [("POST", "/events"), ("GET", "/vens")])
+async def test_a_ven_has_no_vens(tmp_path: Path, method: str, path: str) -> None:
+    """Nor events for them; its fleet may have some, see test_fleet_events."""
     async with running(tmp_path, ven_settings()) as site:
-        answer = await site.ask("GET", path)
+        answer = await site.ask(method, path, order() if method == "POST" else None)
 
     assert (answer.status, answer.error) == (404, "this node is no VTN: its settings have no [downstream]")
 

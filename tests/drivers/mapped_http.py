@@ -16,7 +16,7 @@ from openadr_ra.drivers import VirtualClock, build
 from openadr_ra.drivers.mapped.http import MappedHttp
 from openadr_ra.seams import Clock
 from tests.drivers.makers import DEVICE
-from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_KWH, Plant
+from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_PERCENT, Plant
 
 
 class Ems:
@@ -103,6 +103,9 @@ class Ems:
         return None if status is None else web.Response(status=status, headers={"Location": "/v1/state"})
 
 
+PATIENCE_S = 20.0
+"""So long a slow machine may take for an answer."""
+
 STATE, CONTROL = "/state", "/control"
 
 
@@ -110,11 +113,12 @@ def settings(port: int, **changes: object) -> dict[str, object]:
     """What such a battery's [[device]] says."""
     found: dict[str, object] = {
         "url": f"http://127.0.0.1:{port}/v1",
+        "timeout_s": PATIENCE_S,
         "kind": "battery",
         "min_kw": -RATED_KW,
         "max_kw": RATED_KW,
         "capacity_kwh": CAPACITY_KWH,
-        "reserve_percent": RESERVE_KWH / CAPACITY_KWH * 100,
+        "reserve_percent": RESERVE_PERCENT,
         "plan_kw": 0.0,
         "points": points(),
     }

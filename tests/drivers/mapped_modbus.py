@@ -19,11 +19,15 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from openadr_ra.drivers import VirtualClock, build
 from openadr_ra.drivers.mapped.modbus import MappedModbus
 from openadr_ra.seams import Clock
-from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_KWH, Plant
 from tests.drivers.makers import DEVICE
+from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_PERCENT, Plant
 
 INPUTS, HOLDINGS = 16, 8
-LOCAL, FAULT = 1, 2
+LOCAL = 1
+READ_HOLDING, READ_INPUT, WRITE_ONE = 3, 4, 6
+PATIENCE_S = 20.0
+"""So long a slow machine may take for an answer."""
+
 NOBODY = -32_768
 """The set-point of a battery that nobody leads."""
 
@@ -40,6 +44,8 @@ class Registers:
         """Closed, no request is answered before it opens."""
         self.refused: dict[tuple[int, int], ExcCodes] = {}
         """By function code and address: what is answered instead."""
+        self.holes: set[int] = set()
+        """Input registers that it does not have."""
         self.asked: list[tuple[int, int, int]] = []
         self.writes: list[tuple[int, int]] = []
         self.forced: dict[int, int] = {}
@@ -75,7 +81,7 @@ class Registers:
     async def unplug(self) -> None:
         """Connections break, and nobody listens."""
         if self.server is not None:
-            await self.server.shutdown()
+            await self.server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus has types, but not here
             self.server = None
 
     def restart(self) -> None:
@@ -83,17 +89,25 @@ class Registers:
         self.raw_setpoint = NOBODY
 
     async def action(
-        self, code: int, start: int, address: int, count: int, registers: list[int], values: list[int] | list[bool] | None
+        self,
+        code: int,
+        start: int,
+        address: int,
+        count: int,
+        registers: list[int],
+        values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """One request: `values` are what it writes."""
         self.asked.append((code, address, count))
         await self.gate.wait()
         if (code, address) in self.refused:
             return self.refused[code, address]
+        if code == READ_INPUT and self.holes.intersection(range(address, address + count)):
+            return ExcCodes.ILLEGAL_ADDRESS
         if values is not None:
             for offset, one in enumerate(values):
                 self._written(address + offset, int(one))
-        fresh = self._inputs() if code == 4 else self._holdings()
+        fresh = self._inputs() if code == READ_INPUT else self._holdings()
         registers[: len(fresh)] = fresh
         return None
 
@@ -147,11 +161,12 @@ def settings(port: int, **changes: object) -> dict[str, object]:
     found: dict[str, object] = {
         "host": "127.0.0.1",
         "port": port,
+        "timeout_s": PATIENCE_S,
         "kind": "battery",
         "min_kw": -RATED_KW,
         "max_kw": RATED_KW,
         "capacity_kwh": CAPACITY_KWH,
-        "reserve_percent": RESERVE_KWH / CAPACITY_KWH * 100,
+        "reserve_percent": RESERVE_PERCENT,
         "plan_kw": 0.0,
         "release_value": NOBODY,
         "points": points(),

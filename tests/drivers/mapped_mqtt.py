@@ -20,10 +20,13 @@ from openadr_ra.protocol.parts import GOOD
 from openadr_ra.seams import Clock, Measurement
 from tests.drivers.counterparts import need_program
 from tests.drivers.makers import DEVICE
-from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_KWH, Plant
+from tests.drivers.mapped_plant import CAPACITY_KWH, RATED_KW, RESERVE_PERCENT, Plant
 
 PATIENCE_S = 30.0
 """By then a broker on a slow machine has started."""
+
+SMALL_KWH = 0.1
+"""A battery that is emptied in a few of its messages."""
 
 
 class Broker:
@@ -54,7 +57,13 @@ class Broker:
         program = need_program("mosquitto", "mosquitto")
         config = self.folder / "mosquitto.conf"
         # Started by root it would become another user, who may not read the folder.
-        text = (f"listener {self.port} 127.0.0.1", "user root", "persistence false", *self.lines)
+        text = (
+            f"listener {self.port} 127.0.0.1",
+            "user root",
+            "persistence false",
+            "set_tcp_nodelay true",
+            *self.lines,
+        )
         config.write_text("\n".join(text) + "\n")
         self.process = await asyncio.create_subprocess_exec(
             program, "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
@@ -85,7 +94,7 @@ async def turn() -> None:
 
 
 class Device:
-    """The battery's own MQTT client: says its state, retained, after each command and every 5 s of its clock."""
+    """The battery's own MQTT client: says its state, retained, after each command and at each instant of its clock."""
 
     def __init__(self, plant: Plant, port: int, *, name: str = "bat") -> None:
         self.plant = plant
@@ -108,13 +117,16 @@ class Device:
 
     async def plug(self) -> None:
         client = aiomqtt.Client(
-            "127.0.0.1", self.port, will=aiomqtt.Will(f"{self.name}/online", "offline", 1, True), timeout=PATIENCE_S
+            "127.0.0.1",
+            self.port,
+            will=aiomqtt.Will(f"{self.name}/online", "offline", 1, True),
+            timeout=PATIENCE_S,
+            socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self.client = await self.stack.enter_async_context(client)
         await client.subscribe([(f"{self.name}/cmd/#", 1), (f"{self.name}/mark", 1)])
         group = await self.stack.enter_async_context(asyncio.TaskGroup())
-        for life in (self.listen(client), self.tick()):
-            self.stack.callback(group.create_task(life).cancel)
+        self.stack.callback(group.create_task(self.listen(client)).cancel)
         await client.publish(f"{self.name}/online", "online", qos=1, retain=True)
         await self.say()
 
@@ -148,12 +160,6 @@ class Device:
             case "mode":
                 self.plant.set_remote(text == "REMOTE")
 
-    async def tick(self) -> None:
-        clock = self.plant.clock
-        while True:
-            await clock.sleep_until(clock.now() + timedelta(seconds=5))
-            await self.say()
-
     async def say(self, body: str | None = None) -> None:
         """State now, or something else."""
         plant = self.plant
@@ -175,15 +181,15 @@ class Device:
                 await self.client.publish(f"{self.name}/mode", mode, qos=1, retain=self.retains)
 
     async def settled(self) -> None:
-        """All that was sent has come: a mark goes the way of the rest, and what comes before it came before."""
-        await settle()
-        async with self.speaking:
-            if self.client is None:
-                return
-            self.marks += 1
-            await self.client.publish(f"{self.name}/mark", str(self.marks), qos=1)
-            while await self.echo.get() != str(self.marks):
-                pass
+        """All that was sent has come, and the state of this instant is said: a mark goes the way of the commands."""
+        if self.client is None:
+            await settle()
+            return
+        self.marks += 1
+        await self.client.publish(f"{self.name}/mark", str(self.marks), qos=1)
+        while await self.echo.get() != str(self.marks):
+            pass
+        await self.say()
         await settle()
 
 
@@ -198,7 +204,7 @@ def settings(port: int, *, name: str = "bat", **changes: object) -> dict[str, ob
         "min_kw": -RATED_KW,
         "max_kw": RATED_KW,
         "capacity_kwh": CAPACITY_KWH,
-        "reserve_percent": RESERVE_KWH / CAPACITY_KWH * 100,
+        "reserve_percent": RESERVE_PERCENT,
         "plan_kw": 0.0,
         "points": points(name),
     }
@@ -225,7 +231,7 @@ def points(name: str = "bat", **changes: object) -> dict[str, object]:
     return {key: point for key, point in (found | changes).items() if point is not None}
 
 
-def driver(clock: Clock, port: int, *, name: str = "bat", **changes: object) -> MappedMqtt:
+def driver(clock: Clock, port: int, name: str = "bat", /, **changes: object) -> MappedMqtt:
     made = build("mapped-mqtt", DEVICE, settings(port, name=name, **changes), clock)
     assert isinstance(made, MappedMqtt)
     return made
@@ -255,7 +261,46 @@ class Bay:
 
 @asynccontextmanager
 async def bay(broker: Broker, **changes: object) -> AsyncIterator[Bay]:
-    """A driver and its battery at a broker."""
-    clock = VirtualClock()
-    async with Device(Plant(clock), broker.port) as device, driver(clock, broker.port, **changes) as made:
+    """A driver and its battery at a broker; an instant of the clock is over when all that was said then has come."""
+
+    async def settled() -> None:
+        await device.settled()
+
+    clock = VirtualClock(settle=settled)
+    device = Device(Plant(clock), broker.port)
+    async with device, driver(clock, broker.port, **changes) as made:
         yield Bay(broker, device, made, clock)
+
+
+class Yard:
+    """A battery of its own for each driver that a check makes."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.stack = AsyncExitStack()
+        self.plugging: asyncio.Task[Device] | None = None
+        self.number = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
+    def driver(self, clock: Clock, by_hand_kw: float | None = None) -> MappedMqtt:
+        self.number += 1
+        device = Device(Plant(clock, capacity_kwh=SMALL_KWH), self.broker.port, name=f"bat-{self.number}")
+        device.plant.by_hand_kw = by_hand_kw
+        self.plugging = asyncio.create_task(self.stack.enter_async_context(device))
+        return driver(clock, self.broker.port, device.name, capacity_kwh=SMALL_KWH)
+
+    def gone(self, clock: Clock) -> MappedMqtt:
+        """A driver whose battery was never there."""
+        self.number, self.plugging = self.number + 1, None
+        return driver(clock, self.broker.port, f"bat-{self.number}", timeout_s=0.2)
+
+    async def settled(self) -> None:
+        if self.plugging is None:
+            await settle()
+        else:
+            await (await self.plugging).settled()

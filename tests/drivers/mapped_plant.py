@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from openadr_ra.seams import Clock
 
 CAPACITY_KWH = 1.0
-RESERVE_KWH = 0.2
+RESERVE_PERCENT = 20.0
 RATED_KW = 5.0
 
 
@@ -17,10 +17,11 @@ class Plant:
     Load convention inside; what goes over a wire is its maker's business.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, capacity_kwh: float = CAPACITY_KWH) -> None:
         self.clock = clock
         self.at = clock.now()
-        self.stored_kwh = CAPACITY_KWH / 2
+        self.capacity_kwh = capacity_kwh
+        self.stored_kwh = capacity_kwh / 2
         self.import_kwh = 0.0
         self.export_kwh = 0.0
         self.setpoint_kw = 0.0
@@ -42,7 +43,7 @@ class Plant:
     @property
     def soc_percent(self) -> float:
         self._advance()
-        return self.stored_kwh / CAPACITY_KWH * 100
+        return self.stored_kwh / self.capacity_kwh * 100
 
     def set_kw(self, kw: float) -> None:
         self._advance()
@@ -66,13 +67,16 @@ class Plant:
         self._advance()
         self.setpoint_kw, self.remote, self.until = 0.0, False, None
 
+    @property
+    def _floor_kwh(self) -> float:
+        return self.capacity_kwh * RESERVE_PERCENT / 100 if self.guards_itself else 0.0
+
     def _kw(self) -> float:
         wish = self.by_hand_kw
         if wish is None:
             wish = self.setpoint_kw if self.remote else 0.0
         wish = min(max(wish, self.min_kw), self.max_kw)
-        floor = RESERVE_KWH if self.guards_itself else 0.0
-        if (wish < 0 and self.stored_kwh <= floor) or (wish > 0 and self.stored_kwh >= CAPACITY_KWH):
+        if (wish < 0 and self.stored_kwh <= self._floor_kwh) or (wish > 0 and self.stored_kwh >= self.capacity_kwh):
             return 0.0
         return wish
 
@@ -86,8 +90,8 @@ class Plant:
     def _run(self, to: datetime) -> None:
         hours = (to - self.at) / timedelta(hours=1)
         moved_kwh = self._kw() * hours
-        floor = RESERVE_KWH if self.guards_itself else 0.0
-        end_kwh = min(max(self.stored_kwh + moved_kwh, min(floor, self.stored_kwh)), CAPACITY_KWH)
+        lowest_kwh = min(self._floor_kwh, self.stored_kwh)
+        end_kwh = min(max(self.stored_kwh + moved_kwh, lowest_kwh), self.capacity_kwh)
         moved_kwh = end_kwh - self.stored_kwh
         self.import_kwh += max(moved_kwh, 0.0)
         self.export_kwh += max(-moved_kwh, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -88,3 +89,10 @@ async def settle_all(benches: Sequence[Bench]) -> None:
     await settle()
     for bench in benches:
         await bench.device.quiet()
+
+
+async def until_gone(bench: Bench) -> None:
+    """The other end of a socket hears of its end in its own time."""
+    async with asyncio.timeout(PATIENT_S):
+        while (await bench.read()).online:
+            await settle()

@@ -46,6 +46,8 @@ class Line:
         self.socket = socket
         self.frames = 0
         self.mute = False
+        self.deaf_to = ""
+        """What it does not hear, of all that it is told."""
         self.heard: list[str] = []
 
     async def send(self, text: str) -> None:
@@ -53,11 +55,13 @@ class Line:
         if not self.mute:
             await self.socket.send(text)
 
-    async def recv(self) -> str | bytes:
-        text = await self.socket.recv()
-        self.frames += 1
-        self.heard.append(str(text))
-        return text
+    async def recv(self) -> str:
+        while True:
+            text = str(await self.socket.recv())
+            self.frames += 1
+            self.heard.append(text)
+            if not self.deaf_to or self.deaf_to not in text:
+                return text
 
 
 class Device:
@@ -485,7 +489,9 @@ class Point201(ChargePoint201):
     ) -> None:
         outlet, now = self.device.outlets[number], self.device.clock.now()
         state = "Charging" if outlet.kw(now) else "SuspendedEVSE"
-        if outlet.limit_kw(now) >= LEAST_KW and not outlet.car_kw:
+        if outlet.car_kw is None:
+            state = "Idle"
+        elif outlet.limit_kw(now) >= LEAST_KW and not outlet.car_kw:
             state = "SuspendedEV"
         first = kind == "Started"
         message = call201.TransactionEvent(
@@ -576,6 +582,8 @@ class Point201(ChargePoint201):
     def on_trigger(self, requested_message: str, evse: dict[str, int]) -> object:
         done = self.device.takes("TriggerMessage")
         if requested_message == "TransactionEvent" and not self.device.outlets[evse["id"]].transaction:
+            done = False
+        if requested_message == "StatusNotification" and "connector_id" not in evse:
             done = False
         return result201.TriggerMessage(status=word(done))
 

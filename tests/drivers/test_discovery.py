@@ -11,13 +11,25 @@ import pytest
 
 from examples.my_driver import Boiler
 from openadr_ra.drivers import VirtualClock, build, names
-from openadr_ra.drivers.simulated import Battery, EvCharger, Generator, Line, Pv
+from openadr_ra.drivers.simulated import (
+    Battery,
+    EvCharger,
+    Generator,
+    InterruptibleLoad,
+    Line,
+    Pv,
+    Thermal,
+    V2h,
+    Wind,
+)
 from openadr_ra.drivers.simulated.shell import Simulated
 from openadr_ra.errors import SettingsError
 from openadr_ra.seams import Clock, Driver, DriverFactory, DriverSettings
 from tests.drivers.makers import DEVICE, KINDS, after, setpoint
 
-CLASSES = dict(zip(KINDS, (Battery, EvCharger, Generator, Line, Pv), strict=True))
+CLASSES = dict(
+    zip(KINDS, (Battery, EvCharger, Generator, Line, InterruptibleLoad, Pv, Thermal, V2h, Wind), strict=True)
+)
 
 
 def refused(name: str, table: Mapping[str, object] | None = None) -> str:

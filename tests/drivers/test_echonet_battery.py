@@ -1,13 +1,10 @@
-"""The driver `echonet` on a storage battery: charges at positive power, and whoever else is at the battery rules."""
+"""The driver `echonet` on a storage battery: charges at positive power, keeps to its limits, and gives it back."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 
 from openadr_ra.drivers.echonet import codes
-from openadr_ra.protocol.parts import GOOD, LOCAL_OVERRIDE, NO_VALUE, UNCERTAIN
 from openadr_ra.seams import Ack
 from tests.drivers.echonet_site import BatterySite, echonet
 from tests.drivers.makers import HOUR_S, MINUTE_S, setpoint
@@ -111,6 +108,33 @@ async def test_an_echonet_battery_without_power_settings_knows_full_power_and_no
     assert described.levels_kw == (-5.0, 0.0, 5.0)
     assert [ack.effective_kw for ack in acks] == [-5.0, 0.0, 5.0]
     assert site.device.kw == 5.0
+
+
+async def test_full_power_beyond_the_settings_is_no_power_to_have() -> None:
+    """It charges at 5 kW or not at all, and may not at more than 4."""
+    async with BatterySite(max_kw=4.0) as site:
+        site.device.settable = (codes.MODE,)
+        site.device.settings[CHARGE_METHOD] = codes.MAXIMUM
+        described = await site.driver.describe()
+        ack = await site.apply(4.0)
+
+    assert (described.levels_kw, described.max_kw) == ((-5.0, 0.0), 0.0)
+    assert (ack.outcome, ack.effective_kw, site.device.kw) == ("clamped", 0.0, 0.0)
+
+
+async def test_a_battery_that_does_not_say_its_range_is_not_moved_unless_the_settings_do() -> None:
+    ranges = {codes.CHARGE_RANGE_W, codes.DISCHARGE_RANGE_W}
+    async with BatterySite() as site:
+        site.node.refused |= ranges
+        unknown = await site.apply(-1.0)
+        mode = site.device.settings[codes.MODE]
+    async with BatterySite(min_kw=-2.0, max_kw=2.0) as site:
+        site.node.refused |= ranges
+        told = await site.apply(-3.0)
+
+    assert unknown.reason == "its range is not known: give min_kw and max_kw"
+    assert (unknown.outcome, unknown.effective_kw, mode) == ("clamped", 0.0, codes.AUTO)
+    assert (told.outcome, told.effective_kw, site.device.kw) == ("clamped", -2.0, -2.0)
 
 
 # What it holds
@@ -249,247 +273,3 @@ async def test_a_gateway_that_starts_anew_in_mid_event_goes_on_and_releases() ->
     assert (reading.kw, reading.local_override) == (-2.0, False)
     assert ack == Ack(outcome="accepted", effective_kw=-2.0)
     assert site.device.settings[codes.MODE] == codes.AUTO
-
-
-# Whoever else is at the battery
-
-
-async def test_operation_from_outside_that_is_barred_is_a_local_override() -> None:
-    async with BatterySite() as site:
-        await site.apply(-2.0)
-        site.device.by_hand(1.0)
-        reading = await site.reach(1)
-        ack = await site.apply(-2.0)
-        await site.driver.release("over")
-        mode = site.device.settings[codes.MODE]
-        site.device.by_hand(None)
-        freed = await site.apply(-3.0)
-
-    assert (reading.kw, reading.min_kw, reading.max_kw) == (1.0, 1.0, 1.0)
-    assert (reading.local_override, reading.quality) == (True, LOCAL_OVERRIDE)
-    assert (reading.can_reduce_kwh, reading.can_raise_kwh) == (0.0, 0.0)
-    assert ack == Ack(outcome="clamped", effective_kw=1.0, reason="local override: operation from outside is barred")
-    assert mode == codes.DISCHARGING
-    assert freed.outcome == "accepted"
-
-
-async def test_settings_of_somebody_else_are_reported_and_not_fought() -> None:
-    """Neither by the next set-point nor by the release; when the battery is its own master again, it can be had again."""
-    async with BatterySite() as site:
-        await site.apply(-2.0)
-        await site.clock.advance(site.clock.now())
-        await site.reach(MINUTE_S)
-        site.device.set(codes.CHARGE_W, (3000).to_bytes(4))
-        site.device.set(CHARGE_METHOD, codes.DESIGNATED)
-        site.device.set(codes.MODE, codes.CHARGING)
-        taken = await site.reach(2 * MINUTE_S)
-        ack = await site.apply(-2.0)
-        released = await site.driver.release("over")
-        still = await site.driver.read()
-        assert site.device.kw == 3.0
-        site.device.set(codes.MODE, codes.AUTO)
-        ended = await site.driver.read()
-        again = await site.apply(-2.0)
-
-    assert (taken.kw, taken.local_override, taken.quality) == (3.0, True, LOCAL_OVERRIDE)
-    assert ack.outcome == "clamped"
-    assert (ack.effective_kw, ack.reason) == (3.0, "local override: somebody else set its 0xDA to 0x42")
-    assert released.outcome == "accepted"
-    assert (still.local_override, ended.local_override) == (True, False)
-    assert again == Ack(outcome="accepted", effective_kw=-2.0)
-
-
-async def test_who_puts_our_settings_back_gives_the_battery_back() -> None:
-    async with BatterySite() as site:
-        await site.apply(-2.0)
-        site.device.set(codes.MODE, codes.STANDBY)
-        taken = await site.reach(MINUTE_S)
-        site.device.set(codes.MODE, codes.DISCHARGING)
-        given = await site.reach(2 * MINUTE_S)
-
-    assert (taken.local_override, given.local_override) == (True, False)
-
-
-@pytest.mark.parametrize(("off_w", "somebody"), [(100, False), (101, True)])
-async def test_a_power_that_is_further_off_than_rounding_is_somebody_elses(off_w: int, somebody: bool) -> None:
-    async with BatterySite() as site:
-        await site.apply(-2.0)
-        site.device.set(codes.DISCHARGE_W, (2000 + off_w).to_bytes(4))
-        reading = await site.reach(MINUTE_S)
-
-    assert reading.local_override is somebody
-
-
-@pytest.mark.parametrize(("after_s", "somebody"), [(4.9, False), (5.0, True)])
-async def test_just_after_a_set_point_other_settings_are_those_of_before(after_s: float, somebody: bool) -> None:
-    """A gateway between us and the battery may show its last copy for a while."""
-    async with BatterySite(settle_s=5.0) as site:
-        await site.apply(-2.0)
-        site.device.readings[codes.MODE] = codes.AUTO
-        reading = await site.reach(after_s)
-
-    assert reading.local_override is somebody
-
-
-async def test_a_battery_operated_on_the_spot_says_so() -> None:
-    async with BatterySite() as site:
-        await site.apply(-2.0)
-        before = await site.reach(MINUTE_S)
-        site.device.settings[codes.REMOTE] = codes.LAST_LOCAL
-        after_all = await site.reach(2 * MINUTE_S)
-        ack = await site.apply(-1.0)
-
-    assert site.device.kw == -2.0
-    assert (before.local_override, after_all.local_override) == (False, True)
-    assert ack.reason == "local override: it was operated on the spot"
-
-
-async def test_a_battery_that_is_switched_off_is_in_other_hands() -> None:
-    async with BatterySite() as site:
-        site.device.settings[codes.STATUS] = codes.OFF
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert reading.local_override
-    assert ack.reason == "local override: it is switched off"
-    assert site.device.settings[codes.MODE] == codes.AUTO
-
-
-async def test_a_battery_that_leaves_an_order_because_it_is_empty_is_not_overridden() -> None:
-    async with BatterySite() as site:
-        await site.apply(-5.0)
-        await site.clock.advance(site.clock.now())
-        empty = await site.reach(HOUR_S)
-        site.device.set(codes.MODE, codes.STANDBY)
-        left = await site.reach(HOUR_S + MINUTE_S)
-
-    assert (empty.kw, empty.min_kw, empty.soc_percent) == (0.0, 0.0, 20.0)
-    assert (left.local_override, left.quality) == (False, GOOD)
-
-
-# What it refuses, and what it says wrongly
-
-
-async def test_a_battery_that_refuses_the_power_never_runs_at_another() -> None:
-    async with BatterySite() as site:
-        site.node.refused.add(codes.CHARGE_W)
-        ack = await site.apply(2.0)
-
-    assert (ack.outcome, ack.reason) == ("rejected", "it refuses to have 0xEB set")
-    assert site.device.settings[codes.MODE] == codes.AUTO
-
-
-async def test_a_method_that_is_refused_matters_only_if_it_is_another() -> None:
-    async with BatterySite() as site:
-        site.device.settable = tuple(epc for epc in site.device.settable if epc != CHARGE_METHOD)
-        other = await site.apply(2.0)
-        site.device.settings[CHARGE_METHOD] = codes.DESIGNATED
-        right = await site.apply(2.0)
-
-    assert (other.outcome, other.reason) == ("rejected", "it refuses to have 0xC1 set")
-    assert right == Ack(outcome="accepted", effective_kw=2.0)
-
-
-async def test_properties_that_are_listed_and_refused_are_left_out() -> None:
-    """What is refused is refused by itself: the rest of the answer counts."""
-    async with BatterySite() as site:
-        site.node.refused |= {codes.REMAINING_PERCENT, 0xA8, codes.REMOTE}
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.kw, reading.soc_percent, reading.import_kwh, reading.quality) == (0.0, None, None, GOOD)
-    assert reading.export_kwh == 0.0
-    assert ack.outcome == "accepted"
-
-
-@pytest.mark.parametrize("at_once", [1, 3])
-async def test_a_node_that_answers_a_few_properties_at_a_time_is_asked_for_the_rest(at_once: int) -> None:
-    async with BatterySite() as site:
-        site.node.at_once = at_once
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.kw, reading.soc_percent, reading.min_kw) == (0.0, 50.0, -5.0)
-    assert (ack.outcome, site.device.kw) == ("accepted", -1.0)
-
-
-async def test_a_node_that_refuses_all_for_the_sake_of_one_is_asked_in_parts() -> None:
-    async with BatterySite() as site:
-        site.node.all_or_nothing = True
-        site.node.refused |= {codes.REMAINING_PERCENT, codes.REMOTE}
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.kw, reading.soc_percent, reading.export_kwh) == (0.0, None, 0.0)
-    assert (ack.outcome, site.device.kw) == ("accepted", -1.0)
-
-
-async def test_a_battery_without_property_maps_is_asked_for_everything() -> None:
-    async with BatterySite() as site:
-        site.node.refused |= {0x9D, 0x9E, 0x9F}
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.soc_percent, reading.quality) == (50.0, GOOD)
-    assert (ack.outcome, site.device.kw) == ("accepted", -1.0)
-
-
-@pytest.mark.parametrize("edt", [b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\x00\x00", b""])
-async def test_a_power_that_is_no_value_has_none(edt: bytes) -> None:
-    """Overflow, underflow, another length, refused."""
-    async with BatterySite() as site:
-        await site.apply(-1.0)
-        before = await site.driver.read()
-        site.device.readings[codes.NOW_W] = edt
-        reading = await site.reach(1)
-
-    assert (before.kw, before.quality) == (-1.0, GOOD)
-    assert (reading.kw, reading.quality, reading.online) == (-1.0, NO_VALUE, True)
-
-
-@pytest.mark.parametrize(("watts", "quality"), [(-1000, GOOD), (50, GOOD), (51, UNCERTAIN), (1000, UNCERTAIN)])
-async def test_a_power_against_the_mode_that_runs_is_uncertain(watts: int, quality: str) -> None:
-    """It says that it discharges, and the power that it charges: the sign or the meter is wrong."""
-    async with BatterySite() as site:
-        await site.apply(-1.0)
-        site.device.readings[codes.NOW_W] = watts.to_bytes(4, signed=True)
-        reading = await site.driver.read()
-
-    assert reading.quality == quality
-
-
-@pytest.mark.parametrize(("edt", "soc"), [(b"\x64", 100.0), (b"\x65", None), (b"\xff", None)])
-async def test_a_state_of_charge_beyond_full_is_none(edt: bytes, soc: float | None) -> None:
-    async with BatterySite() as site:
-        site.device.readings[codes.REMAINING_PERCENT] = edt
-        reading = await site.driver.read()
-
-    assert reading.soc_percent == soc
-
-
-async def test_a_battery_with_a_fault_is_uncertain_and_not_moved() -> None:
-    async with BatterySite() as site:
-        site.device.readings[codes.FAULT] = codes.FAULTY
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.quality, reading.min_kw, reading.max_kw) == (UNCERTAIN, 0.0, 0.0)
-    assert ack == Ack(outcome="clamped", effective_kw=0.0, reason="it reports a fault")
-    assert site.device.settings[codes.MODE] == codes.AUTO
-
-
-async def test_a_battery_that_measures_its_capacity_is_left_alone() -> None:
-    async with BatterySite() as site:
-        site.device.readings[0xCF] = codes.RECOUNT
-        reading = await site.driver.read()
-        ack = await site.apply(-1.0)
-
-    assert (reading.min_kw, reading.max_kw, reading.local_override) == (0.0, 0.0, False)
-    assert ack.reason == "it measures its capacity"
-
-
-async def test_two_verbs_at_once_do_not_mix_their_answers() -> None:
-    async with BatterySite() as site:
-        readings = await asyncio.gather(*(site.driver.read() for _ in range(20)))
-
-    assert {reading.soc_percent for reading in readings} == {50.0}

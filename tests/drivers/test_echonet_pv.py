@@ -65,8 +65,8 @@ async def test_behind_a_limit_the_sun_is_what_it_was_last_seen_to_be() -> None:
         limited = await site.reach(MINUTE_S)
         dark = await site.reach(HOUR_S + MINUTE_S)
 
-    assert (limited.kw, limited.min_kw, limited.max_kw) == (-1.0, -3.0, 0.0)
-    assert (dark.kw, dark.min_kw) == (-0.5, -0.5)
+    assert (limited.kw, limited.min_kw, limited.max_kw, limited.plan_kw) == (-1.0, -3.0, 0.0, -3.0)
+    assert (dark.kw, dark.min_kw, dark.plan_kw) == (-0.5, -0.5, -0.5)
 
 
 async def test_a_plant_that_says_nothing_of_restraint_is_restrained_at_its_limit() -> None:
@@ -149,3 +149,30 @@ async def test_an_output_that_is_no_value_has_none_and_a_fault_makes_it_uncertai
 
     assert unknown.quality == NO_VALUE
     assert (faulty.quality, faulty.kw, faulty.min_kw, faulty.max_kw) == (UNCERTAIN, -3.0, -3.0, -3.0)
+
+
+@pytest.mark.parametrize("limit", [codes.LIMIT_W, codes.LIMIT_PERCENT])
+async def test_a_plant_that_does_not_say_its_rated_output_is_not_moved_unless_the_settings_do(limit: int) -> None:
+    async with PvSite() as site:
+        site.node.refused.add(codes.RATED_W)
+        site.device.settable = (limit,)
+        unknown = await site.apply(-1.0)
+        still_kw = site.device.kw
+    async with PvSite(min_kw=-5.0) as site:
+        site.node.refused.add(codes.RATED_W)
+        site.device.settable = (limit,)
+        told = await site.apply(-1.0)
+
+    assert unknown == Ack(outcome="clamped", effective_kw=-3.0, reason="its rated output is not known: give min_kw")
+    assert still_kw == -3.0
+    assert (told.outcome, site.device.kw) == ("accepted", -1.0)
+
+
+@pytest.mark.parametrize(("asked_kw", "given_kw"), [(-2.0, -2.0), (-2.5, -2.0)])
+async def test_the_settings_narrow_what_echonet_pv_may_do(asked_kw: float, given_kw: float) -> None:
+    async with PvSite(min_kw=-2.0) as site:
+        described = await site.driver.describe()
+        ack = await site.apply(asked_kw)
+
+    assert described.min_kw == -2.0
+    assert (ack.effective_kw, site.device.kw) == (given_kw, given_kw)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 from datetime import timedelta
 from itertools import count
 
 import pytest
 
 from openadr_ra.drivers import Guard, VirtualClock, check_driver
-from openadr_ra.drivers.virtual_clock import settle
 from openadr_ra.protocol.parts import COMM_FAILURE, GOOD, LAST_KNOWN, LOCAL_OVERRIDE, NO_VALUE
 from openadr_ra.seams import Ack, AnyDriver, Clock
+from tests.drivers.counterparts import need_package
 from tests.drivers.makers import HOUR_S, after, setpoint
-from tests.drivers.ocpp_bench import PATIENT_S, Bench, driver, settle_all
-from tests.drivers.ocpp_device import VERSIONS, Device, Version
+
+need_package("ocpp", "ocpp")
+need_package("websockets", "ocpp")
+
+# Only here they can be had.
+from tests.drivers.ocpp_bench import PATIENT_S, Bench, driver, settle_all, until_gone  # noqa: E402
+from tests.drivers.ocpp_device import VERSIONS, Device, Version  # noqa: E402
 
 EVERY_VERSION = pytest.mark.parametrize("version", VERSIONS)
 SHORT_S = 0.3
@@ -234,6 +239,10 @@ async def test_a_charger_that_refuses_a_limit_keeps_the_one_before(version: Vers
 
         assert (refused.outcome, refused.reason) == ("rejected", "the charger takes no such limit")
         assert (await bench.read()).kw == pytest.approx(2.0)
+        bench.device.rejects.clear()
+        await bench.read()
+        await bench.wait(5)
+        assert (await bench.read()).kw == pytest.approx(2.0)
 
 
 async def test_a_charger_without_smart_charging_says_so() -> None:
@@ -364,6 +373,40 @@ async def test_a_baseline_that_is_declared_stands() -> None:
     assert reading.plan_kw is None
 
 
+async def test_another_plug_of_the_same_evse_that_is_free_changes_nothing() -> None:
+    """Of 2.0.1's plugs one has a car at a time."""
+    async with Bench(VirtualClock(), "2.0.1") as bench:
+        status = {"timestamp": "2026-01-01T00:00:00Z", "connectorStatus": "Available", "evseId": 1, "connectorId": 2}
+        await bench.device.say(json.dumps([2, "plug", "StatusNotification", status]))
+
+        assert (await bench.read()).max_kw == 6.0
+        await bench.device.unplug()
+        assert (await bench.read()).max_kw == 0.0
+
+
+async def test_a_transaction_may_begin_before_the_car_is_there() -> None:
+    """2.0.1, where it begins with the authorization."""
+    async with Bench(VirtualClock(), "2.0.1", plugs=False) as bench:
+        outlet = bench.device.outlet
+        await bench.device.point.begin(1, "TAG-1")
+        before = await bench.read()
+        outlet.car_kw = 6.0
+        await bench.device.moved()
+        await bench.wait(1)
+
+        assert (before.kw, before.max_kw) == (0.0, 0.0)
+        assert ((await bench.read()).kw, (await bench.read()).max_kw) == (6.0, 6.0)
+
+
+async def test_samples_of_no_transaction_make_none() -> None:
+    """1.6: some chargers write 0 where there is none."""
+    async with Bench(VirtualClock(), plugs=False) as bench:
+        bench.device.outlet.transaction = "0"
+        await bench.device.point.meter(1, trigger=False)
+
+        assert (await bench.read()).max_kw == 0.0
+
+
 # What somebody else wants
 
 
@@ -466,6 +509,25 @@ async def test_a_charger_that_sends_nothing_on_request_is_read_by_what_it_sends_
 
 
 @EVERY_VERSION
+@pytest.mark.parametrize(("willing", "asked"), [(False, 1), (True, 5)])
+async def test_what_a_charger_does_not_send_on_request_it_is_asked_once(
+    version: Version, willing: bool, asked: int
+) -> None:
+    async with Bench(VirtualClock(), version, meter_every_s=600) as bench:
+        await bench.read()
+        line = bench.device.line
+        assert line is not None
+        line.heard.clear()
+        bench.device.every(0)
+        bench.device.refuses |= set() if willing else {"TriggerMessage"}
+        for _ in range(5):
+            await bench.wait(600)
+            await bench.read()
+
+        assert sum("TriggerMessage" in text for text in line.heard) == asked
+
+
+@EVERY_VERSION
 async def test_a_meter_that_says_no_more_is_not_taken_for_now(version: Version) -> None:
     async with Bench(VirtualClock(), version) as bench:
         bench.device.refuses.add("TriggerMessage")
@@ -484,12 +546,13 @@ async def test_a_meter_that_says_no_more_is_not_taken_for_now(version: Version) 
 
 
 @EVERY_VERSION
-async def test_samples_that_were_kept_while_it_was_away_are_not_taken_for_now(version: Version) -> None:
+@pytest.mark.parametrize("old_s", [5, 320])
+async def test_samples_that_were_kept_while_it_was_away_are_not_taken_for_now(version: Version, old_s: float) -> None:
     async with Bench(VirtualClock(), version) as bench:
         await bench.wait(20)
         before = await bench.read()
         bench.device.outlet.car_kw = 1.5
-        await bench.device.point.meter(1, trigger=False, stamp=f"{after(-300):%Y-%m-%dT%H:%M:%SZ}")
+        await bench.device.point.meter(1, trigger=False, stamp=f"{after(20 - old_s):%Y-%m-%dT%H:%M:%SZ}")
 
         assert await bench.read() == before
 
@@ -526,7 +589,7 @@ async def test_a_charger_that_comes_back_gets_its_limit_again(version: Version, 
         await bench.read()
         await bench.device.cut()
         bench.device.outlet.profiles.clear()
-        await settle_until_gone(bench)
+        await until_gone(bench)
         away = await bench.read()
         await bench.device.connect(bench.charger.port, boots=starts_anew)
         await bench.read()
@@ -536,18 +599,39 @@ async def test_a_charger_that_comes_back_gets_its_limit_again(version: Version, 
         assert (await bench.read()).kw == pytest.approx(2.0)
 
 
-async def settle_until_gone(bench: Bench) -> None:
-    """The other end of a socket hears of its end in its own time."""
-    async with asyncio.timeout(PATIENT_S):
-        while (await bench.read()).online:
-            await settle()
+@EVERY_VERSION
+async def test_a_charger_that_starts_anew_without_hanging_up_gets_its_limit_again(version: Version) -> None:
+    async with Bench(VirtualClock(), version) as bench:
+        await bench.apply(setpoint(2.0))
+        bench.device.outlet.profiles.clear()
+        await bench.device.point.boot()
+        await bench.read()
+        await bench.wait(5)
+
+        assert (await bench.read()).kw == pytest.approx(2.0)
+
+
+@EVERY_VERSION
+async def test_a_schedule_that_is_not_told_in_time_says_nothing_of_the_limit(version: Version) -> None:
+    """What it told of the limit before is not held against the new one."""
+    async with Bench(VirtualClock(), version, timeout_s=SHORT_S) as bench:
+        numbers = count(1)
+        while (await bench.apply(setpoint(6.0, sequence=next(numbers)))).outcome != "accepted":
+            await bench.wait(1)
+        line = bench.device.line
+        assert line is not None
+        line.deaf_to = "GetCompositeSchedule"
+        while (ack := await bench.apply(setpoint(2.0, sequence=next(numbers)))).outcome == "unreachable":
+            await bench.wait(1)
+
+        assert (ack.outcome, ack.effective_kw) == ("accepted", 2.0)
 
 
 @EVERY_VERSION
 async def test_a_set_point_that_did_not_reach_it_reaches_it_when_it_is_back(version: Version) -> None:
     async with Bench(VirtualClock(), version) as bench:
         await bench.device.cut()
-        await settle_until_gone(bench)
+        await until_gone(bench)
         ack = await bench.apply(setpoint(2.0))
         await bench.device.connect(bench.charger.port, boots=False)
         await bench.read()
@@ -562,7 +646,7 @@ async def test_released_while_it_was_away_it_is_free_when_it_is_back(version: Ve
     async with Bench(VirtualClock(), version) as bench:
         await bench.apply(setpoint(2.0))
         await bench.device.cut()
-        await settle_until_gone(bench)
+        await until_gone(bench)
         assert (await bench.release("test")).outcome == "unreachable"
         await bench.device.connect(bench.charger.port, boots=False)
         await bench.read()
@@ -577,7 +661,7 @@ async def test_a_lease_that_ended_while_it_was_away_is_not_renewed(version: Vers
     async with Bench(VirtualClock(), version) as bench:
         await bench.apply(setpoint(2.0, until_s=60))
         await bench.device.cut()
-        await settle_until_gone(bench)
+        await until_gone(bench)
         await bench.clock.advance(after(60))
         await bench.device.connect(bench.charger.port)
 

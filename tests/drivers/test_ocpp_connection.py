@@ -11,22 +11,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidMessage, InvalidStatus
-from websockets.typing import Subprotocol
 
 from openadr_ra.drivers import Guard, VirtualClock, build
-from openadr_ra.drivers.ocpp import Charger, OcppSettings
 from openadr_ra.errors import SettingsError
 from openadr_ra.programs import certs
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.settings import read
 from tests.drivers.counterparts import need_package
 from tests.drivers.makers import DEVICE, after, setpoint
-from tests.drivers.ocpp_bench import LOOPBACK, PATIENT_S, Bench, driver
-from tests.drivers.ocpp_device import VERSIONS, Booted, Device, Version
 
 need_package("ocpp", "ocpp")
+need_package("websockets", "ocpp")
+
+# Only here they can be had.
+from websockets.asyncio.client import connect  # noqa: E402
+from websockets.exceptions import InvalidMessage, InvalidStatus  # noqa: E402
+from websockets.typing import Subprotocol  # noqa: E402
+
+from openadr_ra.drivers.ocpp import Charger, OcppSettings  # noqa: E402
+from tests.drivers.ocpp_bench import LOOPBACK, PATIENT_S, Bench, driver  # noqa: E402
+from tests.drivers.ocpp_device import VERSIONS, Booted, Device, Version  # noqa: E402
 
 EVERY_VERSION = pytest.mark.parametrize("version", VERSIONS)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ocpp.toml"
@@ -232,9 +236,15 @@ async def test_chargers_on_one_address_are_told_apart(version: Version) -> None:
 async def test_a_server_goes_with_its_last_device_and_comes_back_with_the_next() -> None:
     clock = VirtualClock()
     first, second = driver(clock), driver(clock, charge_point="CP_2")
+    left = Device(clock, name="CP_2")
     async with first:
         async with second:
             port = first.port
+            await left.connect(port)
+        async with asyncio.timeout(PATIENT_S):
+            assert left.line is not None
+            await left.line.socket.wait_closed()
+        await left.close()
         assert await status_of(Device(clock), port) == 101
         assert await status_of(Device(clock, name="CP_2"), port) == 404
     with pytest.raises(OSError, match=str(port)):

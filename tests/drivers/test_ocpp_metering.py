@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openadr_ra.drivers.ocpp.facts import Metered, Sample
-from openadr_ra.drivers.ocpp.metering import Mean, Meter, mean_of, metered
+from tests.drivers.counterparts import need_package
 from tests.drivers.makers import after
+
+need_package("ocpp", "ocpp")
+need_package("websockets", "ocpp")
+
+# Only here they can be had.
+from openadr_ra.drivers.ocpp.facts import Metered, Sample  # noqa: E402
+from openadr_ra.drivers.ocpp.metering import Mean, Meter, mean_of, metered  # noqa: E402
 
 POWER, EXPORT, REGISTER = "Power.Active.Import", "Power.Active.Export", "Energy.Active.Import.Register"
 CURRENT, VOLTAGE = "Current.Import", "Voltage"

@@ -24,9 +24,8 @@ from pymodbus.constants import ExcCodes  # noqa: E402
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP  # type: ignore[import-untyped] # noqa: E402 # no hints
 
 from openadr_ra.drivers.sunspec import Sunspec, SunspecSettings  # noqa: E402
-from openadr_ra.drivers.sunspec.models import points  # noqa: E402
-from openadr_ra.drivers.sunspec.registers import Placed, blocks, decode, encode, scaled  # noqa: E402
-from tests.drivers.sunspec_device import BANKED, NEWER, NEWER_STORAGE, OLDER, OLDER_STORAGE, Site, Values, site  # noqa: E402
+from tests.drivers.sunspec_device import Site, site  # noqa: E402
+from tests.drivers.sunspec_maps import BANKED, NEWER, NEWER_STORAGE, OLDER, OLDER_STORAGE, Values  # noqa: E402
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "sunspec.toml"
 
@@ -34,70 +33,6 @@ HASTE_S = 0.2
 """How long a driver waits for what never comes."""
 
 READ = 3
-
-
-# Registers
-
-
-@pytest.mark.parametrize(
-    ("kind", "words", "value"),
-    [
-        ("int16", (0xFFFE,), -2),
-        ("int16", (0x7FFF,), 32767),
-        ("int16", (0x8000,), None),
-        ("uint16", (0xFFFE,), 65534),
-        ("uint16", (0xFFFF,), None),
-        ("enum16", (0xFFFF,), None),
-        ("bitfield16", (0xFFFF,), None),
-        ("sunssf", (0xFFFD,), -3),
-        ("sunssf", (0x8000,), None),
-        ("int32", (0xFFFF, 0xF448), -3000),
-        ("int32", (0x8000, 0x0000), None),
-        ("uint32", (0x0001, 0x0000), 65536),
-        ("uint32", (0xFFFF, 0xFFFF), None),
-        ("acc32", (0x0000, 0x0000), None),
-        ("acc32", (0x0000, 0x0001), 1),
-        ("uint64", (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF), None),
-        ("uint64", (0x0000, 0x0000, 0x0001, 0x0000), 65536),
-    ],
-)
-def test_registers_are_what_sunspec_says_they_are(kind: str, words: tuple[int, ...], value: int | None) -> None:
-    """None: not implemented."""
-    assert decode(kind, words) == value
-    if value is not None:
-        assert encode(kind, len(words), value) == words
-
-
-@pytest.mark.parametrize(
-    ("kind", "size", "asked", "held"),
-    [
-        ("uint16", 1, 65534, 65534),
-        ("uint16", 1, 65535, 65534),
-        ("uint16", 1, -1, 0),
-        ("int16", 1, -32768, -32767),
-        ("int16", 1, 32768, 32767),
-        ("uint32", 2, 2**32 - 1, 2**32 - 2),
-    ],
-)
-def test_no_number_is_written_as_not_implemented(kind: str, size: int, asked: int, held: int) -> None:
-    assert decode(kind, encode(kind, size, asked)) == held
-
-
-def test_a_scale_factor_is_a_power_of_ten() -> None:
-    assert [scaled(123, power) for power in (-1, 0, 2)] == [12.3, 123.0, 12300.0]
-
-
-def test_a_read_never_asks_for_more_than_modbus_allows() -> None:
-    """125 registers; model 701 has 155."""
-    found = blocks({701: Placed(40070, 153)}, {701: tuple(points(701))})
-
-    assert [count for _, count in found] == [123, 32]
-
-
-def test_points_beyond_the_length_that_the_device_states_are_not_read() -> None:
-    """An older revision of a model is shorter."""
-    assert blocks({713: Placed(40070, 5)}, {713: ("SoC", "Sta")}) == ((40074, 3),)
-    assert blocks({713: Placed(40070, 4)}, {713: ("SoC", "Sta")}) == ((40074, 1),)
 
 
 # The map

@@ -73,7 +73,12 @@ def test_a_response_has_the_interval_of_the_event() -> None:
 
 def test_the_sum_upward_is_the_sum_of_the_members() -> None:
     names = ("a", "b", "c")
-    plant = Plant(battery("a", 1 / 3), battery("b", 0.1), battery("c", 7, plan_kw=0.7))
+    plant = Plant(
+        battery("a", 1 / 3),
+        battery("b", 0.1),
+        battery("c", 7, plan_kw=0.7),
+        terms=FleetTerms(hold_mean=False),
+    )
     for name, noise in zip(names, (0.01, -0.003, 0.3), strict=True):
         plant.devices[ResourceId(name)].noise_kw = noise
     plant.instructs(schedule(-math.pi))

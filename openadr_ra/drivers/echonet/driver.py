@@ -225,6 +225,7 @@ class Echonet:
             can_raise_kwh=0.0 if fixed else look.can_raise_kwh,
             local_override=overridden,
             quality=NO_VALUE if look.kw is None else quality,
+            plan_kw=look.plan_kw,
         )
 
 

@@ -42,6 +42,8 @@ class EchonetSettings(DeviceSettings, frozen=True, kw_only=True):
                 IPv4Address(value)
             except ValueError:
                 raise ValueError(f"{key} {value!r} is no IPv4 address like 192.168.1.20") from None
+        if (self.min_kw or 0.0) > 0 or (self.max_kw or 0.0) < 0:
+            raise ValueError("0 is not within min_kw and max_kw; a full, empty or dark device can do nothing else")
 
 
 class Facts(NamedTuple):
@@ -51,8 +53,10 @@ class Facts(NamedTuple):
     high_kw: float
     least_charge_kw: float = 0.0
     least_discharge_kw: float = 0.0
-    stepped: bool = False
-    """It knows full power and none."""
+    levels_kw: tuple[float, ...] = ()
+    """The only powers of a device that knows but full power and none."""
+    in_percent: bool = False
+    """Its limit is one in percent."""
     energy: Energy | None = None
 
 
@@ -67,6 +71,8 @@ class Look(Value, frozen=True, kw_only=True, gc=False):
     soc_percent: float | None = None
     can_reduce_kwh: float | None = None
     can_raise_kwh: float | None = None
+    plan_kw: float | None = None
+    """What it would do by itself, if that is known."""
     local: str = ""
     """Why only those on the spot may move it."""
     stuck: str = ""
@@ -136,9 +142,7 @@ class Kind(Protocol):
 
 
 def narrowed(low_kw: float | None, high_kw: float | None, settings: DeviceSettings) -> tuple[float, float]:
-    """The range of a device within that of the settings; what neither of them says is 0."""
-    low_kw, high_kw = (
-        said if told is None else told if said is None else inner(said, told)
-        for said, told, inner in ((settings.min_kw, low_kw, max), (settings.max_kw, high_kw, min))
-    )
-    return (low_kw or 0.0), max(high_kw or 0.0, low_kw or 0.0)
+    """The range of a device, not above 0 and not below, within that of the settings; what neither says is 0."""
+    lows = [kw for kw in (low_kw, settings.min_kw) if kw is not None]
+    highs = [kw for kw in (high_kw, settings.max_kw) if kw is not None]
+    return 0.0 + max(lows, default=0.0), 0.0 + min(highs, default=0.0)

@@ -19,8 +19,11 @@ NEAR_LIMIT_KW = 0.1
 """So near to its limit a plant that does not say whether it is restrained is taken to be, and a limit to be ours."""
 
 ALL_PERCENT = 100
-NO_LIMIT_W = 65533
-"""The highest value of 0xA1, where the rated output is not known."""
+
+LARGEST_KW = 65.533
+"""The highest value of 0xA1: no limit, where the rated output is not known."""
+
+UNRATED = "its rated output is not known: give min_kw"
 
 
 class Pv:
@@ -40,13 +43,13 @@ class Pv:
         self._rated_kw: float | None = None
 
     def facts(self, values: Values, writable: Writable) -> Facts:
-        """`stepped`: the limit is in percent."""
+        """What the plant does not say of its output, `min_kw` of the settings does."""
         said = [codes.kilo(codes.unsigned(values, epc, 2)) for epc in (codes.RATED_W, codes.APPROVED_W)]
-        self._rated_kw = next((kw for kw in said if kw), None)
+        self._rated_kw = next((kw for kw in (*said, -(self._settings.min_kw or 0.0)) if kw and kw > 0), None)
         clip_kw = codes.kilo(codes.unsigned(values, codes.CLIP_W, 2))
-        largest_kw = min((kw for kw in (self._rated_kw, clip_kw) if kw), default=None)
-        low_kw, high_kw = narrowed(None if largest_kw is None else -largest_kw, 0.0, self._settings)
-        return Facts(low_kw=low_kw, high_kw=high_kw, stepped=not writable(codes.LIMIT_W))
+        largest_kw = min((kw for kw in (self._rated_kw, clip_kw) if kw), default=0.0)
+        low_kw, high_kw = narrowed(0.0 - largest_kw, 0.0, self._settings)
+        return Facts(low_kw=low_kw, high_kw=high_kw, in_percent=not writable(codes.LIMIT_W))
 
     def descriptor(self, resource: ResourceId, facts: Facts) -> Descriptor:
         return Descriptor(
@@ -66,23 +69,24 @@ class Pv:
         faulty = values.get(codes.FAULT) == codes.FAULTY
         return Look(
             kw=kw,
+            plan_kw=None if kw is None else self._sun_kw,
             low_kw=min(max(self._sun_kw, facts.low_kw), facts.high_kw),
             high_kw=facts.high_kw,
             export_kwh=codes.kilo(codes.unsigned(values, codes.OUTPUT_WH, 4)),
             local="operation from outside is barred" if values.get(codes.REMOTE) == codes.LOCAL_ONLY else "",
-            stuck="it reports a fault" if faulty else "",
+            stuck="it reports a fault" if faulty else "" if self._rated_kw else UNRATED,
             quality=UNCERTAIN if faulty else GOOD,
         )
 
     def reach(self, kw: float, facts: Facts) -> float:
-        if not facts.stepped or not self._rated_kw:
+        if not facts.in_percent or not self._rated_kw:
             return round(kw, 3)
         return 0.0 - self._percent(kw) / 100 * self._rated_kw
 
     def order(self, kw: float, values: Values, facts: Facts) -> tuple[Phase, ...]:
         limit = (
             Property(epc=codes.LIMIT_PERCENT, edt=bytes((self._percent(kw),)))
-            if facts.stepped
+            if facts.in_percent
             else Property(epc=codes.LIMIT_W, edt=codes.watts(kw, 2))
         )
         return ((Property(epc=codes.REMOTE, edt=codes.LAST_REMOTE), limit),)
@@ -107,10 +111,9 @@ class Pv:
         return ()
 
     def rest(self, own: Phase, facts: Facts) -> tuple[Phase, ...]:
-        if facts.stepped:
+        if facts.in_percent:
             return ((Property(epc=codes.LIMIT_PERCENT, edt=bytes((ALL_PERCENT,))),),)
-        largest = codes.watts(self._rated_kw or NO_LIMIT_W / 1000, 2)
-        return ((Property(epc=codes.LIMIT_W, edt=largest),),)
+        return ((Property(epc=codes.LIMIT_W, edt=codes.watts(self._rated_kw or LARGEST_KW, 2)),),)
 
     def resting(self, values: Values, facts: Facts) -> bool:
         limit_kw = self._limit_kw(values)

@@ -40,10 +40,6 @@ class Remote:
         known = self._maps.get(which)
         return known is None or epc in known
 
-    def sure(self, which: int, epc: int) -> bool:
-        """Is `epc` in that map?"""
-        return epc in (self._maps.get(which) or ())
-
     def forget(self) -> None:
         """The device was away: it may have been replaced, or have other properties now."""
         self._maps.clear()

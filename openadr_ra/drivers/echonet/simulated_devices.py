@@ -23,6 +23,11 @@ class SimulatedDevice(Protocol):
     eoj: Eoj
     settable: tuple[int, ...]
 
+    @property
+    def kw(self) -> float:
+        """Power at its terminals, load convention."""
+        ...
+
     def values(self) -> dict[int, bytes]:
         """All that can be read, but for the property maps."""
         ...

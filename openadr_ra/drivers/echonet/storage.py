@@ -127,12 +127,17 @@ class Storage:
         charge = codes.span(values, codes.CHARGE_RANGE_W) or _rated(values, self._where.rated_charge_w)
         discharge = codes.span(values, codes.DISCHARGE_RANGE_W) or _rated(values, self._where.rated_discharge_w)
         low_kw, high_kw = narrowed(discharge and -discharge[1], charge and charge[1], self._settings)
+        levels_kw: tuple[float, ...] = ()
+        if not (writable(codes.CHARGE_W) and writable(codes.DISCHARGE_W)):
+            full = {-discharge[1] if discharge else low_kw, charge[1] if charge else high_kw}
+            levels_kw = tuple(sorted({0.0, *(kw for kw in full if low_kw <= kw <= high_kw)}))
+            low_kw, high_kw = levels_kw[0], levels_kw[-1]
         return Facts(
             low_kw=low_kw,
             high_kw=high_kw,
             least_charge_kw=charge[0] if charge else 0.0,
             least_discharge_kw=discharge[0] if discharge else 0.0,
-            stepped=not (writable(codes.CHARGE_W) and writable(codes.DISCHARGE_W)),
+            levels_kw=levels_kw,
             energy=self._energy(values),
         )
 
@@ -144,7 +149,7 @@ class Storage:
             metering_point=self._settings.metering_point,
             min_kw=facts.low_kw,
             max_kw=facts.high_kw,
-            levels_kw=_levels(facts) if facts.stepped else (),
+            levels_kw=facts.levels_kw,
             energy=facts.energy,
         )
 
@@ -160,25 +165,30 @@ class Storage:
         kw = codes.kilo(codes.signed(values, codes.NOW_W, 4))
         return Look(
             kw=kw,
-            low_kw=max(facts.low_kw, 0.0) if empty else facts.low_kw,
-            high_kw=min(facts.high_kw, 0.0) if full else facts.high_kw,
+            low_kw=0.0 if empty else facts.low_kw,
+            high_kw=0.0 if full else facts.high_kw,
             import_kwh=_register(values, where.imported),
             export_kwh=_register(values, where.exported),
             soc_percent=soc,
             can_reduce_kwh=self._reducible(values, soc, dischargeable, facts),
             can_raise_kwh=chargeable,
             local=_local(values),
-            stuck=NO_VEHICLE.get(connection) or BUSY.get(values.get(where.runs, b"")) or _fault(values),
+            stuck=NO_VEHICLE.get(connection)
+            or BUSY.get(values.get(where.runs, b""))
+            or _fault(values)
+            or _unknown(facts),
             quality=self._quality(values, kw),
         )
 
     def reach(self, kw: float, facts: Facts) -> float:
-        if facts.stepped:
-            return min(_levels(facts), key=lambda level: (abs(level - kw), abs(level)))
+        if facts.levels_kw:
+            return min(facts.levels_kw, key=lambda level: (abs(level - kw), abs(level)))
         least_kw = facts.least_charge_kw if kw > 0 else facts.least_discharge_kw
         if abs(kw) >= least_kw - SAME_KW:
             return round(kw, 3)
-        return math.copysign(least_kw, kw) if abs(kw) > least_kw / 2 else 0.0
+        signed_kw = math.copysign(least_kw, kw)
+        possible = facts.low_kw <= signed_kw <= facts.high_kw
+        return signed_kw if possible and abs(kw) > least_kw / 2 else 0.0
 
     def order(self, kw: float, values: Values, facts: Facts) -> tuple[Phase, ...]:
         remote = Property(epc=codes.REMOTE, edt=codes.LAST_REMOTE)
@@ -190,7 +200,7 @@ class Storage:
             phase.append(Property(epc=where.look_for_vehicle, edt=LOOK_FOR_VEHICLE))
         method = where.charge_method if charges else where.discharge_method
         phase.append(Property(epc=method, edt=_method(facts)))
-        if not facts.stepped:
+        if not facts.levels_kw:
             phase.append(Property(epc=codes.CHARGE_W if charges else codes.DISCHARGE_W, edt=codes.watts(kw, 4)))
         mode = codes.CHARGING if charges else codes.DISCHARGING
         return tuple(phase), (Property(epc=codes.MODE, edt=mode),)
@@ -207,8 +217,8 @@ class Storage:
             case codes.STANDBY:
                 return 0.0
             case codes.CHARGING:
-                return facts.high_kw if facts.stepped else codes.kilo(codes.unsigned(values, codes.CHARGE_W, 4))
-            case codes.DISCHARGING if facts.stepped:
+                return facts.high_kw if facts.levels_kw else codes.kilo(codes.unsigned(values, codes.CHARGE_W, 4))
+            case codes.DISCHARGING if facts.levels_kw:
                 return facts.low_kw
             case codes.DISCHARGING:
                 asked_kw = codes.kilo(codes.unsigned(values, codes.DISCHARGE_W, 4))
@@ -292,11 +302,7 @@ def _rated(values: Values, epc: int | None) -> tuple[float, float] | None:
 
 
 def _method(facts: Facts) -> bytes:
-    return codes.MAXIMUM if facts.stepped else codes.DESIGNATED
-
-
-def _levels(facts: Facts) -> tuple[float, ...]:
-    return tuple(sorted({facts.low_kw, 0.0, facts.high_kw}))
+    return codes.MAXIMUM if facts.levels_kw else codes.DESIGNATED
 
 
 def _register(values: Values, where: tuple[int, ...]) -> float | None:
@@ -309,6 +315,10 @@ def _local(values: Values) -> str:
     if values.get(codes.STATUS) == codes.OFF:
         return "it is switched off"
     return "operation from outside is barred" if values.get(codes.REMOTE) == codes.LOCAL_ONLY else ""
+
+
+def _unknown(facts: Facts) -> str:
+    return "" if facts.low_kw or facts.high_kw else "its range is not known: give min_kw and max_kw"
 
 
 def _fault(values: Values) -> str:

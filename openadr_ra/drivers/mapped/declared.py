@@ -139,11 +139,12 @@ def reach(declared: Descriptor, low_kw: float | None, high_kw: float | None, soc
     low = min(max(low, low_kw), high) if low_kw is not None else low
     high = max(min(high, high_kw), low) if high_kw is not None else high
     energy = declared.energy
-    if energy is None or soc is None:
+    if energy is None:
         return low, high
-    if soc / 100 * energy.capacity_kwh <= energy.reserve_kwh:
+    # Nobody knows what is left: then nothing is taken.
+    if soc is None or soc / 100 * energy.capacity_kwh <= energy.reserve_kwh:
         low, high = max(low, 0.0), max(high, 0.0)
-    if soc >= FULL_PERCENT:
+    if soc is not None and soc >= FULL_PERCENT:
         low, high = min(low, 0.0), min(high, 0.0)
     return low, high
 

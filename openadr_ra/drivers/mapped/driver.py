@@ -49,7 +49,7 @@ class Mapped(Generic[P]):
         self._orders = Orders(clock)
         state = points.setpoint_state or points.setpoint
         self._owner = Owner(
-            tolerance_kw=max(resolution(state, "power"), resolution(points.setpoint, "power"), SAME_KW),
+            tolerance_kw=max(resolution(state, "power"), resolution(points.setpoint, "power")),
             echo=timedelta(seconds=settings.echo_s),
             counts_for=timedelta(seconds=settings.override_s),
         )
@@ -58,6 +58,7 @@ class Mapped(Generic[P]):
         self._stack = AsyncExitStack()
         self._last: Measurement | None = None
         self._held_kw: float | None = None
+        self._soc_percent: float | None = None
         self._touched = True  # A set-point of the process before this one may still stand there.
         self._outages = 0
         self._beats = 0
@@ -138,6 +139,8 @@ class Mapped(Generic[P]):
         if not found.online:
             raise Unreached("it is not online, says its state")
         self._check_alive(found, now)
+        if found.soc_percent is not None:
+            self._soc_percent = found.soc_percent
         return found
 
     def _check_alive(self, found: Seen, now: datetime) -> None:
@@ -178,7 +181,8 @@ class Mapped(Generic[P]):
         )
 
     def _reach(self, found: Seen) -> tuple[float, float]:
-        return reach(self._declared, found.min_kw, found.max_kw, found.soc_percent)
+        soc = found.soc_percent if found.soc_percent is not None else self._soc_percent
+        return reach(self._declared, found.min_kw, found.max_kw, soc)
 
     # --- what is written ------------------------------------------------------------------------------------------
 

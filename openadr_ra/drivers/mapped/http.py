@@ -56,9 +56,9 @@ class HttpCarrier:
             secret(settings.token_file, "token_file")
 
     async def __aenter__(self) -> Self:
-        total_s = self._settings.timeout_s
+        # Whoever asks has a deadline of its own.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls, limit=2), timeout=aiohttp.ClientTimeout(total=total_s)
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=2), timeout=aiohttp.ClientTimeout(total=None)
         )
         return self
 

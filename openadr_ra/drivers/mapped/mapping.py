@@ -180,7 +180,8 @@ def value(point: Point, kind: Kind, raw: Raw) -> float | None:
         return None
     ours = _clean(found * factor(point, kind))
     low, high = limits(point)
-    return ours if low <= ours <= high else None
+    possible = kind != "percent" or 0 <= ours <= 100
+    return ours if possible and low <= ours <= high else None
 
 
 def _clean(ours: float) -> float:
@@ -284,7 +285,7 @@ def seen(points: Points[P], samples: Mapping[str, Sample], parking: Raw | None, 
         kw=figures.get("power"),
         import_kwh=figures.get("import_energy"),
         export_kwh=figures.get("export_energy"),
-        soc_percent=_percent(figures.get("soc")),
+        soc_percent=figures.get("soc"),
         min_kw=figures.get("min_power"),
         max_kw=figures.get("max_power"),
         local=bool(flags.get("local")),
@@ -295,8 +296,3 @@ def seen(points: Points[P], samples: Mapping[str, Sample], parking: Raw | None, 
         enabled=flags.get("enable_state"),
         lacking=tuple(name for name in mapped if name not in known and name not in FOLLOWED),
     )
-
-
-def _percent(soc: float | None) -> float | None:
-    """A state of charge that there can be."""
-    return soc if soc is not None and 0 <= soc <= 100 else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,6 +36,9 @@ AGAIN_S = 2.0
 
 MAX_WAITING = 1000
 """Messages that came and were not looked at yet: more than that is not a device but a flood."""
+
+AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Messages are small, and each waits for the one before it to be acknowledged."""
 
 ONLINE, OFFLINE = b"online", b"offline"
 
@@ -82,7 +87,6 @@ class MqttCarrier:
             secret(settings.password_file, "password_file")
         mapped = readable(settings.points)
         self._topics = tuple(dict.fromkeys(field.at for field in mapped.values()))
-        self._needed = {field.at for name, field in mapped.items() if name in ("power", "online")}
         self._said: dict[str, Said] = {}
         self._client: aiomqtt.Client | None = None
         self._ready = asyncio.Event()
@@ -111,12 +115,12 @@ class MqttCarrier:
         return self._line
 
     async def read(self, points: Mapping[str, Field]) -> Mapping[str, Sample]:
-        """What was said last. A new connection is given the time to say it once."""
-        if self._patient and not self._ready.is_set():
-            try:
-                await self._ready.wait()
-            finally:
-                self._patient = False
+        """What was said last. A new connection is given the time to say everything once."""
+        if self._patient:
+            self._patient = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.timeout_s / 2):
+                    await self._ready.wait()
         if self._client is None:
             raise Unreached(self._why)
         self._check_power(points)
@@ -209,7 +213,7 @@ class MqttCarrier:
         except ValueError:
             document = None
         self._said[topic] = Said(document, self._clock.now(), dated)
-        if self._needed <= self._said.keys():
+        if set(self._topics) == self._said.keys():
             self._ready.set()
 
     def _connection(self) -> aiomqtt.Client:
@@ -232,6 +236,7 @@ class MqttCarrier:
             keepalive=settings.keepalive_s,
             max_queued_incoming_messages=MAX_WAITING,
             tls_context=self._tls,
+            socket_options=AT_ONCE,
         )
 
 

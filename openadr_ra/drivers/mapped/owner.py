@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from openadr_ra.drivers.mapped.mapping import Seen
+from openadr_ra.drivers.orders import SAME_KW
 
 Line = tuple[int, int]
 """Names one uninterrupted connection to the device."""
@@ -100,4 +101,4 @@ class Owner:
         return theirs
 
     def _same(self, first_kw: float, second_kw: float) -> bool:
-        return abs(first_kw - second_kw) <= self._tolerance_kw
+        return abs(first_kw - second_kw) <= self._tolerance_kw + SAME_KW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeVar
@@ -173,4 +174,6 @@ def now_in(periods: tuple[Period, ...], start: str, unit: str, now: datetime) ->
     if not begun:
         return None
     last = max(begun, key=lambda one: one.start_period)
-    return Composite(unit, last.limit, last.number_phases)
+    sound = unit in ("A", "W") and 0 <= last.limit < math.inf
+    phases = last.number_phases if last.number_phases in (1, 2, 3) else None
+    return Composite(unit, last.limit, phases) if sound else None

@@ -87,11 +87,13 @@ class Charger:
     def session_need(self, need_kwh: float, departs_at: datetime) -> bool:
         """Say what the car that is plugged in now has to get, counted from when it was, and by when.
 
-        It stands until that car leaves, in place of the settings' and of what the car itself says. False: there is none.
+        It stands until that car leaves, in place of the settings' and of what the car itself says. False: there is no
+        car. Raises ValueError for energies that nothing can need.
         """
+        need = Need(kwh=need_kwh, departs_at=departs_at)
         if not self._session.plugged:
             return False
-        self._session.need = Need(kwh=need_kwh, departs_at=departs_at)
+        self._session.need = need
         return True
 
     async def describe(self) -> Descriptor:

@@ -26,21 +26,22 @@ class Sample(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Stands(Value, frozen=True, kw_only=True, gc=False):
-    """A connector's state. `occupied`: only that there is a car; what it does is told elsewhere."""
+    """A connector's state. `plug`: of one plug of an EVSE it is told whether there is a car, and no more."""
 
     connector: int | None
     state: State
-    occupied: bool = False
+    plug: int = 0
     transaction: str = ""
     asked: bool = False
 
 
 class Began(Value, frozen=True, kw_only=True, gc=False):
-    """A transaction. `meter_kwh`: where the register stood, where that is told."""
+    """A transaction. `meter_kwh`: where the register stood, where that is told. `charges`: no other state is told."""
 
     connector: int
     transaction: str
     meter_kwh: float | None = None
+    charges: bool = True
 
 
 class Ended(Value, frozen=True, kw_only=True, gc=False):
@@ -58,8 +59,6 @@ class Metered(Value, frozen=True, kw_only=True, gc=False):
     samples: tuple[Sample, ...]
     transaction: str = ""
     asked: bool = False
-    late: bool = False
-    """It was kept while there was no connection."""
 
 
 class Wants(Value, frozen=True, kw_only=True, gc=False):

@@ -21,6 +21,8 @@ _log = logging.getLogger("openadr_ra.drivers")
 Hear = Callable[[str, object], Payload]
 """Takes an action and its payload; raises NotUnderstood or NotKnown."""
 
+HUNG_UP = "the charge point hung up"
+
 LONGEST_TOLD = 120
 """Characters of what a charger wrote that go into the log."""
 
@@ -57,7 +59,7 @@ class Link:
                     await self._connection.send(reply)
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(Gone("the charge point hung up"))
+                waiting.set_result(Gone(HUNG_UP))
 
     async def call(self, ask: Ask) -> object:
         """The charger's answer. Raises Gone or Refused. A charge point is asked one thing at a time (OCPP-J 4.1.1)."""
@@ -67,12 +69,14 @@ class Link:
             self._waiting[number] = answer
             try:
                 await self._connection.send(Call(number, ask.action, msgspec.to_builtins(ask.payload)).to_json())
-                return await answer
+                got = await answer
             except ConnectionClosed as error:
-                raise Gone("the charge point hung up") from error
+                raise Gone(HUNG_UP) from error
             finally:
                 del self._waiting[number]
-                answer.cancel()
+        if isinstance(got, Gone | Refused):
+            raise got
+        return got
 
     async def close(self) -> None:
         await self._connection.close()
@@ -96,7 +100,7 @@ class Link:
                 case CallResult():
                     waiting.set_result(message.payload)
                 case _:
-                    waiting.set_exception(Refused(shortened(message.error_code)))
+                    waiting.set_result(Refused(shortened(message.error_code)))
         return None
 
     def _reply(self, message: Call, hear: Hear) -> str:

@@ -81,7 +81,7 @@ class Listener:
             self._server = None
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """None lets it in. Only somebody who knows a charge point's password learns more than that there is none."""
+        """None lets it in; 404 where no device has that charge point (OCPP-J 3.1), 401 for a wrong password."""
         name = named(request.path)
         station = self.stations.get(name)
         if station is None:

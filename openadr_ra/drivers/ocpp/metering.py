@@ -44,8 +44,8 @@ def metered(samples: tuple[Sample, ...], *, voltage_v: float) -> Meter:
     register_kwh = _total(sound, REGISTER, {"kWh": 1.0, "Wh": 1e-3, "": 1e-3})
     charges = (one.value for one in sound if one.measurand == "SoC" and one.unit in PERCENT)
     return Meter(
-        kw=kw,
-        import_kwh=register_kwh if register_kwh is not None and register_kwh >= 0 else None,
+        kw=kw if kw is not None and math.isfinite(kw) else None,
+        import_kwh=register_kwh if register_kwh is not None and 0 <= register_kwh < math.inf else None,
         soc_percent=next((value for value in charges if 0 <= value <= 100), None),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,10 @@ class Need(Value, frozen=True, kw_only=True, gc=False):
 
     kwh: float
     departs_at: datetime
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.kwh < math.inf:
+            raise ValueError(f"{self.kwh} kWh is nothing that a car can need")
 
     def slack_kwh(self, now: datetime, given_kwh: float, full_kw: float) -> float | None:
         """What could still be charged beyond what is missing; None where nothing is missing, or the time has passed."""
@@ -33,8 +38,8 @@ class Need(Value, frozen=True, kw_only=True, gc=False):
             return now
         if full_kw - held_kw <= NO_POWER_KW:
             return None
-        at = now + HOUR * (slack_kwh / (full_kw - held_kw))
-        return at if at < self.departs_at else None
+        hours = slack_kwh / (full_kw - held_kw)
+        return now + HOUR * hours if hours < (self.departs_at - now) / HOUR else None
 
 
 def next_departure(now: datetime, departs: time, timezone: str) -> datetime:

@@ -14,6 +14,11 @@ from openadr_ra.seams import Clock
 MOMENT = timedelta(seconds=30)
 """A sample whose time differs from ours by less is of now, and a car follows a new limit within it."""
 
+NO_CLOCK = timedelta(days=1)
+"""A charger whose time is further away from ours has none, and what it is told of times is told in ours."""
+
+LONG_AGO = timedelta(days=365)
+
 CHARGES: tuple[State, ...] = ("charging", "held", "full")
 """Where there is a car that would charge if it could."""
 
@@ -43,6 +48,9 @@ class Session:
         self._first_kwh: float | None = None
         self._register: tuple[Metered, float] | None = None
         self._plugged = False
+        self._told_at: datetime | None = None
+        """Of the newest sample, by the charger's clock, which is set back now and then."""
+        self._plugs: dict[int, State] = {}
 
     # --- what the charge point asks and tells -----------------------------------------------------------------------
 
@@ -54,14 +62,12 @@ class Session:
 
     def learn(self, fact: Fact) -> None:
         match fact:
-            case Stands(state=state, occupied=occupied, transaction=transaction):
+            case Stands():
                 self.knows.set()
-                self.transaction = self.transaction or transaction
-                if not (occupied and self.plugged):
-                    self._stand(state)
-            case Began(transaction=transaction, meter_kwh=meter_kwh):
+                self._hear_state(fact)
+            case Began(transaction=transaction, meter_kwh=meter_kwh, charges=charges):
                 if transaction != self.transaction:
-                    self._begin(transaction, meter_kwh)
+                    self._begin(transaction, meter_kwh, charges=charges)
             case Ended(transaction=transaction):
                 if transaction == self.transaction:
                     self.transaction = ""
@@ -100,10 +106,22 @@ class Session:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _hear_state(self, fact: Stands) -> None:
+        """In 2.0.1 a transaction may begin before the car is there, and is not over because the car has gone."""
+        self.transaction = self.transaction or fact.transaction
+        state = fact.state
+        if fact.plug:
+            self._plugs[fact.plug] = state
+            state = next((one for one in ("plugged", "free") if one in self._plugs.values()), "out")
+            if state == "plugged" and self.plugged:
+                return
+        if state == "free" and not fact.transaction:
+            self._leave()
+            self.transaction = self.transaction if fact.plug else ""
+        self._stand(state)
+
     def _stand(self, state: State) -> None:
         arrived = not self.plugged and state not in ("free", "out")
-        if state == "free":
-            self._leave()
         if state != self.state:
             self.state, self.since = state, self._clock.now()
         if arrived and not self._plugged:
@@ -113,7 +131,6 @@ class Session:
     def _leave(self) -> None:
         """The next car is another."""
         self._plugged = False
-        self.transaction = ""
         self.need = self._first_kwh = self.mean = self.car_kw = None
         self.meter, self.sampled_at = Meter(import_kwh=self.meter.import_kwh), None
 
@@ -124,23 +141,24 @@ class Session:
         departs_at = next_departure(self._clock.now(), departs, self._settings.timezone)
         return Need(kwh=self._settings.need_kwh, departs_at=departs_at)
 
-    def _begin(self, transaction: str, meter_kwh: float | None) -> None:
-        self.transaction = transaction
-        if self._first_kwh is None:
-            self._first_kwh = meter_kwh
-        if not self.charges:
+    def _begin(self, transaction: str, meter_kwh: float | None, *, charges: bool = True) -> None:
+        """A second one may be another car's: who unplugs while there is no connection is not heard of."""
+        self.transaction, self._first_kwh = transaction, meter_kwh
+        if charges and not self.charges:
             self._stand("charging")
 
     def _measure(self, fact: Metered) -> None:
         """A sample of now, or an old one that was kept; of old ones only what is newer than what is known counts."""
         now = self._clock.now()
+        ahead = fact.at - now
         if fact.asked:
-            self.ahead = fact.at - now
-        at = now if fact.asked or (not fact.late and abs(fact.at - self.ahead - now) < MOMENT) else fact.at - self.ahead
-        at = min(at, now)
-        if self.sampled_at is not None and at < self.sampled_at:
+            self.ahead = ahead if abs(ahead) < NO_CLOCK else timedelta()
+        fresh = fact.asked or abs(ahead - self.ahead) < MOMENT
+        at = now if fresh else now + min(max(ahead - self.ahead, -LONG_AGO), timedelta())
+        overtaken = self._told_at is not None and self._told_at - MOMENT < fact.at < self._told_at
+        if (overtaken and not fact.asked) or (self.sampled_at is not None and at < self.sampled_at):
             return
-        if fact.transaction and not self.transaction:
+        if fact.transaction and not self.transaction and at == now:
             self._begin(fact.transaction, None)
         new = metered(fact.samples, voltage_v=self._settings.voltage_v)
         if new == Meter():
@@ -151,7 +169,7 @@ class Session:
             import_kwh=new.import_kwh if new.import_kwh is not None else self.meter.import_kwh,
             soc_percent=new.soc_percent if new.soc_percent is not None else self.meter.soc_percent,
         )
-        self.sampled_at = at
+        self.sampled_at, self._told_at = at, fact.at
         self.heard.set()
 
     def _register_moved(self, fact: Metered, register_kwh: float | None) -> None:

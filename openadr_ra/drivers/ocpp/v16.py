@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal
@@ -97,7 +98,8 @@ class StopTransaction(Payload, frozen=True, kw_only=True, gc=False):
 
 
 class SampledValue(Payload, frozen=True, kw_only=True, gc=False):
-    value: str
+    value: str | float
+    """Text by its schema; some write a number."""
     context: str = "Sample.Periodic"
     format: str = "Raw"
     measurand: str = "Energy.Active.Import.Register"
@@ -258,7 +260,8 @@ def _status(said: StatusNotification) -> Heard:
 
 
 def _started(said: StartTransaction, number: int, tag_info: Callable[[str], IdTagInfo]) -> Heard:
-    began = Began(connector=said.connector_id, transaction=str(number), meter_kwh=said.meter_start / 1000)
+    meter_kwh = said.meter_start / 1000 if math.isfinite(said.meter_start) else None
+    began = Began(connector=said.connector_id, transaction=str(number), meter_kwh=meter_kwh)
     info = tag_info(said.id_tag)
     facts = (began,) if info.status == "Accepted" else ()
     return Heard(Started(transaction_id=number, id_tag_info=info), facts)
@@ -271,7 +274,8 @@ def _metered(said: MeterValues, now: datetime) -> Iterator[Metered]:
             connector=said.connector_id,
             at=instant(value.timestamp) or now,
             samples=tuple(one for sampled in raw for one in _sample(sampled)),
-            transaction="" if said.transaction_id is None else str(said.transaction_id),
+            # Some write 0 or -1 where there is none; ours are above.
+            transaction=str(said.transaction_id) if (said.transaction_id or 0) > 0 else "",
             asked=any(one.context == "Trigger" for one in raw),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
@@ -99,6 +100,7 @@ class TokenAnswer(Payload, frozen=True, kw_only=True, gc=False):
 
 class StatusNotification(Payload, frozen=True, kw_only=True, gc=False):
     evse_id: int
+    connector_id: int
     connector_status: str
 
 
@@ -128,6 +130,7 @@ class MeterValues(Payload, frozen=True, kw_only=True, gc=False):
 
 class Evse(Payload, frozen=True, kw_only=True, gc=False):
     id: int
+    connector_id: int | None = None
 
 
 class TransactionInfo(Payload, frozen=True, kw_only=True, gc=False):
@@ -139,7 +142,6 @@ class TransactionEvent(Payload, frozen=True, kw_only=True, gc=False):
     event_type: Literal["Started", "Updated", "Ended"]
     timestamp: str
     trigger_reason: str = ""
-    offline: bool = False
     transaction_info: TransactionInfo
     evse: Evse | None = None
     id_token: IdToken | None = None
@@ -303,7 +305,8 @@ class V201:
         return _trigger("MeterValues", connector)
 
     def send_status(self, connector: int) -> tuple[Ask, ...]:
-        return _trigger("StatusNotification", connector), _trigger("TransactionEvent", connector)
+        # The first plug stands for all: of an EVSE as a whole there is no StatusNotification.
+        return _trigger("StatusNotification", connector, plug=1), _trigger("TransactionEvent", connector)
 
     def metering(self, every_s: int) -> tuple[tuple[Ask, ...], ...]:
         def change(variable: str, value: str) -> Ask:
@@ -322,8 +325,9 @@ class V201:
         return all(word in ("Accepted", "RebootRequired") for word in words)
 
 
-def _trigger(message: str, connector: int) -> Ask:
-    return Ask("TriggerMessage", TriggerMessage(requested_message=message, evse=Evse(id=connector)))
+def _trigger(message: str, connector: int, plug: int | None = None) -> Ask:
+    evse = Evse(id=connector, connector_id=plug)
+    return Ask("TriggerMessage", TriggerMessage(requested_message=message, evse=evse))
 
 
 def _info(token: IdToken, authority: Authority) -> IdTokenInfo:
@@ -336,24 +340,23 @@ def _status(said: StatusNotification) -> Heard:
     state = STATES.get(said.connector_status)
     if state is None:
         return Heard(Empty())
-    return Heard(Empty(), (Stands(connector=said.evse_id, state=state, occupied=state == "plugged"),))
+    return Heard(Empty(), (Stands(connector=said.evse_id, state=state, plug=said.connector_id),))
 
 
 def _told(event: TransactionEvent, now: datetime) -> Iterator[Fact]:
-    """In the order in which it happened. Only the first event of a transaction has to name the EVSE."""
+    """What follows from it. Only the first event of a transaction has to name the EVSE."""
     info = event.transaction_info
+    transaction, asked = info.transaction_id, event.trigger_reason == "Trigger"
     connector = event.evse.id if event.evse is not None else None
-    if connector is not None and event.event_type != "Ended":
-        yield Began(connector=connector, transaction=info.transaction_id)
-    for one in _metered(connector, event.meter_value, now):
-        asked = one.asked or event.trigger_reason == "Trigger"
-        yield replace(one, transaction=info.transaction_id, asked=asked, late=event.offline)
     state = CHARGING_STATES.get(info.charging_state)
+    if connector is not None and event.event_type != "Ended":
+        yield Began(connector=connector, transaction=transaction, charges=state is None)
     if state is not None:
-        asked = event.trigger_reason == "Trigger"
-        yield Stands(connector=connector, state=state, transaction=info.transaction_id, asked=asked)
+        yield Stands(connector=connector, state=state, transaction=transaction, asked=asked)
+    for one in _metered(connector, event.meter_value, now):
+        yield replace(one, transaction=transaction, asked=one.asked or asked)
     if event.event_type == "Ended":
-        yield Ended(connector=connector, transaction=info.transaction_id)
+        yield Ended(connector=connector, transaction=transaction)
 
 
 def _metered(connector: int | None, values: tuple[MeterValue, ...], now: datetime) -> Iterator[Metered]:
@@ -385,4 +388,6 @@ def _wants(said: NotifyEVChargingNeeds) -> tuple[Fact, ...]:
     if departs_at is None or needs.ac_charging_parameters is None:
         return ()
     need_kwh = needs.ac_charging_parameters.energy_amount / 1000
+    if not 0 <= need_kwh < math.inf:
+        return ()
     return (Wants(connector=said.evse_id, need_kwh=need_kwh, departs_at=departs_at),)
