@@ -7,7 +7,6 @@ time of everything else. A gateway answers by capability, follows what it accept
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import NamedTuple, Protocol
 
@@ -26,6 +25,7 @@ REQUESTS_A_VERSION = 2
 """oadrPoll answered by oadrDistributeEvent, oadrCreatedEvent answered by oadrResponse."""
 
 STATED_H = 0.5
+
 
 class Version(NamedTuple):
     """An event as its VEN is told: each interval's start, end and kW. Of a cancelled one there are none."""
@@ -169,4 +169,3 @@ class Home:
 
 
 Homes = dict[ResourceId, Home]
-Made = Callable[[Unit], Home]

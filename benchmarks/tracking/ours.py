@@ -1,18 +1,20 @@
-"""Ours: the row of a resource aggregator's fleet, `openadr_ra.fleet.fleet`, moved as the hall moves it, message by message."""
+"""Ours: the row of an aggregator's fleet, `openadr_ra.fleet.fleet`, moved as the hall moves it, message by message."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from math import inf
 
+from msgspec.structs import replace
+
 from benchmarks.tracking.agenda import Agenda
 from benchmarks.tracking.homes import Homes, Version
 from benchmarks.tracking.plant import Unit
-from benchmarks.tracking.scene import EVENT_S, ORIGIN, SITE_KW, SLOT_S, Scene, when
+from benchmarks.tracking.scene import EVENT_S, MINUTE_S, ORIGIN, SLOT_S, Scene, when
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Input, Measured, receive, wake
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.model import CANCELLED, EventId, OptType, ResourceId, VenId
-from openadr_ra.protocol.parts import COMM_FAILURE
+from openadr_ra.protocol.parts import COMM_FAILURE, Event
 from openadr_ra.protocol.schedule import Schedule, Slot
 from openadr_ra.protocol.step import (
     Apply,
@@ -26,10 +28,10 @@ from openadr_ra.protocol.step import (
     Outcome,
     Publish,
     Read,
+    Record,
     Verdict,
 )
 from openadr_ra.seams import Descriptor, Measurement
-from msgspec.structs import replace
 
 READ_S = 10.0
 SILENT_S = 180.0
@@ -67,8 +69,8 @@ class Ours:
             Enrolled(
                 terms=self._terms,
                 descriptors=(*(unit.descriptor for unit in self._own.values()), *below),
-                report_to=(ABOVE,),
-                total=ResourceId("ra"),
+                # Nobody above asks what could be given: to state it every ten seconds would take a quarter of the time.
+                report_to=(),
                 vens={id: VenId(id) for id in homes},
             )
         )
@@ -85,18 +87,13 @@ class Ours:
         self._gives(Instruct(schedule=schedule, modification=modification, reply_to=ABOVE))
 
     def opted(self, id: ResourceId, version: Version, opt: OptType) -> None:
-        self._gives(
-            Opted(ven=VenId(id), event_id=EventId(version.name), modification=version.modification, opt=opt)
-        )
+        self._gives(Opted(ven=VenId(id), event_id=EventId(version.name), modification=version.modification, opt=opt))
 
     def reported(self, id: ResourceId, stated: Measurement) -> None:
         held = self._heard.get(id)
         if held is None or stated.at >= held.at:
             self._heard[id] = self._fresh[id] = stated
             self._silent.discard(id)
-
-    def lost(self, id: ResourceId) -> None:
-        """Its devices are read anyway."""
 
     def _reads(self) -> None:
         """Every device, and what VENs reported since the last time."""
@@ -150,20 +147,26 @@ class Ours:
             case Read(tag=tag):
                 # What was delivered is judged by the devices' registers, so responses may stay empty.
                 self._gives(Fetched(tag=tag, readings=()))
+            case Record(entries=entries):
+                self.journal.extend(
+                    f"{(now_s - EVENT_S) / MINUTE_S:7.2f} min {entry.what}: {entry.detail}" for entry in entries
+                )
             case _:
-                for entry in getattr(effect, "entries", ()):
-                    self.journal.append(f"{(now_s - EVENT_S) / 60:7.2f} min {entry.what}: {entry.detail}")
+                raise AssertionError("a fleet says nothing to peers")
 
 
 def terms_of(scene: Scene) -> FleetTerms:
     """A node's own settings where it has VENs below, with devices read every `READ_S` and a limit of its site."""
-    part = sum(one.home for one in scene.ones) / 450
     return FleetTerms(
-        lease_s=30.0, settle_s=15.0, sample_s=2 * READ_S + 5.0, below_sample_s=SILENT_S, export_max_kw=SITE_KW * part
+        lease_s=30.0,
+        settle_s=15.0,
+        sample_s=2 * READ_S + 5.0,
+        below_sample_s=SILENT_S,
+        export_max_kw=scene.site_kw,
     )
 
 
-def version(event: events.Event) -> Version:
+def version(event: Event) -> Version:
     """The event as its VEN reads it."""
     asked = events.schedule(event) if event.status != CANCELLED else None
     slots = asked.slots if asked is not None else ()

@@ -9,7 +9,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from benchmarks.tracking.scene import Scene, One, ORIGIN, when
+from benchmarks.tracking.scene import ORIGIN, One, Scene, when
 from openadr_ra.drivers.simulated.physics import HOUR_S, Order, State, advance, order, wish_kw
 from openadr_ra.protocol.parts import COMM_FAILURE
 from openadr_ra.protocol.schedule import Slot

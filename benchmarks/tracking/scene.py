@@ -55,7 +55,7 @@ class Faults(Value, frozen=True, kw_only=True):
     low_share: float = 0.05
     missing_share: float = 0.05
     latency_s: float = 20.0
-    noise_share: float = 0.02
+    noise_share: float = 0.01
     cloud_share: float = 0.5
     change_to: float | None = 0.8
     change_slot: int = 3
@@ -104,6 +104,16 @@ class Scene(Value, frozen=True, kw_only=True):
     changed_kw: tuple[float, ...]
     changed_s: float | None
     happenings: tuple[Happening, ...]
+
+    @property
+    def size(self) -> float:
+        """As a part of the reference fleet."""
+        return sum(one.home for one in self.ones) / HOMES
+
+    @property
+    def site_kw(self) -> float:
+        """What the node's own devices may feed in together at most."""
+        return SITE_KW * self.size
 
     @property
     def end_s(self) -> float:
@@ -199,9 +209,7 @@ def single(chance: Random, faults: Faults, part: float) -> Iterator[One]:
 
 
 def own(name: str, physics: Device, rated_kw: float, plan_kw: float) -> One:
-    return One(
-        id=ResourceId(name), physics=physics, home=False, rated_kw=rated_kw, plan_kw=plan_kw, latency_s=1.0
-    )
+    return One(id=ResourceId(name), physics=physics, home=False, rated_kw=rated_kw, plan_kw=plan_kw, latency_s=1.0)
 
 
 def soc_percent(chance: Random, faults: Faults) -> float:

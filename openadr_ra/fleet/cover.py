@@ -13,6 +13,7 @@ from openadr_ra.fleet.allocate import EXACT_KW, Headroom, allocate
 from openadr_ra.fleet.member import Member, Share, available, headroom
 from openadr_ra.fleet.plan import Members, is_away, length_h, sites
 from openadr_ra.fleet.promise import Promise, barred, before, ended, owed, withdrawn
+from openadr_ra.fleet.switching import pinned
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import OPT_IN, ResourceId
 from openadr_ra.protocol.schedule import Slot, mean
@@ -236,6 +237,7 @@ def _extra(
         for id, base_kw in gap.bases.items()
         if id not in out and not is_away(id, span, away)
         if (member := members.get(id)) is not None and available(member)
+        if pinned(member.descriptor, promise.baselines[id], owed((promise, *others), id), span.start) is None
     ]
     own = [offer for offer in offers if not _is_ven(members, offer.id)]
     taken = {id: owed((promise, *others), id) for id in members}

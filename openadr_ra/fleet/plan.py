@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import Allocation, Headroom, Policy, Site, allocate, by_level
 from openadr_ra.fleet.member import Member, Share, available, headroom, standing
+from openadr_ra.fleet.switching import pinned
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.schedule import Mode, Schedule, Slot, mean
@@ -89,18 +90,27 @@ def planned(
     lots: list[Lot] = []
     for index, (wanted, slot) in enumerate(zip(slots, targets, strict=True)):
         hours = _hours(targets[index:])
+        kept = {id: kw for id in plans if (kw := _kept(id, members, plans, taken, settled, slot)) is not None}
         offers = tuple(
             headroom(member, plans[id], taken.get(id, ()), slot, hours=hours, now=now)
             for id, member in members.items()
-            if id in plans and available(member) and not is_away(id, slot, away)
-            if settled.share_kw(id, slot) is None
+            if id in plans and id not in kept and available(member) and not is_away(id, slot, away)
         )
-        kept = {id: kw for id in settled.until if id in plans if (kw := settled.share_kw(id, slot)) is not None}
         shared = Sharing(terms.policy, sites(members, taken, slot, terms))
         lot = _lot(mode, wanted, slot, offers, plans, kept, shared)
         lots.append(lot)
         taken = taken | {id: (*taken.get(id, ()), share) for id, share in lot.shares.items()}
     return tuple(lots)
+
+
+def _kept(id: ResourceId, members: Members, plans: Plans, taken: Taken, settled: Settled, slot: Slot) -> float | None:
+    """The share that a member has in the slot whatever is asked: it would hear too late, or was switched just before."""
+    told = settled.share_kw(id, slot)
+    member = members.get(id)
+    if told is not None or member is None or not available(member):
+        return told
+    ran = tuple(share for share in settled.shares.get(id, ()) if share.start < slot.start)
+    return pinned(member.descriptor, plans[id], (*ran, *taken.get(id, ())), slot.start)
 
 
 class Sharing(NamedTuple):

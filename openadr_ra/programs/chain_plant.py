@@ -36,8 +36,8 @@ CANCELLED = 3
 AT_FIRST_KW = (-500.0,) * SLOTS
 CHANGES_KW = (
     (-800.0, -800.0, -800.0, -400.0, -400.0),
-    (-900.0, -1000.0, -900.0, -600.0, -900.0),
-    (-700.0, -1000.0, -850.0, -600.0, -900.0),
+    (-900.0, -1000.0, -900.0, -600.0, 300.0),
+    (-700.0, -1000.0, -850.0, -600.0, 500.0),
 )
 """What is asked of the AC in each slot at FULL_SIZE: at first, and by three changes soon after one another."""
 

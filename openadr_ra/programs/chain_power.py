@@ -1,16 +1,13 @@
-"""The power in the chain while its event ran, as each node knew it: from what it left in its store."""
+"""The power in the chain while its event ran, as gateways reported it: from what the RAs left in their stores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from math import fsum
 
-import msgspec
-
-from openadr_ra.programs.chain_plant import AC, Aggregator, Plant, Thing
-from openadr_ra.programs.chain_story import Told
+from openadr_ra.programs.chain_plant import Aggregator, Thing
 from openadr_ra.programs.demo_picture import Trace, instant
+from openadr_ra.protocol.instruction import Instruction
 from openadr_ra.protocol.model import ResourceId, VenId
 from openadr_ra.protocol.parts import TELEMETRY_USAGE
 from openadr_ra.protocol.report import live_series, rid
@@ -18,36 +15,34 @@ from openadr_ra.protocol.requester import series_prefix
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.seams import Store
 
-STALE = timedelta(seconds=12)
-"""An older value no longer counts as the power of now."""
-
 MARGIN = timedelta(seconds=4)
 """What is shown before the start and after the end."""
 
 STEP = timedelta(seconds=1)
 
+SAMPLE = timedelta(seconds=2)
+"""So long a sample of a device of the RA's own stands for what follows; reports of gateways have their own spans."""
 
-class Power(msgspec.Struct, frozen=True, kw_only=True):
-    """Against the plan: of a node in all, and at an RA of each kind of device."""
+LOOK_BACK = timedelta(seconds=30)
 
-    whole: Trace
-    kinds: dict[str, Trace]
+Power = dict[str, Trace]
+"""Of each kind of device, against its plan."""
 
 
-async def power(store: Store, name: str, plant: Plant, told: Told) -> Power:
-    """What the node of that name left."""
-    begin, end = told.order.start - MARGIN, told.order.end + MARGIN
-    mine = [ra for ra in plant.ras if name in (AC, ra.name)]
-    base_kw = fsum(thing.device.plan_kw for ra in mine for _, thing in _things(ra))
-    whole = await store.readings((live_series(ResourceId(name), "kw"),), begin - STALE, end)
-    if name == AC:
-        return Power(whole=_trace([(whole, base_kw)], begin, end), kinds={})
+async def power(store: Store, ra: Aggregator, order: Instruction) -> Power:
+    """What the RA knows of its devices."""
+    begin, end = order.start - MARGIN, order.end + MARGIN
     of: dict[str, list[tuple[tuple[Reading, ...], float]]] = {}
-    for series, thing in _things(mine[0]):
-        found = await store.readings((series,), begin - STALE, end)
+    for series, thing in _things(ra):
+        found = await store.readings((series,), begin - LOOK_BACK, end)
         of.setdefault(thing.kind, []).append((found, thing.device.plan_kw))
-    kinds = {kind: _trace(parts, begin, end) for kind, parts in of.items()}
-    return Power(whole=_trace([(whole, base_kw)], begin, end), kinds=kinds)
+    return {kind: _trace(parts, begin, end) for kind, parts in of.items()}
+
+
+def together(traces: Iterable[Trace]) -> Trace:
+    """The sum of traces over the same time."""
+    each = list(traces)
+    return Trace(at=each[0].at, kw=tuple(sum(values) for values in zip(*(one.kw for one in each), strict=True)))
 
 
 def _things(ra: Aggregator) -> Iterator[tuple[str, Thing]]:
@@ -71,7 +66,7 @@ def _trace(parts: Iterable[tuple[tuple[Reading, ...], float]], begin: datetime, 
 
 
 def _held(readings: tuple[Reading, ...], begin: datetime, count: int) -> Iterator[tuple[int, float]]:
-    """The value at each step: the newest one, if it is not too old."""
+    """The value at each step at which there is one."""
     rest = iter(readings)
     ahead = next(rest, None)
     last: Reading | None = None
@@ -79,5 +74,5 @@ def _held(readings: tuple[Reading, ...], begin: datetime, count: int) -> Iterato
         now = begin + number * STEP
         while ahead is not None and ahead.start <= now:
             last, ahead = ahead, next(rest, None)
-        if last is not None and now <= last.start + last.span + STALE:
+        if last is not None and now < last.start + max(last.span, SAMPLE):
             yield number, last.value

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import NoReturn
 
 import msgspec
 from msgspec.structs import replace
 
-from openadr_ra.programs import chain_plant
 from openadr_ra.programs.chain_live import look
 from openadr_ra.programs.chain_nodes import AC_GRACE_S
-from openadr_ra.programs.chain_plant import AC, CANCELLED, CHANGES_KW, DRAS, EVENT, LEAVING, LOST, RAS, SLOTS, Plant
+from openadr_ra.programs.chain_plant import (
+    AC,
+    AT_FIRST_KW,
+    CANCELLED,
+    CHANGES_KW,
+    DRAS,
+    EVENT,
+    LEAVING,
+    LOST,
+    RAS,
+    SLOTS,
+    Plant,
+)
 from openadr_ra.programs.chain_site import Site
 from openadr_ra.programs.demo_screen import Screen
 from openadr_ra.programs.demo_story import Failed
@@ -90,7 +102,7 @@ class Story:
         """Everything; return when each slot has its response, or is late."""
         await self._assembled()
         lead_s = max(SHORTEST_LEAD_S, LEAD_INTERVALS * self._plant.interval_s)
-        first = self._order(self._clock.now() + timedelta(seconds=lead_s), chain_plant.AT_FIRST_KW)
+        first = self._order(self._on_live_edge(self._clock.now() + timedelta(seconds=lead_s)), AT_FIRST_KW)
         await self._site.dras.publish(first)
         await self._say_version("instructed")
         for number, values in enumerate(CHANGES_KW, start=1):
@@ -146,6 +158,11 @@ class Story:
             return "the AC did not report"
         return ""
 
+    def _on_live_edge(self, when: datetime) -> datetime:
+        """The next instant at which a live report begins, so that slots are whole numbers of them."""
+        live_s = self._plant.live_s
+        return datetime.fromtimestamp(ceil(when.timestamp() / live_s) * live_s, UTC)
+
     def _order(self, start: datetime, values: tuple[float, ...]) -> Instruction:
         return replace(dispatch(start=start, every=self._every, delta_kw={AC: self._plant.asked(values)}), id=EVENT)
 
@@ -181,7 +198,7 @@ class Story:
         order = await self._site.dras.event(EVENT)
         values = (*CHANGES_KW[-1][:CANCELLED], 0.0, *CHANGES_KW[-1][CANCELLED + 1 :])
         await self._site.dras.change(EVENT, self._order(order.start, values))
-        await self._say_version(f"takes slot {CANCELLED + 1} back")
+        await self._say_version(f"slot {CANCELLED + 1} taken back")
         await self._answered()
 
     def _note(self, what: str) -> None:

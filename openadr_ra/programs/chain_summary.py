@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from math import fsum
 
 import msgspec
 
@@ -92,23 +91,13 @@ def _hops(told: Told, ac: Tier, ras: tuple[Tier, ...]) -> Iterator[HopSlot]:
             figures = (above.asked_kw, tier.promised_kw, above.recorded_kw, tier.reported_kw)
             yield _hop(f"{AC}→{ra.name}", number, slot, figures, peak_kw)
         for number, (slot, tier) in enumerate(zip(asked, ra.slots, strict=True), start=1):
-            figures = (tier.asked_kw, tier.accepted_below_kw, _sum(tier, "recorded_kw"), _sum(tier, "said"))
-            yield _hop(f"{ra.name}→edges", number, slot, figures, peak_kw)
+            within = (tier.asked_kw, tier.accepted_below_kw, tier.recorded_kw, tier.said_kw)
+            yield _hop(f"{ra.name}→edges", number, slot, within, peak_kw)
 
 
 def delivered_kw(told: Told) -> dict[datetime, float | None]:
     """What the DRAS recorded of the AC, by the slot's start."""
     return {row.start: row.delivered_kw for row in told.rows if row.ven == AC and row.resource == "*"}
-
-
-def _sum(tier: TierSlot, what: str) -> float | None:
-    """Of all members: what is recorded of them, or what they said, where they are VENs and answered."""
-    each = [
-        part.reported_kw if what == "said" and part.reported_kw is not None else part.recorded_kw
-        for part in tier.parts.values()
-    ]
-    known = [kw for kw in each if kw is not None]
-    return fsum(known) if known else None
 
 
 def _hop(
@@ -152,7 +141,7 @@ def _disagreements(told: Told, ac: Tier, ras: tuple[Tier, ...]) -> Iterator[str]
 
 def _within(number: int, name: str, tier: TierSlot) -> Iterator[str]:
     """What the node said against what it recorded of its members, and that against what they said themselves."""
-    yield from _unlike(number, f"the members of {name}", _sum(tier, "recorded_kw"), name, tier.reported_kw)
+    yield from _unlike(number, f"the members of {name}", tier.recorded_kw, name, tier.reported_kw)
     for id, part in tier.parts.items():
         if part.reported_kw is not None:
             yield from _unlike(number, id, part.reported_kw, name, part.recorded_kw)

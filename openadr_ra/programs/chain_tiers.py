@@ -46,6 +46,22 @@ class TierSlot(msgspec.Struct, frozen=True, kw_only=True):
     accepted_below_kw: float
     parts: dict[str, Part]
 
+    @property
+    def recorded_kw(self) -> float | None:
+        """What is recorded of all members together."""
+        return _sum(part.recorded_kw for part in self.parts.values())
+
+    @property
+    def said_kw(self) -> float | None:
+        """The same, of VENs that answered for the whole slot as they said it."""
+        return _sum(part.recorded_kw if part.reported_kw is None else part.reported_kw for part in self.parts.values())
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return fsum(known) if known else None
+
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """A node with VENs below, over all slots."""

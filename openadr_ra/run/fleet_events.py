@@ -86,7 +86,7 @@ class FleetEvents:
             if await self.is_taken(event_id):
                 raise InvalidId(f"event {event_id} exists already; change it, or choose another id")
             now = self._clock.now()
-            made = replace(_whole(instruction(order)), id=EventId(event_id), created=now)
+            made = replace(instruction(order), id=EventId(event_id), created=now)
             return await self._give(made, "published", by, now)
 
     async def change(self, event_id: str, order: Order, *, by: str = "operator") -> EventView:
@@ -100,7 +100,7 @@ class FleetEvents:
                 raise Over(f"event {event_id} is over and cannot be changed; publish a new one")
             promise = await self._promise(event_id)
             number = 0 if promise is None else promise.modification + 1
-            newer = replace(_whole(changed(held, order)), modification=number, modified=now)
+            newer = replace(changed(held, order), modification=number, modified=now)
             return await self._give(newer, "changed", by, now)
 
     async def cancel(self, event_id: str, *, by: str = "operator") -> EventView:
@@ -237,11 +237,6 @@ class FleetEvents:
 
 def _key(event_id: str) -> Key:
     return Key(f"{PREFIX}{event_id}")
-
-
-def _whole(made: Instruction) -> Instruction:
-    """Beginning at a whole second: VENs below are told, and answer, in whole seconds."""
-    return replace(made, start=made.start.replace(microsecond=0))
 
 
 def _check(order: Order) -> None:

@@ -234,3 +234,25 @@ def test_a_doubtful_change_is_refused(held: Order, said: Wish, sentence: str) ->
         amended(held, said, NOW)
 
     assert sentence in str(refused.value)
+
+
+def test_an_order_for_the_fleet_names_nobody_else() -> None:
+    order = ordered(wish(kw="-600,-500", fleet=True, id="peak", priority=1), NOW)
+
+    assert (order.fleet, order.id, order.asks, order.kind) == (True, "peak", {"fleet": (-600.0, -500.0)}, "delta")
+    assert ordered(wish(kw="5", fleet=True, power="setpoint"), NOW).kind == "setpoint"
+    held = replace(order, id=None)
+    assert amended(held, Wish(kw="-400"), NOW) == replace(held, asks={"fleet": (-400.0,)})
+    assert amended(held, Wish(kw="-400", fleet=True), NOW) == replace(held, asks={"fleet": (-400.0,)})
+    for said in ({"to": ("VEN1",)}, {"kw": None, "ask": ("VEN1=1",)}, {"each": True}):
+        with pytest.raises(SettingsError, match="--fleet has the node's own fleet share out --kw; leave --to, --ask"):
+            ordered(replace(wish(kw="-5", fleet=True), **said), NOW)
+        with pytest.raises(SettingsError, match="--fleet has the node's own fleet share out --kw; leave --to, --ask"):
+            amended(held, replace(Wish(kw="-5"), **said), NOW)
+
+
+def test_an_event_keeps_its_name_and_whom_it_is_for() -> None:
+    with pytest.raises(SettingsError, match="--id is for a new event; one that there is keeps its name"):
+        amended(HELD, Wish(id="other"), NOW)
+    with pytest.raises(SettingsError, match="the event is for VENs, and stays so"):
+        amended(HELD, Wish(fleet=True), NOW)
