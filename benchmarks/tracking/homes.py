@@ -1,8 +1,8 @@
 """The VENs below: a battery each behind an edge gateway, which polls, answers, follows its event and reports.
 
-The gateways are modelled by what they do on the wire and to their battery, not as whole nodes: 450 of those would take the
-time of everything else. A gateway answers by capability, follows what it accepted ahead of time, states what it can give
-(x-AVAILABILITY), and lets go when it has heard nothing for `offline_s`.
+Gateways are modelled by what they do on the wire and to their battery, not as whole nodes, for 450 of these would take the
+time of everything else: a gateway answers as its own fleet decides (`edge`), follows what it accepted, states what it can
+give (x-AVAILABILITY), and lets go when it has heard nothing for `OFFLINE_S`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from math import inf
 from typing import NamedTuple, Protocol
 
 from benchmarks.tracking.agenda import Agenda
+from benchmarks.tracking.edge import Edge
 from benchmarks.tracking.plant import Unit
-from benchmarks.tracking.scene import EVENT_S, SLOT_S, Scene, What, when
+from benchmarks.tracking.scene import EVENT_S, SLOT_S, Scene, Spans, What, when
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ResourceId
 from openadr_ra.seams import Measurement
 
@@ -32,7 +33,7 @@ class Version(NamedTuple):
 
     name: str
     modification: int
-    slots: tuple[tuple[float, float, float], ...]
+    slots: Spans
 
 
 class Above(Protocol):
@@ -53,14 +54,14 @@ class Wire:
 
 
 class Home:
-    """One VEN. With `answers` it opts out of what its store cannot give; else it gives what it can, and no word."""
+    """One VEN. With `answers` it opts out of what its store cannot give; else it gives what it can."""
 
     def __init__(self, unit: Unit, scene: Scene, agenda: Agenda, wire: Wire, above: Above, *, answers: bool) -> None:
         self.unit = unit
         self._agenda = agenda
         self._wire = wire
         self._above = above
-        self._answers = answers
+        self._edge = Edge(unit, MIN_COVER if answers else 0.0)
         self._chance = agenda.chance(unit.one.id)
         self._faults = scene.faults
         self._phase_s = self._chance.uniform(0, LIVE_S)
@@ -105,12 +106,14 @@ class Home:
             self._wire.asked_out += asks
             return
         self._held = version
-        if self._answers and not self._can(version, now_s):
-            self._out = True
+        if not version.slots:
+            self._edge.cancelled(version.name, version.modification, now_s)
             self.unit.follows(now_s, ())
-        else:
-            self.unit.follows(now_s, version.slots)
-        self._says(version, OPT_OUT if self._out else OPT_IN)
+            return
+        opt, spans = self._edge.asked(version.name, version.modification, version.slots, now_s)
+        self.unit.follows(now_s, spans)
+        self._out = opt == OPT_OUT
+        self._says(version, opt)
 
     def _opt_out(self) -> None:
         """At home somebody wants the battery for something else."""
@@ -122,17 +125,6 @@ class Home:
 
     def _says(self, version: Version, opt: OptType) -> None:
         self._agenda.at(self._agenda.now_s + ANSWER_S, lambda: self._above.opted(self.unit.one.id, version, opt))
-
-    def _can(self, version: Version, now_s: float) -> bool:
-        """Can it give nearly all that is still asked, one interval after the other?"""
-        self.unit.at(now_s)
-        left_kwh = self.unit.left_kwh()
-        for start_s, end_s, kw in version.slots:
-            hours = max(end_s - max(start_s, now_s), 0.0) / 3600
-            if hours and -kw > min(self.unit.one.rated_kw, left_kwh / hours) / MIN_COVER:
-                return False
-            left_kwh = max(left_kwh + min(kw, 0.0) * hours, 0.0)
-        return True
 
     def _reports(self) -> None:
         """x-AVAILABILITY, as it is now; it may be late, or never come."""

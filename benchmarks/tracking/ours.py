@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from benchmarks.tracking.agenda import Agenda
 from benchmarks.tracking.homes import Homes, Version
 from benchmarks.tracking.plant import Unit
-from benchmarks.tracking.scene import EVENT_S, MINUTE_S, ORIGIN, SLOT_S, Scene, when
+from benchmarks.tracking.scene import EVENT_S, MINUTE_S, SLOT_S, Scene, since, when
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Input, Measured, receive, wake
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.model import CANCELLED, EventId, OptType, ResourceId, VenId
@@ -122,7 +122,7 @@ class Ours:
         self.fleet = outcome.state
         due = outcome.due
         if due != self._due and due is not None:
-            self._agenda.at((due - ORIGIN).total_seconds(), lambda: self._wakes(due))
+            self._agenda.at(since(due), lambda: self._wakes(due))
         self._due = due
         for item in outcome.mail:
             self._posts(item)
@@ -142,7 +142,7 @@ class Ours:
         now_s = self._agenda.now_s
         match effect:
             case Apply(kw=kw, lease_until=until):
-                until_s = (until - ORIGIN).total_seconds() if kw is not None else inf
+                until_s = since(until) if kw is not None else inf
                 self._own[effect.resource].told(now_s, kw, until_s)
             case Read(tag=tag):
                 # What was delivered is judged by the devices' registers, so responses may stay empty.
@@ -173,5 +173,5 @@ def version(event: Event) -> Version:
     return Version(
         event.id,
         event.modification,
-        tuple(((slot.start - ORIGIN).total_seconds(), (slot.end - ORIGIN).total_seconds(), slot.kw) for slot in slots),
+        tuple((since(slot.start), since(slot.end), slot.kw) for slot in slots),
     )

@@ -37,6 +37,10 @@ What = Literal["trips", "dies", "is cut off", "opts out"]
 gone, the gateway goes on until it takes its VTN for lost. opts out: somebody at home wants it so."""
 
 
+Spans = tuple[tuple[float, float, float], ...]
+"""Powers over time: from, until, kW; one after the other."""
+
+
 class Faults(Value, frozen=True, kw_only=True):
     """What goes wrong, as parts of the fleet. Times in minutes of their slot.
 
@@ -142,6 +146,11 @@ class Scene(Value, frozen=True, kw_only=True):
 def when(at_s: float) -> datetime:
     """On the clock."""
     return ORIGIN + timedelta(seconds=at_s)
+
+
+def since(at: datetime) -> float:
+    """From the clock."""
+    return (at - ORIGIN) / timedelta(seconds=1)
 
 
 def scene(seed: int, *, slots: int = 5, faults: Faults = NONE, homes: int = HOMES, mean_kw: float = 1000.0) -> Scene:

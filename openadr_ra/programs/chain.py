@@ -123,7 +123,9 @@ async def perform(out: Path, built: Plant, screen: Screen) -> Run:
         store = await open_store(f"sqlite:{out / name}.sqlite")
         try:
             tiers.append(await tier(store, name, event_id, asked))
-            found[name] = await power(store, name, built, told)
+            for ra in built.ras:
+                if ra.name == name:
+                    found[name] = await power(store, ra, told.order)
         finally:
             await store.close()
     return Run(told=told, ac=tiers[0], ras=tuple(tiers[1:]), power=found)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from openadr_ra.programs.chain_plant import AC, DRAS, KINDS, RAS
-from openadr_ra.programs.chain_power import MARGIN, Power
+from openadr_ra.programs.chain_power import MARGIN, Power, together
 from openadr_ra.programs.chain_story import Told
 from openadr_ra.programs.chain_summary import HopSlot, Summary, slots
 from openadr_ra.programs.demo_picture import (
@@ -45,9 +45,12 @@ def draw(made: Summary, told: Told, power: dict[str, Power], path: Path) -> None
     edges = [instant(asked[0].start), *(instant(slot.end) for slot in asked)]
     for axes, name in zip(panels, (AC, *RAS), strict=False):
         frame(axes, edges)
-        measured(axes, power[name].whole, COLOURS[name])
+        mine = RAS if name == AC else (name,)
+        measured(axes, together(trace for ra in mine for trace in power[ra].values()), COLOURS[name])
         hop = f"{DRAS}→{AC}" if name == AC else f"{AC}→{name}"
         targets(axes, _marks(made.hops, hop, asked), COLOURS[name], large=name == AC)
+        if name == AC:
+            axes.margins(y=0.4)
         axes.set_title(hop.upper().replace("→", " → "), loc="left", color=INK, fontsize=13, fontweight="bold", pad=10)
         axes.set_title("asked → delivered, kW", loc="right", color=FAINT, fontsize=11, pad=10)
     frame(panels[-1], edges)
@@ -74,20 +77,19 @@ def _marks(hops: Iterable[HopSlot], hop: str, asked: Sequence[Slot]) -> tuple[Ma
 
 def _kinds(axes: Axes, power: Sequence[Power]) -> None:
     """Who did it: each kind of device, one upon the other."""
-    at = next(iter(power[0].kinds.values())).at
-    series = {
-        kind: [sum(values) for values in zip(*(one.kinds[kind].kw for one in power if kind in one.kinds), strict=True)]
-        for kind in KINDS
-    }
-    axes.stackplot(
-        at,
-        list(series.values()),
-        colors=[OF_KIND[kind] for kind in series],
-        labels=list(series),
-        alpha=0.8,
-        step="post",
-    )
-    axes.legend(loc="lower right", frameon=False, fontsize=10, labelcolor=INK, ncols=len(series), borderaxespad=0.1)
+    below: list[float] = []
+    above: list[float] = []
+    for kind in KINDS:
+        trace = together(one[kind] for one in power if kind in one)
+        low, high = (each or [0.0] * len(trace.kw) for each in (below, above))
+        below = [bottom + min(kw, 0.0) for bottom, kw in zip(low, trace.kw, strict=True)]
+        above = [top + max(kw, 0.0) for top, kw in zip(high, trace.kw, strict=True)]
+        colour = OF_KIND[kind]
+        axes.fill_between(trace.at, low, below, step="post", color=colour, alpha=0.85, linewidth=0, zorder=2)
+        axes.fill_between(
+            trace.at, high, above, step="post", color=colour, alpha=0.85, linewidth=0, zorder=2, label=kind
+        )
+    axes.legend(loc="lower right", frameon=False, fontsize=10, labelcolor=INK, ncols=len(KINDS), borderaxespad=0.1)
     axes.set_title("Which devices did it", loc="left", color=INK, fontsize=13, fontweight="bold", pad=10)
     axes.set_title("as their gateways reported, kW", loc="right", color=FAINT, fontsize=11, pad=10)
 
@@ -129,7 +131,7 @@ def _words(figure: Figure, panels: Sequence[Axes], made: Summary, asked: Sequenc
         handles=[
             Line2D([], [], color=INK, linewidth=1.6, label="target"),
             Patch(color=GOOD, label="±10 % band"),
-            Line2D([], [], color=COLOURS[AC], linewidth=2.0, label="power as the tiers below reported it"),
+            Line2D([], [], color=COLOURS[AC], linewidth=2.0, label=f"power as reported every {made.live_s} s"),
             Line2D([], [], color=COLOURS[AC], marker="D", linestyle="", label="slot mean: the response"),
         ],
         loc="outside lower center", ncols=4, frameon=False, fontsize=11, labelcolor=INK,

@@ -40,7 +40,8 @@ class HopSlot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`disagree` has a sentence for each sum that does not, `missing` one for what keeps the chain from having worked."""
+    """`disagree` has a sentence for each sum that does not, `missing` one for what keeps the chain from having worked.
+    `live_s`: the period of live reports. `stands_for_s`: the real slot that one of the chain stands for."""
 
     hops: tuple[HopSlot, ...]
     sums_agree: bool
@@ -50,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     devices: dict[str, int]
     gateways: int
     interval_s: int
+    live_s: int
     stands_for_s: int = STANDS_FOR_S
     missing: str = ""
 
@@ -72,6 +74,7 @@ def summary(told: Told, plant: Plant, ac: Tier, ras: tuple[Tier, ...]) -> Summar
         devices={kind: plant.count(kind) for kind in KINDS},
         gateways=len(plant.gateways),
         interval_s=plant.interval_s,
+        live_s=plant.live_s,
         missing=_missing(told, links, disagree),
     )
 

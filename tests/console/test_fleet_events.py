@@ -97,7 +97,8 @@ async def test_what_cannot_be_covered_is_told_and_below_the_least_cover_it_is_re
         report = await read(site, told.id)
 
     assert told.promise is not None
-    assert (told.promise.state, told.promise.short_kw) == (state, pytest.approx(short_kw))
+    assert told.promise.state == state
+    assert told.promise.short_kw == pytest.approx(short_kw)
     assert bool(told.promise.reason) == (state == "refused")
     opt = "optOut" if state == "refused" else "optIn"
     assert [(row.resource, row.asked_kw, row.accepted) for row in report.rows if row.ven == "fleet"] == [("*", kw, opt)]

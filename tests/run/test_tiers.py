@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
-from openadr_ra import OPT_IN, dispatch
+from openadr_ra import OPT_IN, Vtn, dispatch
 from openadr_ra.protocol.model import EventId, ResourceId
+from openadr_ra.protocol.schedule import Schedule, Slot
+from openadr_ra.store import MemoryStore
 from tests.run.site import PATIENCE, soon
-from tests.run.tiers import Tiers, battery, chain, eventually, fleet
+from tests.run.tiers import (
+    HURRY,
+    Tiers,
+    battery,
+    chain,
+    counts,
+    eventually,
+    fleet,
+    node,
+    registered,
+    settings,
+    two_above,
+    url,
+)
 
 EVERY = timedelta(seconds=4)
 
@@ -41,3 +57,75 @@ async def test_an_instruction_goes_down_all_tiers_and_its_response_comes_up_as_t
         assert [one.event_id for one in below] == [EventId(f"{event}.dras")]
         shares = {id: [share.delta_kw for share in each] for id, each in below[0].shares.items()}
         assert shares == {"edge-1": pytest.approx([-2.0, -3.0]), "edge-2": pytest.approx([-4.0, -6.0])}
+
+
+async def test_an_aggregator_under_two_vtns_answers_each_for_its_part_alone() -> None:
+    """Each asks at the same time; neither is offered what the other was promised, and the parts are what was metered."""
+    async with two_above() as both:
+        one, other, ra = both
+        start = soon(3)
+        events = [
+            await vtn.publish(dispatch(start=start, every=EVERY, delta_kw={"ra": (kw,)}))
+            for vtn, kw in ((one, -6.0), (other, -3.0))
+        ]
+        opts = [await vtn.opts(event, within=PATIENCE) for vtn, event in zip((one, other), events, strict=True)]
+        rows = [
+            [row async for row in vtn.response(event, grace=PATIENCE) if row.resource == "*" and row.ven == "ra"]
+            for vtn, event in zip((one, other), events, strict=True)
+        ]
+
+        assert opts == [{"ra": OPT_IN}, {"ra": OPT_IN}]
+        delivered = [each[-1].delivered_kw for each in rows]
+        assert delivered == pytest.approx([-6.0, -3.0], abs=0.6)
+        assert {str(promise.reply_to) for promise in (await fleet(ra)).promises} == {"node/one", "node/other"}
+
+
+async def test_an_aggregator_without_a_vtn_above_follows_its_operator() -> None:
+    async with AsyncExitStack() as stack:
+        ac = await node(stack, settings("ac", down=True, device=[battery("own")]))
+        await node(stack, settings("edge", up={"ac": url(ac)}, device=[battery("b1")]))
+        await counts(ac, "own", "edge")
+        desk = ac.fleet
+        assert desk is not None
+        start = soon(3).replace(microsecond=0)
+        asked = Schedule(id=EventId("own-1"), slots=(Slot(start=start, end=start + EVERY, kw=-8.0),))
+
+        promise = await desk.instruct(asked)
+
+        assert promise.verdict.opt == OPT_IN
+        assert {id: share.delta_kw for id, (share,) in promise.shares.items()} == {
+            "own": pytest.approx(-4.0),
+            "edge": pytest.approx(-4.0),
+        }
+
+        async def answered() -> bool:
+            (account,) = (await desk.state()).promises[0].accounts
+            return account.revision >= 0
+
+        await eventually(answered)
+        (account,) = (await desk.state()).promises[0].accounts
+        assert account.said[3] == pytest.approx(-8.0, abs=0.8)
+
+
+async def test_a_gateway_that_loses_its_vtn_follows_what_it_accepted_until_its_lease_is_over() -> None:
+    """Its VTN is gone two seconds into the event; four seconds later the battery has its own plan again."""
+    async with AsyncExitStack() as stack:
+        above = AsyncExitStack()
+        vtn = await above.enter_async_context(Vtn(settings("ac", down=True), store=MemoryStore()).running())
+        hurry = HURRY | {"offline_s": 3}
+        edge = await node(stack, settings("edge", up={"ac": vtn.url}, device=[battery("b1")], fleet=hurry))
+        await registered(vtn, "edge")
+        start = soon(2)
+        event = await vtn.publish(dispatch(start=start, every=timedelta(seconds=60), delta_kw={"edge": (-1.0,)}))
+        assert await vtn.opts(event, within=PATIENCE) == {"edge": OPT_IN}
+
+        async def power(kw: float) -> bool:
+            last = (await fleet(edge)).members[ResourceId("b1")].last
+            return last is not None and abs(last.kw - kw) < 0.2
+
+        await eventually(lambda: power(-1.0))
+        await above.aclose()
+        assert await power(-1.0)
+        await eventually(lambda: power(0.0))
+
+        assert (await fleet(edge)).cut == ("node/ac",)

@@ -64,9 +64,10 @@ def vtn(node: Node) -> Vtn:
 
 async def fleet(node: Node) -> Fleet:
     """Who is promised what at this node."""
-    desk = node.fleet or (node.ven and node.ven.desk)
-    assert desk is not None
-    return await desk.state()
+    if node.fleet is not None:
+        return await node.fleet.state()
+    assert node.ven is not None
+    return await node.ven.desk.state()
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within: timedelta = PATIENCE) -> None:
@@ -93,10 +94,10 @@ async def chain(*edges: tuple[Table, ...]) -> AsyncIterator[Tiers]:
     """A DRAS, an AC, one RA and as many edges as there are tuples of devices; all of them know what the others can give."""
     async with AsyncExitStack() as stack:
         dras = await stack.enter_async_context(Vtn(settings("dras", down=True), store=MemoryStore()).running())
-        ac = await _node(stack, settings("ac", up={"dras": dras.url}, down=True))
-        ra = await _node(stack, settings("ra", up={"ac": vtn(ac).url}, down=True))
+        ac = await node(stack, settings("ac", up={"dras": dras.url}, down=True))
+        ra = await node(stack, settings("ra", up={"ac": vtn(ac).url}, down=True))
         below = [
-            await _node(stack, settings(f"edge-{number}", up={"ra": vtn(ra).url}, device=list(devices)))
+            await node(stack, settings(f"edge-{number}", up={"ra": vtn(ra).url}, device=list(devices)))
             for number, devices in enumerate(edges, 1)
         ]
         await counts(ra, *(f"edge-{number}" for number in range(1, len(edges) + 1)))
@@ -104,5 +105,37 @@ async def chain(*edges: tuple[Table, ...]) -> AsyncIterator[Tiers]:
         yield Tiers(dras=dras, ac=ac, ras=(ra,), edges=tuple(below))
 
 
-async def _node(stack: AsyncExitStack, made: NodeSettings) -> Node:
+def url(node: Node) -> str:
+    """Where VENs reach its VTN."""
+    return vtn(node).url
+
+
+async def registered(vtn: Vtn, *vens: str) -> None:
+    """Wait until these VENs are registered."""
+
+    async def there() -> bool:
+        return {one.ven_id for one in await vtn.vens() if one.registered} >= set(vens)
+
+    await eventually(there)
+
+
+@asynccontextmanager
+async def two_above() -> AsyncIterator[tuple[Vtn, Vtn, Node]]:
+    """Two VTNs, and under both an aggregator with a battery of its own and one edge; they know what it can give."""
+    async with AsyncExitStack() as stack:
+        one, other = [
+            await stack.enter_async_context(Vtn(settings(name, down=True), store=MemoryStore()).running())
+            for name in ("one", "other")
+        ]
+        ra = await node(
+            stack, settings("ra", up={"one": one.url, "other": other.url}, down=True, device=[battery("own")])
+        )
+        await node(stack, settings("edge", up={"ra": url(ra)}, device=[battery("b1")]))
+        await counts(ra, "own", "edge")
+        await registered(one, "ra")
+        await registered(other, "ra")
+        yield one, other, ra
+
+
+async def node(stack: AsyncExitStack, made: NodeSettings) -> Node:
     return await stack.enter_async_context(Node(made, store=MemoryStore()).running())

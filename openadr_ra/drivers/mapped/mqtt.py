@@ -172,7 +172,7 @@ class MqttCarrier:
             except (aiomqtt.MqttError, SettingsError, OSError) as error:
                 self._why = f"{self._settings.host}:{self._settings.port}: {error}"
             finally:
-                self._client = None
+                self._client, self._patient = None, False
                 self._ready.clear()
                 self._said.clear()
             await self._clock.sleep_until(self._clock.now() + timedelta(seconds=AGAIN_S))
