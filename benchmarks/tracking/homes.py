@@ -14,7 +14,7 @@ from benchmarks.tracking.agenda import Agenda
 from benchmarks.tracking.edge import Edge
 from benchmarks.tracking.plant import Unit
 from benchmarks.tracking.scene import EVENT_S, SLOT_S, Scene, Spans, What, when
-from openadr_ra.protocol.model import OPT_IN, OPT_OUT, OptType, ResourceId
+from openadr_ra.protocol.model import OPT_OUT, OptType, ResourceId
 from openadr_ra.seams import Measurement
 
 POLL_S = 10.0

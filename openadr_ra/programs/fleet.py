@@ -68,7 +68,7 @@ def _members(view: FleetView) -> str:
 def _member(one: MemberView) -> tuple[str, ...]:
     return (
         one.id,
-        f"VEN {one.kind}" if one.what == "VEN" and one.kind != "ven" else one.kind if one.what == "device" else "VEN",
+        "VEN" if one.what == "VEN" else one.kind,
         _online(one),
         number(one.kw),
         percent(one.soc_percent),
