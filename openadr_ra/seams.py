@@ -146,12 +146,26 @@ class Descriptor(Value, frozen=True, kw_only=True, gc=False):
     device_class: str = ""
 
 
+class Need(Value, frozen=True, kw_only=True, gc=False):
+    """What a resource still has to get: `kwh` at its measuring point until `by`, as a car until it leaves.
+
+    FOREVER: it needs that, and nobody said until when. `spare_kwh` is what it could give back there and would still have
+    what it needs; where one of the two is above 0, the other is 0.
+    """
+
+    kwh: float
+    by: datetime
+    spare_kwh: float = 0.0
+
+
 class Measurement(Value, frozen=True, kw_only=True, gc=False):
     """What a resource does now, and what it could do: `min_kw` and `max_kw` are reachable at this moment.
 
     `can_reduce_kwh` and `can_raise_kwh` are how much energy below or above its plan it can still give (None: unlimited).
     Registers rise for ever: `import_kwh` consumed, `export_kwh` delivered. `accuracy_kw`: `kw` may be wrong by so much.
-    `plan_kw`: what it would do now by itself, of what cannot declare a plan ahead.
+    `plan_kw`: what it would do now by itself, of what cannot declare a plan ahead. `need` is what it has to get; the driver
+    sees to it that it does, whatever is asked of it, and who states it may be led by prices. `agreed`: its powers are those
+    that were agreed with its operator; itself it says nothing of what it could do.
 
     `load_control` mirrors OpenADR's LOAD_CONTROL signals, for what has such controls: `setpoint` in the device's own unit,
     kW where it is power; `capacity` as a fraction of the largest consumption; `level_offset` in steps and `percent_offset`
@@ -173,6 +187,8 @@ class Measurement(Value, frozen=True, kw_only=True, gc=False):
     load_control: LoadControlState | None = None
     accuracy_kw: float | None = None
     plan_kw: float | None = None
+    need: Need | None = None
+    agreed: bool = False
 
 
 class Setpoint(Value, frozen=True, kw_only=True, gc=False):

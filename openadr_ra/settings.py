@@ -83,6 +83,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     With `hold_mean` own devices make up for what is metered to be missing in the running slot, or too much, which may miss
     what was asked by `band`. By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
     draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are asked.
+
+    After an event a battery is left to its own plan. With `recover` it is brought back to the state of charge that it had
+    before, between events, by `recover_kw` for all of them at most, and for `recover_by_h` at most.
     """
 
     read_every_s: Seconds = 1.0
@@ -104,6 +107,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     policy: Literal["pro-rata", "merit-order"] = "pro-rata"
     import_max_kw: Annotated[float, Meta(ge=0)] | None = None
     export_max_kw: Annotated[float, Meta(ge=0)] | None = None
+    recover: bool = False
+    recover_kw: Annotated[float, Meta(ge=0)] | None = None
+    recover_by_h: Annotated[float, Meta(gt=0, le=168)] = 12.0
 
 
 class AdmittedVen(Table, frozen=True, kw_only=True):
@@ -275,6 +281,8 @@ def _faults(found: NodeSettings) -> Iterator[str]:
         yield f"fleet.lease_s: must be longer than track_every_s, {fleet.track_every_s:g}, at which set-points are renewed"
     if fleet.settle_s <= fleet.read_every_s:
         yield f"fleet.settle_s: must be longer than read_every_s, {fleet.read_every_s:g}, at which devices are read"
+    if fleet.recover and fleet.import_max_kw is None and fleet.recover_kw is None:
+        yield "fleet.recover: needs recover_kw or import_max_kw, so that it makes no new peak"
     if found.downstream is not None:
         yield from _narrow(found.downstream)
         yield from _unclear(found.downstream.announce)

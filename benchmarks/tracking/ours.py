@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from benchmarks.tracking.agenda import Agenda
 from benchmarks.tracking.homes import Homes, Version
 from benchmarks.tracking.plant import Unit
-from benchmarks.tracking.scene import EVENT_S, MINUTE_S, SLOT_S, Scene, since, when
+from benchmarks.tracking.scene import EVENT_S, MINUTE_S, SLOT_S, TOLD_S, Scene, since, when
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Input, Measured, receive, wake
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.model import CANCELLED, EventId, OptType, ResourceId, VenId
@@ -43,9 +43,12 @@ EVENT = EventId("E1")
 
 
 class Ours:
-    """The aggregator. What its fleet wants is carried out at once; what it mails to a VEN waits for that VEN's poll."""
+    """The aggregator. What its fleet wants is carried out at once; what it mails to a VEN waits for that VEN's poll.
 
-    def __init__(self, scene: Scene, units: dict[ResourceId, Unit], agenda: Agenda, terms: FleetTerms | None) -> None:
+    One that is `deaf` hears nothing more once its event has come: what is left is the plan.
+    """
+
+    def __init__(self, scene: Scene, units: dict[ResourceId, Unit], agenda: Agenda, *, deaf: bool = False) -> None:
         self.fleet = Fleet()
         self.verdicts: list[Verdict] = []
         self.journal: list[str] = []
@@ -54,7 +57,8 @@ class Ours:
         self._own = {id: unit for id, unit in units.items() if not unit.one.home}
         self._homes: Homes = {}
         self._agenda = agenda
-        self._terms = terms or terms_of(scene)
+        self._terms = deaf_terms(scene) if deaf else terms_of(scene)
+        self._deaf = deaf
         self._heard: dict[ResourceId, Measurement] = {}
         self._fresh: dict[ResourceId, Measurement] = {}
         self._silent: set[ResourceId] = set()
@@ -98,6 +102,8 @@ class Ours:
     def _reads(self) -> None:
         """Every device, and what VENs reported since the last time."""
         now_s = self._agenda.now_s
+        if self._deaf and now_s >= TOLD_S:
+            return
         self._agenda.at(now_s + READ_S, self._reads)
         found = {id: unit.measures(now_s) for id, unit in self._own.items()} | self._fresh
         self._fresh = {}
@@ -164,6 +170,11 @@ def terms_of(scene: Scene) -> FleetTerms:
         below_sample_s=SILENT_S,
         export_max_kw=scene.site_kw,
     )
+
+
+def deaf_terms(scene: Scene) -> FleetTerms:
+    """Set-points are given at the edges of intervals and renewed as seldom as can be; nothing is made up for."""
+    return replace(terms_of(scene), hold_mean=False, track_every_s=SLOT_S, lease_s=2 * SLOT_S)
 
 
 def version(event: Event) -> Version:

@@ -19,7 +19,7 @@ from benchmarks.tracking.scene import EVENT_S, MINUTE_S, SLOT_S
 INK = "#1f2933"
 GRID = "#e4e7eb"
 BAND_COLOUR = "#c6ead0"
-COLOURS: dict[Policy, str] = {"equal": "#b4610a", "pro-rata": "#7a3e9d", "ours": "#1f5fa8"}
+COLOURS: dict[Policy, str] = {"equal": "#b4610a", "pro-rata": "#7a3e9d", "plan": "#0b7a75", "ours": "#1f5fa8"}
 DPI = 120
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(SlotFigures))
@@ -58,6 +58,7 @@ def table(found: Sequence[Summary]) -> str:
         ("excess per slot", tuple(f"{one.excess_kwh:.1f} kWh" for one in found)),
         ("uncovered per slot", tuple(f"{one.uncovered_kw_min:,.0f} kW·min" for one in found)),
         ("requests about events per slot", tuple(f"{one.requests_per_slot:,.0f}" for one in found)),
+        ("the most in one slot", tuple(f"{one.most_requests:,}" for one in found)),
         ("live reports per slot", tuple(f"{one.live_reports_per_slot:,.0f}" for one in found)),
         ("set-point changes per slot: a home", tuple(f"{one.changes_per_home:.1f}" for one in found)),
         ("set-point changes per slot: an own device", tuple(f"{one.changes_per_own:.1f}" for one in found)),
@@ -107,7 +108,7 @@ def _event(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_ylabel("reduction against the plan, kW")
     axes.set_title(f"One event on the reference fleet (seed {scene.seed}), one-minute means", loc="left", color=INK)
     _frame(axes)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.08), ncols=5, fontsize=9, frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.08), ncols=6, fontsize=9, frameon=False)
 
 
 def _errors(axes: Axes, found: Sequence[SlotFigures]) -> None:

@@ -13,11 +13,11 @@ from benchmarks.tracking.ours import Ours
 from benchmarks.tracking.plant import Unit
 from benchmarks.tracking.scene import AFTER_S, EVENT_S, MINUTE_S, TOLD_S, Scene, What
 from openadr_ra.drivers.simulated.physics import HOUR_S
-from openadr_ra.fleet.fleet import FleetTerms
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.shape import Value
 
-Policy = Literal["equal", "pro-rata", "ours"]
+Policy = Literal["equal", "pro-rata", "plan", "ours"]
+"""Three open loops: the same for everyone, in proportion to what is rated, and as our fleet plans it; and our fleet."""
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
@@ -51,13 +51,13 @@ class Run(Value, frozen=True, kw_only=True):
 class Simulation:
     """Everything of one run."""
 
-    def __init__(self, scene: Scene, policy: Policy, terms: FleetTerms | None = None) -> None:
+    def __init__(self, scene: Scene, policy: Policy) -> None:
         self.scene = scene
         self.policy = policy
         self.agenda = Agenda(scene.seed)
         self.wire = Wire()
         self.units: dict[ResourceId, Unit] = {one.id: Unit(one, scene) for one in scene.ones}
-        self.ours = Ours(scene, self.units, self.agenda, terms) if policy == "ours" else None
+        self.ours = Ours(scene, self.units, self.agenda, deaf=policy == "plan") if policy in ("plan", "ours") else None
         self.above = self.ours or OpenLoop("equal" if policy == "equal" else "pro-rata", scene, self.units, self.agenda)
         # Open loops are spared the opt-outs of stores that cannot give all that is asked of them: nobody would stand in.
         answers = policy == "ours"

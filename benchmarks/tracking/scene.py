@@ -29,8 +29,11 @@ AFTER_S = 300.0
 HOMES = 450
 INDUSTRIAL = 10
 EVS = 20
-SITE_KW = 1400.0
-"""What the node's own devices may feed in together at most."""
+MEAN_KW = 1000.0
+"""What is asked on average."""
+
+SITE_KW = 500.0
+"""The limit of the site: less than half of what its devices could feed in, so that it binds."""
 
 What = Literal["trips", "dies", "is cut off", "opts out"]
 """trips: the device stops, and says so. dies: its gateway with it, nothing is heard any more. is cut off: the network is
@@ -99,25 +102,17 @@ class One(Value, frozen=True, kw_only=True):
 
 
 class Scene(Value, frozen=True, kw_only=True):
-    """`asked_kw` by slot; `changed_kw` the same after the change at `changed_s`, None where there is none."""
+    """`asked_kw` by slot; `changed_kw` the same after the change at `changed_s`, None where there is none. `site_kw` is what
+    the node's own devices may feed in together at most."""
 
     seed: int
     faults: Faults
     ones: tuple[One, ...]
+    site_kw: float
     asked_kw: tuple[float, ...]
     changed_kw: tuple[float, ...]
     changed_s: float | None
     happenings: tuple[Happening, ...]
-
-    @property
-    def size(self) -> float:
-        """As a part of the reference fleet."""
-        return sum(one.home for one in self.ones) / HOMES
-
-    @property
-    def site_kw(self) -> float:
-        """What the node's own devices may feed in together at most."""
-        return SITE_KW * self.size
 
     @property
     def end_s(self) -> float:
@@ -153,8 +148,16 @@ def since(at: datetime) -> float:
     return (at - ORIGIN) / timedelta(seconds=1)
 
 
-def scene(seed: int, *, slots: int = 5, faults: Faults = NONE, homes: int = HOMES, mean_kw: float = 1000.0) -> Scene:
-    """The scene of that seed. With fewer `homes` everything else is smaller in proportion, and so is what is asked."""
+def scene(
+    seed: int,
+    *,
+    faults: Faults,
+    slots: int = 5,
+    homes: int = HOMES,
+    mean_kw: float = MEAN_KW,
+    site_kw: float = SITE_KW,
+) -> Scene:
+    """The scene of that seed. With fewer `homes` everything is smaller in proportion, what is asked too."""
     chance = Random(seed)  # noqa: S311 - it must be the same in each run
     part = homes / HOMES
     ones = tuple(fleet(chance, faults, homes, part))
@@ -170,6 +173,7 @@ def scene(seed: int, *, slots: int = 5, faults: Faults = NONE, homes: int = HOME
         seed=seed,
         faults=faults,
         ones=ones,
+        site_kw=site_kw * part,
         asked_kw=asked_kw,
         changed_kw=changed_kw,
         changed_s=changed_s,

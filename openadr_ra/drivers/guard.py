@@ -18,10 +18,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
+from openadr_ra.drivers.plausible import Track, absurd, doubted, judged
+from openadr_ra.drivers.runs import Order, settling
 from openadr_ra.drivers.sanity import (
     ack_faults,
     believed,
     descriptor_faults,
+    finite,
     last_known,
     reading_faults,
     setpoint_faults,
@@ -86,6 +89,8 @@ class Guard:
         self._reason = ""
         self._watch: asyncio.Task[None] | None = None
         self._silent_since: datetime | None = None
+        self._track = Track()
+        self._order: Order | None = None
 
     async def __aenter__(self) -> Self:
         if self._group is not None:
@@ -133,10 +138,10 @@ class Guard:
         async with self._turn:
             match await self._ask(Measurement, self._driver.read):
                 case Measurement() as reading:
-                    last = self._last
-                    if usable(reading):
-                        self._last = reading
-                    return believed(reading, last, self._clock.now())
+                    heard = self._judged(believed(reading, self._clock.now()))
+                    if usable(heard):
+                        self._last = heard
+                    return heard
                 case Silence(quality=quality):
                     return last_known(self._last, self._clock.now(), quality)
 
@@ -160,6 +165,7 @@ class Guard:
         """Give control back. If the device does not take it now, it is tried again until it does or a set-point comes."""
         async with self._turn:
             ack = await self._acknowledged(self._driver.release, reason)
+            self._order = None
             if ack.outcome in TAKEN:
                 self._hold(None)
             else:
@@ -172,13 +178,23 @@ class Guard:
         match ack.outcome:
             case "accepted" | "clamped":
                 self._newest = setpoint
+                self._order = self._ordered(setpoint, ack)
                 self._hold(setpoint.lease_until)
             case "unreachable" if self._group is not None:
                 # It may hold this set-point or what was before: whichever ends first ends both.
                 self._newest = setpoint
+                self._order = None
                 self._hold(min(self._due or setpoint.lease_until, setpoint.lease_until), reason=self._reason)
             case _:
                 pass
+
+    def _ordered(self, setpoint: Setpoint, ack: Ack) -> Order:
+        """Where the device is when it has had the time; what is ordered again is no other order."""
+        kw = setpoint.kw if ack.effective_kw is None else ack.effective_kw
+        held, now = self._order, self._clock.now()
+        same = held is not None and held.kw == kw and now < held.until
+        settled_at = held.settled_at if held is not None and same else now + settling(self._descriptor)
+        return Order(kw=kw, settled_at=settled_at, until=setpoint.lease_until)
 
     def _hold(self, due: datetime | None, *, reason: str = "") -> None:
         """From now on the device is to be released at `due`: at a lease's end, or for a `reason` that came before."""
@@ -245,7 +261,32 @@ class Guard:
         if not isinstance(answer, kind):
             return Silence(reason=f"answered {answer!r:.80}, which is no {kind.__name__}", quality=DEVICE_FAILURE)
         faults = "; ".join(self._faults(answer))
+        if faults:
+            self._doubt_absurd(answer, faults)
         return Silence(reason=f"answered {faults}", quality=DEVICE_FAILURE) if faults else answer
+
+    def _judged(self, reading: Measurement) -> Measurement:
+        """`reading` beside those before it. A line in the log when the device is doubted, and when it is believed again."""
+        before = self._track
+        self._track, heard = judged(before, reading, self._descriptor, self._order)
+        self._say_doubt(before)
+        return heard
+
+    def _doubt_absurd(self, answer: Ack | Measurement | Descriptor, faults: str) -> None:
+        """A power in a wrong unit is not right as soon as it is small."""
+        if isinstance(answer, Measurement) and finite(answer.kw) and absurd(answer, self._descriptor):
+            before = self._track
+            self._track = doubted(before, self._clock.now(), faults)
+            self._say_doubt(before)
+
+    def _say_doubt(self, before: Track) -> None:
+        match before.doubted_until, self._track.doubted_until:
+            case None, datetime():
+                _log.warning("! %s is not believed: %s", self._name, self._track.why)
+            case datetime(), None:
+                _log.info("= %s is believed again", self._name)
+            case _:
+                pass
 
     def _faults(self, answer: Ack | Measurement | Descriptor) -> Iterator[str]:
         match answer:

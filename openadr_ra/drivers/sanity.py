@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
+from openadr_ra.drivers.plausible import absurd
 from openadr_ra.protocol.parts import (
     COMM_FAILURE,
     GOOD,
@@ -29,9 +30,6 @@ MAX_SKEW = timedelta(minutes=5)
 
 LAST_KNOWN_FOR = timedelta(minutes=3)
 """Three live periods: whoever counts on the device has noticed by then, and its last values are nobody's any more."""
-
-ABSURD = 10.0
-"""Times the largest power of a device that is metered by itself: beyond, its unit is wrong or its meter broken."""
 
 ROUNDING_KW = 1e-6
 """Two figures for the same power may differ by as much."""
@@ -87,10 +85,8 @@ def reading_faults(reading: Measurement, now: datetime, descriptor: Descriptor |
         yield f"soc_percent {reading.soc_percent:g}"
     yield from (f"{name} below 0" for name in numbers if name in _NEVER_BELOW_0 and numbers[name] < 0)
     yield from load_faults(reading.load_control)
-    if descriptor is not None and descriptor.metering == "device":
-        largest_kw = max(abs(descriptor.min_kw), abs(descriptor.max_kw))
-        if abs(reading.kw) > ABSURD * largest_kw:
-            yield f"{reading.kw:g} kW of a device that has {largest_kw:g}; is that in W?"
+    if too_much := absurd(reading, descriptor):
+        yield too_much
 
 
 def load_faults(state: object) -> Iterator[str]:
@@ -167,19 +163,12 @@ def usable(reading: Measurement) -> bool:
     return reading.quality in (GOOD, LOCAL_OVERRIDE, UNCERTAIN)
 
 
-def believed(reading: Measurement, last: Measurement | None, now: datetime) -> Measurement:
-    """`reading` with the quality it deserves: old ones are marked, and registers that fell below `last` are left out.
-
-    They are left out once: a meter that was reset or replaced counts from where it is.
-    """
+def believed(reading: Measurement, now: datetime) -> Measurement:
+    """`reading` with the quality that its age and its owner give it."""
     good = reading.quality == GOOD
     if now - reading.at > MAX_SKEW and good:
         return msgspec.structs.replace(reading, quality=LAST_KNOWN)
     at = min(reading.at, now)
-    if last is not None and fell(last, reading):
-        return msgspec.structs.replace(
-            reading, at=at, import_kwh=None, export_kwh=None, quality=UNCERTAIN if good else reading.quality
-        )
     if reading.local_override and good:
         return msgspec.structs.replace(reading, at=at, quality=LOCAL_OVERRIDE)
     return msgspec.structs.replace(reading, at=at)

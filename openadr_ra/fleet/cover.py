@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from openadr_ra.fleet.allocate import EXACT_KW, Headroom, allocate
+from openadr_ra.fleet.allocate import EXACT_KW, allocate
+from openadr_ra.fleet.fewest import fewest
+from openadr_ra.fleet.hold import band
 from openadr_ra.fleet.member import Member, Share, available, headroom
 from openadr_ra.fleet.plan import Members, is_away, length_h, sites
 from openadr_ra.fleet.promise import Promise, barred, before, ended, owed, withdrawn
@@ -18,7 +20,7 @@ from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import OPT_IN, ResourceId
 from openadr_ra.protocol.schedule import Slot, mean
 from openadr_ra.protocol.step import Away
-from openadr_ra.protocol.times import FOREVER
+from openadr_ra.protocol.times import FOREVER, shift
 
 WORTH = 0.01
 """A change of less than this part of what is asked is not worth new set-points."""
@@ -31,6 +33,10 @@ SHORTFALLS = 3
 
 CALM = 5
 """Periods of `below_every_s` that lie between two of those, and that are left alone at the slot's end."""
+
+
+ASTRAY = 3
+"""So many reports in a row that are out of its band show what a VEN gives that does not say what it can."""
 
 
 class Shift(NamedTuple):
@@ -69,7 +75,7 @@ def reallot(
     shifts: list[str] = []
     moved = promise
     for span in _spans(promise, members, away, now):
-        gap = _gap(moved, members, away, span, now)
+        gap = _gap(moved, members, away, span, terms, now)
         changed = _closed(moved, members, others, away, gap, terms, now) if gap is not None else None
         if changed is not None:
             moved = changed.promise
@@ -122,7 +128,9 @@ def _spans(promise: Promise, members: Members, away: tuple[Away, ...], now: date
         yield replace(slot, start=start)
 
 
-def _gap(promise: Promise, members: Members, away: tuple[Away, ...], span: Slot, now: datetime) -> _Gap | None:
+def _gap(
+    promise: Promise, members: Members, away: tuple[Away, ...], span: Slot, terms: FleetTerms, now: datetime
+) -> _Gap | None:
     """What is missing in the span; None where that is nothing."""
     shares = {id: share for id, all in promise.shares.items() if (share := _at(all, span.start)) is not None}
     lost = tuple(
@@ -134,7 +142,7 @@ def _gap(promise: Promise, members: Members, away: tuple[Away, ...], span: Slot,
     weak: list[ResourceId] = []
     if span.start <= now:
         for id, kw in held.items():
-            able = _able(members.get(id), kw)
+            able = _able(members.get(id), shares[id], terms)
             if able is not None and abs(kw) - able > SLACK * abs(kw) + EXACT_KW:
                 held[id] = able if kw > 0 else -able
                 weak.append(id)
@@ -149,12 +157,21 @@ def _gap(promise: Promise, members: Members, away: tuple[Away, ...], span: Slot,
     return _Gap(span, bases, held, lost, tuple(weak), missing)
 
 
-def _able(member: Member | None, kw: float) -> float | None:
-    """How much a VEN says that it can give in the direction of `kw`; None for what is no VEN."""
+def _able(member: Member | None, share: Share, terms: FleetTerms) -> float | None:
+    """How much of its share a VEN can give: as it says itself, or, where it says nothing, as it is seen to do; None for what
+    is no VEN, and where nothing speaks against it."""
     if member is None or member.ven is None or member.last is None:
         return None
+    sign = -1 if share.delta_kw < 0 else 1
+    if member.last.agreed:
+        from_when = shift(share.start, timedelta(seconds=terms.below_sample_s / 3))
+        strayed = [one.kw - share.base_kw for one in member.recent if one.at > from_when]
+        asked = band(share.delta_kw, terms.band)
+        if len(strayed) < ASTRAY or any(asked.holds(kw) for kw in strayed):
+            return None
+        return max(sign * fsum(strayed) / len(strayed), 0.0)
     base_kw = member.descriptor.plan[0].kw if member.descriptor.plan else 0.0
-    return max(member.last.max_kw - base_kw if kw > 0 else base_kw - member.last.min_kw, 0.0)
+    return max(member.last.max_kw - base_kw if sign > 0 else base_kw - member.last.min_kw, 0.0)
 
 
 def _at(shares: tuple[Share, ...], when: datetime) -> Share | None:
@@ -175,8 +192,6 @@ def _closed(
     placed = fsum(extra.values())
     worth = abs(gap.span.kw) * WORTH
     if not gap.lost and abs(placed) < worth:
-        return None
-    if gap.weak and not gap.lost and not any(_is_ven(members, id) for id in extra) and abs(placed) < worth:
         return None
     delta_kw = dict.fromkeys(gap.lost, 0.0)
     delta_kw |= {id: gap.held[id] for id in gap.weak if placed}
@@ -245,26 +260,8 @@ def _extra(
     found = {id: kw for id, kw in first.shares.items() if abs(kw) > EXACT_KW}
     if abs(first.uncovered_kw) <= EXACT_KW or not ask_vens:
         return found
-    vens = _fewest(first.uncovered_kw, [offer for offer in offers if _is_ven(members, offer.id)])
-    return found | {
-        id: kw for id, kw in allocate(first.uncovered_kw, vens, terms.policy).shares.items() if abs(kw) > EXACT_KW
-    }
-
-
-def _fewest(kw: float, offers: list[Headroom]) -> list[Headroom]:
-    """Those with the largest headroom, no more than are needed."""
-
-    def room(offer: Headroom) -> float:
-        return offer.reduce_kw if kw < 0 else offer.raise_kw
-
-    chosen: list[Headroom] = []
-    left = abs(kw)
-    for offer in sorted(offers, key=lambda offer: (-room(offer), offer.id)):
-        if left <= EXACT_KW or room(offer) <= EXACT_KW:
-            break
-        chosen.append(offer)
-        left -= room(offer)
-    return chosen
+    vens = fewest(first.uncovered_kw, [offer for offer in offers if _is_ven(members, offer.id)], terms.policy)
+    return found | vens.shares
 
 
 def _spliced(shares: tuple[Share, ...], new: Share) -> tuple[Share, ...]:

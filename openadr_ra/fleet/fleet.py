@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from openadr_ra.fleet import below
+from openadr_ra.fleet import below, pricing
 from openadr_ra.fleet.answering import closing, fetched, responded
 from openadr_ra.fleet.consider import consider
 from openadr_ra.fleet.measuring import enrolled, measured, ordered, without_old_words
@@ -84,7 +84,7 @@ def _received(fleet: Fleet, given: Input, now: datetime) -> Outcome[Fleet]:
 def wake(fleet: Fleet, moment: Moment) -> Outcome[Fleet]:
     """Set-points of this moment, whatever was missed before; intervals to close; promises that are over forgotten."""
     now = moment.now
-    fleet = without_old_words(_without_finished(fleet, now), now)
+    fleet = pricing.without_old(without_old_words(_without_finished(fleet, now), now), now)
     outcome = sent(steered(closing(Outcome(state=fleet), now), now))
     return outcome.with_due(deadline(outcome.state, now))
 
@@ -96,7 +96,14 @@ def deadline(fleet: Fleet, after: datetime) -> datetime | None:
     soonest = min(
         (
             when
-            for when in (*edges, *_reads(fleet), *_ends(fleet), *_words(fleet, since))
+            for when in (
+                *edges,
+                *_reads(fleet),
+                *_ends(fleet),
+                *_words(fleet, since),
+                *_stores(fleet, since),
+                *pricing.edges(fleet, since),
+            )
             if when is not None and when < FOREVER
         ),
         default=None,
@@ -121,6 +128,12 @@ def _words(fleet: Fleet, since: datetime) -> Iterator[datetime]:
             yield min(member.word.until, shift(since, timedelta(seconds=fleet.terms.track_every_s)))
 
 
+def _stores(fleet: Fleet, since: datetime) -> Iterator[datetime]:
+    """While a store is to be brought back it is looked after as set-points are."""
+    if fleet.stores:
+        yield shift(since, timedelta(seconds=fleet.terms.track_every_s))
+
+
 def _forgotten_at(promise: Promise, terms: FleetTerms) -> datetime | None:
     """When nothing of the promise is wanted any more; None while a response is not final."""
     if any(account.read_at is not None for account in promise.accounts):
@@ -133,6 +146,9 @@ def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
     if fleet.total is not None and fleet.total in given.schedule.resources:
         given = replace(given, schedule=replace(given.schedule, resources=()))
     held = find(fleet, given.schedule.id, given.reply_to)
+    if given.schedule.mode == "price":
+        return _priced(fleet, given, held, now)
+    fleet = pricing.without(fleet, given.schedule.id, given.reply_to)
     if held is not None and not held.released and _is_answered(given, held):
         return Outcome(state=fleet, mail=(Mail(to=given.reply_to, body=held.verdict),))
     first = above(given.priority, given.schedule, held, fleet.promises, now)
@@ -151,6 +167,14 @@ def _instructed(fleet: Fleet, given: Instruct, now: datetime) -> Outcome[Fleet]:
     return steered(Outcome(state=state, effects=(Record(entries=(entry,)),), mail=(answer,)), now)
 
 
+def _priced(fleet: Fleet, given: Instruct, held: Promise | None, now: datetime) -> Outcome[Fleet]:
+    """An event that asked for power before, and has only prices now, asks for none any more."""
+    if held is not None and given.modification > held.modification:
+        ended = replace(cut(held, now, fleet.terms), modification=given.modification, released=True)
+        fleet = put(fleet, held, ended)
+    return steered(pricing.told(fleet, given, now), now)
+
+
 def _is_answered(given: Instruct, held: Promise) -> bool:
     """A version is asked about anew only when who is away has changed."""
     if given.modification == held.modification:
@@ -161,6 +185,9 @@ def _is_answered(given: Instruct, held: Promise) -> bool:
 def _released(fleet: Fleet, given: Release, now: datetime) -> Outcome[Fleet]:
     """A promise that is over, or was given anew since, stays as it is."""
     held = find(fleet, given.event_id, given.reply_to)
+    bare = pricing.without(fleet, given.event_id, given.reply_to)
+    if bare is not fleet:
+        return steered(Outcome(state=bare), now)
     if held is None or given.modification < held.modification:
         return Outcome(state=fleet)
     ended = replace(cut(held, given.at, fleet.terms), modification=given.modification, released=True)

@@ -11,9 +11,11 @@ from openadr_ra.fleet import response
 from openadr_ra.fleet.available import room, stated
 from openadr_ra.fleet.holding import metered, seen
 from openadr_ra.fleet.member import (
+    RECENT,
     Device,
     Member,
     Merit,
+    Seen,
     Word,
     finite,
     live_readings,
@@ -112,7 +114,10 @@ def _said(member: Member, new: Measurement) -> Member:
     plan = member.descriptor.plan
     if new.plan_kw is not None:
         plan = (Slot(start=ALWAYS, end=FOREVER, kw=new.plan_kw),)
-    return replace(member, descriptor=replace(member.descriptor, plan=plan), last=new)
+    recent = member.recent
+    if not is_bad(new.quality) and (not recent or new.at > recent[-1].at):
+        recent = (*recent, Seen(at=new.at, kw=new.kw))[-RECENT:]
+    return replace(member, descriptor=replace(member.descriptor, plan=plan), last=new, recent=recent)
 
 
 def _stated(fleet: Fleet, readings: list[Reading], now: datetime) -> Fleet:

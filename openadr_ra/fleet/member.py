@@ -26,7 +26,7 @@ from openadr_ra.protocol.report_status import figures, usable
 from openadr_ra.protocol.schedule import Reading, Slot, mean
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Offer
-from openadr_ra.seams import Descriptor, Measurement
+from openadr_ra.seams import Descriptor, Measurement, Need
 
 SNAP_KW = 1e-6
 """A set-point this near to a level or a limit means it; the rest is rounding."""
@@ -63,10 +63,22 @@ class Word(Value, frozen=True, kw_only=True, gc=False):
     reason: str = ""
 
 
+class Seen(Value, frozen=True, kw_only=True, gc=False):
+    """What was metered of a VEN at that time."""
+
+    at: datetime
+    kw: float
+
+
+RECENT = 3
+"""Of what was metered of a VEN so much is remembered."""
+
+
 class Device(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True):
     """A device of the node's own, or, where there is a `ven`, all that this VEN of the VTN below answers for.
 
-    `last` is its newest finite measurement. A VEN's powers are what it says that it can hold, and its plan is its baseline.
+    `last` is its newest finite measurement. A VEN's powers are what it says that it can hold, its plan is its baseline;
+    `recent` is what was metered of it last.
     """
 
     descriptor: Descriptor
@@ -75,6 +87,7 @@ class Device(Value, frozen=True, kw_only=True, gc=False, tag_field="_", tag=True
     ven: VenId | None = None
     merit: Merit = Merit()
     word: Word | None = None
+    recent: tuple[Seen, ...] = ()
 
 
 Member = Device
@@ -181,10 +194,18 @@ def finite(new: Measurement, last: Measurement | None) -> Measurement | None:
             can_raise_kwh=_number(new.can_raise_kwh, 0.0),
             load_control=usable(new.load_control),
             accuracy_kw=_number(new.accuracy_kw),
+            need=_sound(new.need),
         )
     if last is None:
         return None
     return replace(last, at=new.at, online=new.online, local_override=new.local_override, quality=DEVICE_FAILURE)
+
+
+def _sound(need: Need | None) -> Need | None:
+    """A need in numbers, and of nothing less than nothing."""
+    if need is None or not (isfinite(need.kwh) and isfinite(need.spare_kwh)):
+        return None
+    return need if need.kwh >= 0 and need.spare_kwh >= 0 else None
 
 
 def _number(value: float | None, instead: float | None = None) -> float | None:

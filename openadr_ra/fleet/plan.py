@@ -90,7 +90,7 @@ def planned(
     lots: list[Lot] = []
     for index, (wanted, slot) in enumerate(zip(slots, targets, strict=True)):
         hours = _hours(targets[index:])
-        kept = {id: kw for id in plans if (kw := _kept(id, members, plans, taken, settled, slot)) is not None}
+        kept = {id: kw for id in plans if (kw := _kept(id, members, plans, taken, settled, slot, now)) is not None}
         offers = tuple(
             headroom(member, plans[id], taken.get(id, ()), slot, hours=hours, now=now)
             for id, member in members.items()
@@ -103,13 +103,16 @@ def planned(
     return tuple(lots)
 
 
-def _kept(id: ResourceId, members: Members, plans: Plans, taken: Taken, settled: Settled, slot: Slot) -> float | None:
+def _kept(
+    id: ResourceId, members: Members, plans: Plans, taken: Taken, settled: Settled, slot: Slot, now: datetime
+) -> float | None:
     """The share that a member has in the slot whatever is asked: it would hear too late, or was switched just before."""
     told = settled.share_kw(id, slot)
     member = members.get(id)
     if told is not None or member is None or not available(member):
         return told
-    ran = tuple(share for share in settled.shares.get(id, ()) if share.start < slot.start)
+    # What it had before counts until now; from now on what it has is among those taken.
+    ran = tuple(replace(share, end=min(share.end, now)) for share in settled.shares.get(id, ()) if share.start < now)
     return pinned(member.descriptor, plans[id], (*ran, *taken.get(id, ())), slot.start)
 
 

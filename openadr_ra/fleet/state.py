@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.member import Member, Merit
 from openadr_ra.fleet.promise import Placed, Promise
+from openadr_ra.fleet.recover import Owed
+from openadr_ra.fleet.tariff import Tariff
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import EventId, ResourceId, VenId
 from openadr_ra.protocol.shape import Value
@@ -28,7 +30,11 @@ class Fleet(State, frozen=True, kw_only=True, gc=False):
 
     `sequence` is that of the last set-point to anyone; `steered` when set-points were last given; `stated` when it was
     last recorded what could be given. `total` names all members as one resource, where VTNs above are told of no other. Of
-    those in `cut` nothing has been heard for so long that their events are not followed.
+    those in `cut` nothing has been heard for so long that their events are not followed. `stores` are those that
+    promises used and that are to be brought back.
+
+    `tariffs` are the prices that were told. `anchors` is how much each store held when it began to follow them, in kWh above
+    its reserve; `turn` when one of the members that do so changes its power next.
     """
 
     terms: FleetTerms = FleetTerms()
@@ -42,6 +48,10 @@ class Fleet(State, frozen=True, kw_only=True, gc=False):
     stated: datetime | None = None
     total: ResourceId | None = None
     cut: tuple[Key, ...] = ()
+    stores: dict[ResourceId, Owed] = msgspec.field(default_factory=dict)
+    tariffs: tuple[Tariff, ...] = ()
+    anchors: dict[ResourceId, float] = msgspec.field(default_factory=dict)
+    turn: datetime | None = None
 
 
 class Enrolled(Value, frozen=True, kw_only=True, gc=False):

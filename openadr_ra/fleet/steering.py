@@ -11,8 +11,10 @@ from openadr_ra.fleet import below
 from openadr_ra.fleet.cover import judged, reallot
 from openadr_ra.fleet.holding import corrected, metered
 from openadr_ra.fleet.precedence import ranked, yielded
+from openadr_ra.fleet.pricing import followed
 from openadr_ra.fleet.promise import Placed, Promise
-from openadr_ra.fleet.state import Fleet, noted, put
+from openadr_ra.fleet.recover import Note, recovered
+from openadr_ra.fleet.state import BY_FLEET, Fleet, noted, put
 from openadr_ra.fleet.track import give, give_back, set_points
 from openadr_ra.protocol.step import Effect, Entry, Mail, Outcome, Record
 
@@ -20,13 +22,19 @@ from openadr_ra.protocol.step import Effect, Entry, Mail, Outcome, Record
 def steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
     """With what is missing given to others, and each member its part of now or its freedom."""
     fleet = outcome.state
-    if not fleet.promises and not fleet.given and all(member.word is None for member in fleet.members.values()):
+    idle = not (fleet.promises or fleet.given or fleet.stores or fleet.tariffs)
+    if idle and all(member.word is None for member in fleet.members.values()):
         return outcome
     fleet, entries, mail = _reallotted(fleet, now)
     fleet, told = _told(fleet, now)
     fleet = _corrected(fleet, now)
-    followed = tuple(promise for promise in ranked(fleet.promises) if promise.reply_to not in fleet.cut)
-    held = dict(set_points(followed, fleet.members, fleet.terms, now))
+    first = tuple(promise for promise in ranked(fleet.promises) if promise.reply_to not in fleet.cut)
+    held = dict(set_points(first, fleet.members, fleet.terms, now))
+    fleet, points = followed(fleet, first, held, now)
+    held |= points
+    back = recovered(fleet.stores, fleet.promises, fleet.members, held, fleet.terms, now)
+    held |= back.points
+    entries += tuple(_said(note, now) for note in back.notes)
     effects: list[Effect] = [Record(entries=entries)] if entries else []
     sequence = fleet.sequence
     for id, point in held.items():
@@ -39,12 +47,15 @@ def steered(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
     given = {id: point.event_id for id, point in held.items()}
     placed = {id: _placed(fleet.placed.get(id), point.kw, now) for id, point in held.items()}
     # An operator's word is renewed as set-points are, promises or not.
-    state = replace(
-        fleet, given=given, placed=placed, sequence=sequence, steered=now if fleet.promises or held else None
-    )
+    renewed = now if fleet.promises or fleet.tariffs or held or back.stores else None
+    state = replace(fleet, given=given, placed=placed, sequence=sequence, steered=renewed, stores=back.stores)
     return msgspec.structs.replace(
         outcome, state=state, effects=(*outcome.effects, *effects), mail=(*outcome.mail, *mail, *told)
     )
+
+
+def _said(note: Note, now: datetime) -> Entry:
+    return Entry(subject=f"resource/{note.resource}", at=now, by=BY_FLEET, what=note.what, detail=note.detail)
 
 
 def _corrected(fleet: Fleet, now: datetime) -> Fleet:

@@ -28,6 +28,11 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     band: how far the mean of a slot may miss what was asked, as a part of that.
     import_max_kw, export_max_kw: what the devices of this node may draw and feed in together at most; None: no limit.
     stated_s: what is stated as available can be held for so long.
+    recover: stores of the node's own are brought back, after a promise, to the state of charge that they had before it.
+    recover_kw: what that may draw or feed in, all stores together; None: what import_max_kw and export_max_kw leave.
+    recover_by_h: how long after the promise that may go on.
+    follow_prices: members are led by prices; None: only those that state a need, which is met all the same.
+    usual_price: what a kWh costs where no VTN says; None: nobody knows.
     patience_s: how long too little may be left of a promise before it is opted out upward; a device may come back.
     """
 
@@ -50,6 +55,11 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     import_max_kw: float | None = None
     export_max_kw: float | None = None
     stated_s: float = 1800.0
+    follow_prices: bool | None = None
+    usual_price: float | None = None
+    recover: bool = False
+    recover_kw: float | None = None
+    recover_by_h: float = 12.0
 
     @property
     def grace(self) -> timedelta:
@@ -66,3 +76,7 @@ class FleetTerms(Value, frozen=True, kw_only=True, gc=False):
     @property
     def correct(self) -> timedelta:
         return timedelta(seconds=self.correct_s)
+
+    @property
+    def recover_by(self) -> timedelta:
+        return timedelta(hours=self.recover_by_h)

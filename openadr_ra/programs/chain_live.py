@@ -22,8 +22,11 @@ async def look(site: Site, now: datetime) -> View:
     fleet = await site.fleet()
     promise = next((one for one in fleet.promises if one.event_id == EVENT), None)
     slot = promise.asks.at(now) if promise is not None else None
-    store = site.dras.store if site.ac.vtn is None else site.ac.vtn.store
-    found = await store.readings([live_series(ResourceId(name), "kw") for name in RAS], slot.start, now) if slot else ()
+    found = (
+        await site.ac_store.readings([live_series(ResourceId(name), "kw") for name in RAS], slot.start, now)
+        if slot
+        else ()
+    )
     gauges: list[Gauge] = []
     for name in RAS:
         series = live_series(ResourceId(name), "kw")

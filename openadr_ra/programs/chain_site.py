@@ -19,7 +19,7 @@ from openadr_ra.programs.demo_story import Failed, logged
 from openadr_ra.programs.serve import Started
 from openadr_ra.run.node import Node
 from openadr_ra.run.vtn import Vtn
-from openadr_ra.seams import Clock
+from openadr_ra.seams import Clock, Store
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     lost: Edge
     leaving: Client
     rest: tuple[Edge, ...]
+
+    @property
+    def ac_store(self) -> Store:
+        """What the AC knows. Raises Failed once it has ended."""
+        if self.ac.vtn is None:
+            raise Failed("the AC has ended")
+        return self.ac.vtn.store
 
     async def gateways_registered(self) -> int:
         """At both RAs."""

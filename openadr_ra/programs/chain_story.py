@@ -26,23 +26,19 @@ from openadr_ra.programs.chain_plant import (
     EVENT,
     LEAVING,
     LOST,
-    RAS,
     SLOTS,
     Plant,
 )
+from openadr_ra.programs.chain_ready import assembled
 from openadr_ra.programs.chain_site import Site
 from openadr_ra.programs.demo_screen import Screen
-from openadr_ra.programs.demo_story import Failed
 from openadr_ra.programs.demo_summary import Version, interval, version
 from openadr_ra.protocol.instruction import Instruction
 from openadr_ra.protocol.makers import dispatch
-from openadr_ra.protocol.model import EventId, ResourceId, VenId
+from openadr_ra.protocol.model import EventId, VenId
 from openadr_ra.run.orders import OwnOpt
 from openadr_ra.run.responses import ResponseRow
 from openadr_ra.seams import Clock
-
-READY_S = 90.0
-"""Until when everybody has to be registered and to say what it can give; two free cores take a quarter of that."""
 
 LEAD_INTERVALS = 0.8
 """From the first instruction to its start, in intervals; time for three changes and their answers."""
@@ -100,7 +96,7 @@ class Story:
 
     async def tell(self) -> Told:
         """Everything; return when each slot has its response, or is late."""
-        await self._assembled()
+        await assembled(self._site, self._plant, self._clock, self._screen)
         lead_s = max(SHORTEST_LEAD_S, LEAD_INTERVALS * self._plant.interval_s)
         first = self._order(self._on_live_edge(self._clock.now() + timedelta(seconds=lead_s)), AT_FIRST_KW)
         await self._site.dras.publish(first)
@@ -127,36 +123,6 @@ class Story:
             now = self._clock.now()
             self._screen.show(await look(self._site, now))
             await self._clock.sleep_until(now + LOOK_EVERY)
-
-    async def _assembled(self) -> None:
-        """The AC counts on both RAs, each of which counts on all of its own: it says so itself."""
-        wanted_kw = -min(min(values) for values in map(self._plant.asked, CHANGES_KW))
-        end = self._clock.now() + timedelta(seconds=READY_S)
-        told = 0
-        while (lacking := await self._lacking(wanted_kw)) and self._clock.now() < end:
-            if (count := await self._site.gateways_registered()) > told:
-                told = count
-                self._screen.say(f"gateways      {told} of {len(self._plant.gateways)} are registered")
-            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=1))
-        if lacking:
-            raise Failed(f"{lacking} within {READY_S:.0f} s; see the logs in {self._site.out}")
-
-    async def _lacking(self, wanted_kw: float) -> str:
-        registered = await self._site.gateways_registered()
-        if registered < len(self._plant.gateways):
-            return f"only {registered} of {len(self._plant.gateways)} gateways registered"
-        fleet = await self._site.fleet()
-        for name in RAS:
-            member = fleet.members.get(ResourceId(name))
-            if member is None or member.last is None:
-                return f"{name} did not say what it can give"
-        given = [member.last for member in fleet.members.values() if member.last is not None]
-        can_kw = sum((one.plan_kw or 0.0) - one.min_kw for one in given)
-        if can_kw < 1.25 * wanted_kw:
-            return f"the AC can reduce by {can_kw:.0f} kW only, {wanted_kw:.0f} kW are to be asked"
-        if not await self._site.dras.store.series(f"{AC}/"):
-            return "the AC did not report"
-        return ""
 
     def _on_live_edge(self, when: datetime) -> datetime:
         """The next instant at which a live report begins, so that slots are whole numbers of them."""

@@ -88,19 +88,20 @@ def _check_executable(event: Event, scope: Scope, heard: bool) -> None:
 
 
 def schedule(event: Event, scope: Scope, offset: timedelta) -> Schedule | None:
-    """The power that the event asks of devices here, `offset` later; None if it asks for none. Call `check` first.
+    """The power that the event asks of devices here, `offset` later, or the prices that it tells them where it asks for no
+    power; None if it does neither. Call `check` first.
 
-    Where it asks several things of several devices at once, which only a program can follow, it asks for none.
+    Where it says several things to several devices at once, which only a program can follow, it says nothing.
     """
     mine = _concerning(event, scope)
-    steering = events.steering(mine)
-    if not steering or _is_torn(steering):
+    signals = events.steering(mine) or events.pricing(mine)
+    if not signals or _is_torn(signals):
         return None
-    named = _addressed(mine, steering[0], scope)
+    named = _addressed(mine, signals[0], scope)
     asked = events.schedule(mine, offset)
     if asked is None or not named:
         return None
-    return replace(asked, resources=() if _is_whole(mine, steering[0]) else named)
+    return replace(asked, resources=() if _is_whole(mine, signals[0]) else named)
 
 
 def _concerning(event: Event, scope: Scope) -> Event:

@@ -14,13 +14,16 @@ from openadr_ra.protocol.model import (
     CANCELLED,
     COMPLETED,
     DELTA,
+    ELECTRICITY_PRICE,
     FAR,
     LEVEL,
     LOAD_DISPATCH,
     NEAR,
+    PRICE,
     SCALES,
     SETPOINT,
     SIMPLE,
+    CurrencyPerKwh,
     EventStatus,
     PowerReal,
     Target,
@@ -213,20 +216,26 @@ STEERING: dict[tuple[str, str], Mode] = {
 """What moves devices, the most exact first."""
 
 
-def schedule(event: Event, offset: timedelta = timedelta(0)) -> Schedule | None:
-    """The power that the event asks for, from its most exact signal, `offset` later (rule 30); None if it asks for none.
+PRICING: dict[tuple[str, str], Mode] = {(ELECTRICITY_PRICE, PRICE): "price", (table.ENERGY_PRICE, PRICE): "price"}
+"""What devices may be led by that nothing else moves: prices that say all by themselves."""
 
-    Power in kW whatever the signal's scale. A `level` schedule holds the level in place of kW. Call `check` first.
+
+def schedule(event: Event, offset: timedelta = timedelta(0)) -> Schedule | None:
+    """The power that the event asks for, from its most exact signal, `offset` later (rule 30); where it asks for none, the
+    prices that it tells; else None.
+
+    Power in kW and prices per kWh whatever the signal's scale; a schedule of levels or prices holds these in place of kW.
+    Call `check` first.
     """
-    signals = steering(event)
+    signals = steering(event) or pricing(event)
     if not signals:
         return None
     signal = signals[0]
     return Schedule(
         id=event.id,
-        mode=STEERING[table.canonical(signal.name), signal.type],
+        mode=(STEERING | PRICING)[table.canonical(signal.name), signal.type],
         slots=tuple(
-            Slot(start=shift(start, offset), end=shift(stop, offset), kw=value * _kilo(signal))
+            Slot(start=shift(start, offset), end=shift(stop, offset), kw=value * _scale(signal))
             for (start, stop), value in laid(signal, event)
         ),
         resources=event.target.resources,
@@ -243,10 +252,22 @@ def steering(event: Event) -> tuple[Signal, ...]:
     return tuple(sorted(found, key=lambda one: kinds.index((table.canonical(one.name), one.type))))
 
 
+def pricing(event: Event) -> tuple[Signal, ...]:
+    """The signals that tell what a kWh costs. Relative prices would need the tariff that they are relative to."""
+    kinds = list(PRICING)
+    found = [one for one in event.signals if (one.name, one.type) in PRICING]
+    return tuple(sorted(found, key=lambda one: kinds.index((one.name, one.type))))
+
+
 def _moves(signal: Signal) -> bool:
     known = (table.canonical(signal.name), signal.type) in STEERING
     return known and (signal.unit is None or isinstance(signal.unit, PowerReal))
 
 
-def _kilo(signal: Signal) -> float:
-    return SCALES[signal.unit.scale] / 1000 if isinstance(signal.unit, PowerReal) else 1.0
+def _scale(signal: Signal) -> float:
+    match signal.unit:
+        case PowerReal(scale=scale):
+            return SCALES[scale] / 1000
+        case CurrencyPerKwh(scale=scale):
+            return SCALES[scale]
+    return 1.0

@@ -11,9 +11,9 @@ from openadr_ra.protocol.parts import GOOD, Quality
 from openadr_ra.protocol.shape import Opaque, Value
 from openadr_ra.protocol.times import FOREVER
 
-Mode = Literal["delta", "setpoint", "level"]
+Mode = Literal["delta", "setpoint", "level", "price"]
 """`delta`: kW against the baseline. `setpoint`: absolute kW at the measuring point. Load convention both.
-`level`: a SIMPLE level in place of kW."""
+`level`: a SIMPLE level in place of kW. `price`: what a kWh costs in place of kW, in the event's currency."""
 
 
 class Slot(Value, frozen=True, kw_only=True, gc=False):

@@ -96,7 +96,8 @@ class Away(Value, frozen=True, kw_only=True, gc=False):
 class Instruct(Letter, frozen=True, kw_only=True, gc=False):
     """End node → fleet: may this schedule be promised? The answer is a `Verdict` to `reply_to`.
 
-    `priority` is the event's: 1 the most important, 0 none. Members that are `away` have no part in it for that time.
+    `priority` is the event's: 1 the most important, 0 none. Members that are `away` have no part in it for that time. A
+    schedule of prices asks for nothing and is always taken.
     """
 
     schedule: Schedule

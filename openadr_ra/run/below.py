@@ -200,6 +200,7 @@ def _metered(heard: _Heard, at: datetime) -> Measurement:
         min_kw=heard.plan_kw - (contract.can_reduce_kw or 0.0),
         max_kw=heard.plan_kw + (contract.can_raise_kw or 0.0),
         plan_kw=heard.plan_kw,
+        agreed=True,
     )
 
 

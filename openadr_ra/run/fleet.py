@@ -228,6 +228,9 @@ class FleetDesk:
             band=settings.band,
             import_max_kw=settings.import_max_kw,
             export_max_kw=settings.export_max_kw,
+            recover=settings.recover,
+            recover_kw=settings.recover_kw,
+            recover_by_h=settings.recover_by_h,
         )
 
     def _tell(self, mail: tuple[Mail, ...]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -29,6 +31,9 @@ SMALL_KWH = 0.1
 """A battery that is emptied in a few of its messages."""
 
 
+PORTS = (20_000, 32_000)
+
+
 class Broker:
     """mosquitto, with the files it needs in `folder`."""
 
@@ -39,11 +44,9 @@ class Broker:
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        # It cannot choose a port by itself, so one that was free a moment ago is taken; should that fail, another.
-        for _ in range(5):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+        # It cannot choose a port by itself. Ports below those that the system gives away are free more often than not.
+        for _ in range(20):
+            self.port = PORTS[0] + secrets.randbelow(PORTS[1] - PORTS[0])
             with suppress(ConnectionError):
                 await self.start()
                 return self
@@ -53,30 +56,22 @@ class Broker:
         await self.stop()
 
     async def start(self) -> None:
-        """Run, on the same port as before; its answer to a connection says that it does."""
+        """Run, on the same port as before; its log says when it does."""
         program = need_program("mosquitto", "mosquitto")
-        config = self.folder / "mosquitto.conf"
+        config, log = self.folder / "mosquitto.conf", self.folder / "mosquitto.log"
         # Started by root it would become another user, who may not read the folder.
-        text = (
-            f"listener {self.port} 127.0.0.1",
-            "user root",
-            "persistence false",
-            "set_tcp_nodelay true",
-            *self.lines,
-        )
-        config.write_text("\n".join(text) + "\n")
+        text = (f"listener {self.port} 127.0.0.1", "user root", "persistence false", "set_tcp_nodelay true")
+        config.write_text("\n".join((*text, f"log_dest file {log}", *self.lines)) + "\n")
+        log.write_text("")
         self.process = await asyncio.create_subprocess_exec(
             program, "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
         async with asyncio.timeout(PATIENCE_S):
             while self.process.returncode is None:
-                with suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    writer.close()
-                    await writer.wait_closed()
+                if re.search(r"mosquitto version \S+ running", log.read_text()):
                     return
                 await turn()
-        raise ConnectionError("mosquitto ended")
+        raise ConnectionError("mosquitto ended: " + log.read_text())
 
     async def stop(self, *, kill: bool = False) -> None:
         if self.process is not None:
@@ -107,6 +102,7 @@ class Device:
         self.echo = asyncio.Queue[str]()
         self.marks = 0
         self.retains = True
+        self.listening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.plug()
@@ -125,8 +121,7 @@ class Device:
         )
         self.client = await self.stack.enter_async_context(client)
         await client.subscribe([(f"{self.name}/cmd/#", 1), (f"{self.name}/mark", 1)])
-        group = await self.stack.enter_async_context(asyncio.TaskGroup())
-        self.stack.callback(group.create_task(self.listen(client)).cancel)
+        self.listening = asyncio.create_task(self.listen(client))
         await client.publish(f"{self.name}/online", "online", qos=1, retain=True)
         await self.say()
 
@@ -136,6 +131,10 @@ class Device:
             if politely:
                 await self.client.publish(f"{self.name}/online", "offline", qos=1, retain=True)
             self.client = None
+        while self.listening is not None and not self.listening.done():
+            # Until Python 3.12 a wait_for that ends at this very moment forgets that it was cancelled.
+            self.listening.cancel()
+            await asyncio.wait({self.listening}, timeout=1)
         stack, self.stack = self.stack, AsyncExitStack()
         with suppress(aiomqtt.MqttError):
             await stack.aclose()
@@ -164,7 +163,8 @@ class Device:
         """State now, or something else."""
         plant = self.plant
         async with self.speaking:
-            if self.client is None:
+            client = self.client
+            if client is None:
                 return
             state = {
                 "kw": plant.kw,
@@ -175,10 +175,10 @@ class Device:
             }
             with suppress(aiomqtt.MqttError):
                 text = json.dumps(state) if body is None else body
-                await self.client.publish(f"{self.name}/state", text, qos=1, retain=self.retains)
-                await self.client.publish(f"{self.name}/soc", f"{plant.soc_percent:.2f}", qos=1, retain=self.retains)
+                await client.publish(f"{self.name}/state", text, qos=1, retain=self.retains)
+                await client.publish(f"{self.name}/soc", f"{plant.soc_percent:.2f}", qos=1, retain=self.retains)
                 mode = "REMOTE" if plant.remote else "AUTO"
-                await self.client.publish(f"{self.name}/mode", mode, qos=1, retain=self.retains)
+                await client.publish(f"{self.name}/mode", mode, qos=1, retain=self.retains)
 
     async def settled(self) -> None:
         """All that was sent has come, and the state of this instant is said: a mark goes the way of the commands."""

@@ -30,6 +30,7 @@ class Ven:
         self.out = False
         self.silent = False
         self.factor = 1.0
+        self.stranger = False
         self.answered: set[datetime] = set()
 
     def slots(self) -> tuple[Slot, ...]:
@@ -81,6 +82,7 @@ class Aggregator(Plant):
             can_reduce_kwh=ven.can_kwh,
             can_raise_kwh=ven.can_kwh,
             plan_kw=0.0,
+            agreed=ven.stranger,
             online=not ven.silent,
             quality=COMM_FAILURE if ven.silent else GOOD,
         )

@@ -187,6 +187,22 @@ def test_a_ven_that_states_less_than_its_share_is_relieved_of_the_rest() -> None
     assert sum(ven.kw(ra.now) for ven in ra.vens.values()) == pytest.approx(-15)
 
 
+@pytest.mark.parametrize(("factor", "relieved"), [(0.85, True), (0.92, False)])
+def test_a_stranger_out_of_its_band_for_three_reports_is_relieved_of_what_it_does_not_give(
+    factor: float, relieved: bool
+) -> None:
+    ra = three()
+    ra.vens[V1].stranger, ra.vens[V1].factor = True, factor
+    ra.instructs(schedule(-15))
+    ra.runs_to(after(3))
+    assert ra.told() == {"v1": 1, "v2": 1, "v3": 1}
+
+    ra.runs_to(after(8))
+
+    assert (ra.asked("v1")[-1][2] == pytest.approx(-5 * factor)) is relieved
+    assert (sum(ra.told().values()) > 3) is relieved
+
+
 def test_what_vens_state_is_chased_seldom_and_never_at_the_end_of_a_slot() -> None:
     ra = three()
     ra.instructs(schedule(-15))

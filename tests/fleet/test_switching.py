@@ -53,3 +53,15 @@ def test_who_was_switched_just_before_does_not_stand_in() -> None:
 
     assert plant.kw("line") == 6.0
     assert plant.kw("bat") == pytest.approx(-6)
+
+
+def test_a_slot_taken_back_while_the_one_before_runs_counts_what_the_line_gives_once() -> None:
+    """The line must stay off for its time into the next slot: that is -6 kW there, and the battery makes up for it."""
+    plant = Plant(slow_line("line", 6.0, off_min=45), battery("bat", 20))
+    plant.instructs(schedule(-6, -6, to=("line", "bat")))
+    plant.runs_to(after(20))
+    plant.instructs(schedule(-6, 0, to=("line", "bat")), modification=1)
+    plant.runs_to(after(35))
+
+    assert plant.kw("line") == 0
+    assert plant.kw("bat") == pytest.approx(6)

@@ -252,7 +252,7 @@ def test_the_most_exact_signal_steers() -> None:
         schedule = events.schedule(replace(event(), signals=signals))
         return schedule.mode if schedule is not None else None
 
-    assert mode(price) is None
+    assert mode(price) == "price"
     assert mode(price, simple) == "level"
     assert mode(simple, delta) == "delta"
     assert mode(delta, setpoint) == "setpoint"

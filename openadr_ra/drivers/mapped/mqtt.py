@@ -104,8 +104,10 @@ class MqttCarrier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._life is not None:
+        while self._life is not None and not self._life.done():
+            # Until Python 3.12 a wait_for that ends at this very moment forgets that it was cancelled.
             self._life.cancel()
+            await asyncio.wait({self._life}, timeout=self._settings.timeout_s)
         if self._group is not None:
             await self._group.__aexit__(None, None, None)
             self._group = None

@@ -298,6 +298,7 @@ class Charger:
             soc_percent=session.meter.soc_percent,
             accuracy_kw=session.mean.accuracy_kw if session.meter.kw is None and session.mean else None,
             plan_kw=self._own_kw(reach),
+            need=None if session.need is None else session.need.stated(session.given_kwh),
             load_control=self._load_control(reach),
         )
         if session.kw is None:

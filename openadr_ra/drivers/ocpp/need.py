@@ -6,6 +6,7 @@ import math
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from openadr_ra import seams
 from openadr_ra.protocol.shape import Value
 
 HOUR = timedelta(hours=1)
@@ -28,6 +29,10 @@ class Need(Value, frozen=True, kw_only=True, gc=False):
         if missing_kwh <= 0 or now >= self.departs_at:
             return None
         return full_kw * ((self.departs_at - now) / HOUR) - missing_kwh
+
+    def stated(self, given_kwh: float) -> seams.Need:
+        """What of it is still to come."""
+        return seams.Need(kwh=max(self.kwh - given_kwh, 0.0), by=self.departs_at)
 
     def must_charge_at(self, now: datetime, given_kwh: float, *, full_kw: float, held_kw: float) -> datetime | None:
         """From when on only `full_kw` can still meet the need, if it gets `held_kw` until then; None: never."""

@@ -16,6 +16,7 @@ from openadr_ra.drivers.simulated.physics import (
     Aim,
     Device,
     Left,
+    Missing,
     State,
     Step,
     plan_kwh,
@@ -135,6 +136,16 @@ class EvPhysics(Device, frozen=True, kw_only=True, gc=False):
 
     def soc_percent(self, state: State) -> float | None:
         return state.stored_kwh / self.capacity_kwh * 100 if self._here(state) else None
+
+    def missing(self, state: State) -> Missing | None:
+        if not self._here(state):
+            return None
+        beyond_kwh = state.stored_kwh - max(self.target_kwh, self.reserve_kwh) if self.min_kw < 0 else 0.0
+        return Missing(
+            kwh=max(self.target_kwh - state.stored_kwh, 0.0) / self.charge_efficiency,
+            by_s=self.departs_s,
+            spare_kwh=max(beyond_kwh, 0.0) * self.discharge_efficiency,
+        )
 
     def descriptor(self, resource: ResourceId) -> Descriptor:
         return Descriptor(

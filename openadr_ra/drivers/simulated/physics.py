@@ -74,6 +74,14 @@ class Left(Value, frozen=True, kw_only=True, gc=False):
     raise_kwh: float
 
 
+class Missing(Value, frozen=True, kw_only=True, gc=False):
+    """Energy at its terminals that a device has to get until `by_s`, or what it has beyond that."""
+
+    kwh: float
+    by_s: float
+    spare_kwh: float = 0.0
+
+
 class Device(Value, frozen=True, kw_only=True, gc=False):
     """The physics of one kind of device: pure. The methods say what a kind does at an instant; `advance` does the rest."""
 
@@ -122,6 +130,10 @@ class Device(Value, frozen=True, kw_only=True, gc=False):
         raise NotImplementedError
 
     def soc_percent(self, state: State) -> float | None:
+        return None
+
+    def missing(self, state: State) -> Missing | None:
+        """What it will have got by some time, whatever it is asked; None where there is no such need."""
         return None
 
     def descriptor(self, resource: ResourceId) -> Descriptor:

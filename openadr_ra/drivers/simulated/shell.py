@@ -37,7 +37,7 @@ from openadr_ra.protocol.parts import (
 )
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.times import FOREVER, shift
-from openadr_ra.seams import Ack, Clock, Descriptor, DriverSettings, Measurement, Setpoint
+from openadr_ra.seams import Ack, Clock, Descriptor, DriverSettings, Measurement, Need, Setpoint
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -161,7 +161,14 @@ class Simulated:
             local_override=overridden,
             quality=LOCAL_OVERRIDE if overridden else GOOD,
             load_control=self._load_control(state, low_kw, high_kw),
+            need=self._need(state),
         )
+
+    def _need(self, state: State) -> Need | None:
+        missing, speed = self._device.missing(state), self._settings.speed
+        if missing is None:
+            return None
+        return Need(kwh=missing.kwh / speed, by=self._instant(missing.by_s), spare_kwh=missing.spare_kwh / speed)
 
     def _load_control(self, state: State, low_kw: float, high_kw: float) -> LoadControlState:
         """The power it is asked for now, where it can be asked to go, and what it would do by itself."""

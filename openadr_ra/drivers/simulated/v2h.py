@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from openadr_ra.drivers.simulated.ev import EvPhysics
-from openadr_ra.drivers.simulated.physics import HOUR_S, Aim, Device, Left, State, Step
+from openadr_ra.drivers.simulated.physics import HOUR_S, Aim, Device, Left, Missing, State, Step
 from openadr_ra.drivers.simulated.shell import (
     Fraction,
     NotNegative,
@@ -96,6 +96,9 @@ class V2hPhysics(Device, frozen=True, kw_only=True, gc=False):
 
     def left(self, state: State) -> Left:
         return self._stay(state).left(state)
+
+    def missing(self, state: State) -> Missing | None:
+        return self._stay(state).missing(state)
 
     def soc_percent(self, state: State) -> float | None:
         return self._stay(state).soc_percent(state)
