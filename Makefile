@@ -12,7 +12,7 @@ ARGS :=
 # Many tests wait for sockets and processes; a file's tests stay together, for they share what is dear to set up.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test conformance conformance-full bench coverage lock clean
+.PHONY: help install demo chain test conformance conformance-full bench coverage lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -21,6 +21,9 @@ install: $(READY) ## .venv with the locked versions; the other targets do it too
 
 demo: $(READY) ## a VTN, three edge VENs, two events; results in out/demo
 	@$(PYTHON) -m openadr_ra demo $(ARGS)
+
+chain: $(READY) ## DRAS, AC, two RAs, 450 home batteries and more; results in out/chain
+	@$(PYTHON) -m openadr_ra demo --chain $(ARGS)
 
 test: $(READY) ## format, lint, types and tests; ARGS="-x tests/net" goes to pytest
 	@echo "== ruff format --check"; $(PYTHON) -m ruff format --check

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openadr_ra.run.ven import Ven
     from openadr_ra.run.vtn import Vtn
     from openadr_ra.run.wanted import WantedReport
-    from openadr_ra.seams import Ack, Clock, Descriptor, Driver, DriverSettings, Energy, Measurement, Setpoint
+    from openadr_ra.seams import Ack, Clock, Descriptor, Driver, DriverSettings, Energy, Measurement, Need, Setpoint
 
 _HOMES = {
     "OPT_IN": "protocol.model",
@@ -42,6 +42,7 @@ _HOMES = {
     "LoadControlLevel": "protocol.parts",
     "LoadControlState": "protocol.parts",
     "Measurement": "seams",
+    "Need": "seams",
     "Node": "run.node",
     "OadrRaError": "errors",
     "ResourceId": "protocol.model",
@@ -75,6 +76,7 @@ __all__ = [
     "LoadControlLevel",
     "LoadControlState",
     "Measurement",
+    "Need",
     "Node",
     "OadrRaError",
     "ResourceId",

@@ -89,8 +89,10 @@ class Store(Protocol):
         series as asked, then start."""
         ...
 
-    async def forget(self, prefix: str, before: datetime, least: int) -> None:
-        """Drop the readings that ended before then, of each series that begins with `prefix`; its newest `least` stay."""
+    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
+        """Drop readings of these series that ended before then, of each series the oldest first; its newest `least` stay.
+        How many went: `most`, or fewer where there are no more. A series of which nothing is left is gone by name, too.
+        """
         ...
 
     async def series(self, prefix: str) -> tuple[str, ...]:
@@ -99,6 +101,25 @@ class Store(Protocol):
 
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
         """Entries about `subject` with their ascending numbers, those above `after`."""
+        ...
+
+    async def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
+        """The journal about whatever subject: the first `most` entries numbered above `after`."""
+        ...
+
+    async def letters(self, after: int, most: int) -> tuple[tuple[int, Mail], ...]:
+        """Mail that waits for anybody, with its ascending numbers: the first `most` above `after`."""
+        ...
+
+    async def drop(
+        self,
+        *,
+        rows: Sequence[tuple[Key, State]] = (),
+        letters: Sequence[tuple[int, Mail]] = (),
+        entries: Sequence[int] = (),
+    ) -> None:
+        """Let go of rows, of mail and of journal entries, in one transaction. A row that is not as given any more, or for
+        which mail waits, stays; its aliases stay in any case. Mail that has been read meanwhile is passed over."""
         ...
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:

@@ -84,6 +84,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     what was asked by `band`. By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
     draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are asked.
 
+    Devices that state a need, as a car, meet it in the cheapest hours that a VTN tells. With `follow_prices` stores trade by
+    prices, too; with false nobody follows them. A kWh costs `usual_price_per_kwh` when no VTN says what it does.
+
     After an event a battery is left to its own plan. With `recover` it is brought back to the state of charge that it had
     before, between events, by `recover_kw` for all of them at most, and for `recover_by_h` at most.
     """
@@ -107,6 +110,8 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     policy: Literal["pro-rata", "merit-order"] = "pro-rata"
     import_max_kw: Annotated[float, Meta(ge=0)] | None = None
     export_max_kw: Annotated[float, Meta(ge=0)] | None = None
+    follow_prices: bool | None = None
+    usual_price_per_kwh: float | None = None
     recover: bool = False
     recover_kw: Annotated[float, Meta(ge=0)] | None = None
     recover_by_h: Annotated[float, Meta(gt=0, le=168)] = 12.0

@@ -51,8 +51,9 @@ class Site:
 
     @property
     def applied(self) -> list[tuple[datetime, float | str]]:
-        """Every change of the load: the kW of each slot from its start, RELEASE where none follows."""
-        slots = sorted((slot for held in self.promised.values() for slot in held.slots), key=lambda slot: slot.start)
+        """Every change of the load: the kW of each slot from its start, RELEASE where none follows. Prices change none."""
+        asked = tuple(held for held in self.promised.values() if held.mode != "price")
+        slots = sorted((slot for held in asked for slot in held.slots), key=lambda slot: slot.start)
         changes: list[tuple[datetime, float | str]] = []
         for slot, following in zip_longest(slots, slots[1:]):
             changes.append((slot.start, slot.kw))

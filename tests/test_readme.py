@@ -22,6 +22,7 @@ import pytest
 
 from openadr_ra.cli import root
 from openadr_ra.drivers.discovery import GROUP
+from openadr_ra.drivers.mapped.declared import MappedSettings
 from openadr_ra.drivers.promises import PROMISES
 from openadr_ra.drivers.simulated.shell import SimulatedSettings
 from openadr_ra.settings import NodeSettings, read
@@ -91,10 +92,10 @@ def test_every_make_target_exists(name: str) -> None:
     assert targets <= set(re.findall(r"^(\w+):", page("Makefile"), re.MULTILINE))
 
 
-def test_the_readme_shows_the_two_commands_to_begin_with() -> None:
+def test_the_readme_shows_the_commands_to_begin_with() -> None:
     (first, *_) = blocks(README, "sh")
 
-    assert re.findall(r"^make (\w+)", first.text, re.MULTILINE) == ["demo", "test"]
+    assert re.findall(r"^make (\w+)", first.text, re.MULTILINE) == ["demo", "chain", "test"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -116,12 +117,13 @@ def test_every_link_leads_somewhere(name: str) -> None:
         assert ((ROOT / name).parent / target).exists(), target
 
 
-def test_the_picture_of_the_demo_says_what_it_shows_and_is_small() -> None:
-    (alt, target) = next(iter(re.findall(r"!\[([^]]*)\]\(([^)]+)\)", README)))
+def test_the_pictures_of_the_demos_say_what_they_show_and_are_small() -> None:
+    (first, second, *_) = re.findall(r"!\[([^]]*)\]\(([^)]+)\)", README)
 
-    assert "band" in alt
-    assert (ROOT / target).read_bytes().startswith(b"\x89PNG")
-    assert (ROOT / target).stat().st_size < LARGEST_PICTURE_BYTES
+    for alt, target in (first, second):
+        assert "band" in alt
+        assert (ROOT / target).read_bytes().startswith(b"\x89PNG")
+        assert (ROOT / target).stat().st_size < LARGEST_PICTURE_BYTES
 
 
 def test_the_figures_in_the_readme_meet_the_goals_beside_them() -> None:
@@ -162,10 +164,15 @@ def test_the_readme_has_a_section_for_every_table_and_for_no_other() -> None:
 
 
 def test_a_device_has_what_every_device_has() -> None:
-    """Its own settings are its driver's; these two are taken by the node."""
+    """Its own settings are its driver's; these are taken by the node."""
     assert [(row.key, row.default) for row in listed(README, "`[[device]]`")] == [
         ("`id`", "**required**"),
         ("`driver`", "**required**"),
+        ("`price_per_kwh`", "`0`"),
+        ("`weight`", "`1`"),
+        ("`notice_s`", "`0`"),
+        ("`at_levels_kw`", "none"),
+        ("`at_levels_part`", "none"),
     ]
 
 
@@ -173,11 +180,17 @@ def test_the_page_on_drivers_lists_what_every_simulated_device_can_be_told() -> 
     assert listed(DRIVERS, "Every simulated device") == settings(SimulatedSettings)
 
 
+def test_the_page_on_drivers_lists_what_every_mapped_device_can_be_told() -> None:
+    assert listed(DRIVERS, "Every mapped device") == settings(MappedSettings)
+
+
 @pytest.mark.parametrize("name", sorted(entry_points(group=GROUP).names))
 def test_the_page_on_drivers_lists_every_setting_of_a_driver(name: str) -> None:
-    """Beyond those that every simulated one has."""
+    """Beyond those that every simulated one has, or every mapped one."""
     (entry,) = entry_points(group=GROUP, name=name)
-    own = tuple(one for one in settings(entry.load().Settings) if one not in settings(SimulatedSettings))
+    kind = entry.load().Settings
+    shared = settings(MappedSettings) if issubclass(kind, MappedSettings) else settings(SimulatedSettings)
+    own = tuple(one for one in settings(kind) if one not in shared)
 
     assert listed(DRIVERS, f"`{name}`") == own
 
@@ -186,7 +199,7 @@ def test_the_page_on_drivers_has_no_driver_that_is_not_there() -> None:
     section = DRIVERS.partition("\n## Simulated drivers\n")[2]
     installed = {f"`{name}`" for name in entry_points(group=GROUP).names}
 
-    assert set(headings(section, 3)) == installed | {"Every simulated device"}
+    assert set(headings(section, 3)) == installed | {"Every simulated device", "Every mapped device"}
 
 
 def test_the_page_on_drivers_names_every_promise_and_verb() -> None:

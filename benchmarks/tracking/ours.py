@@ -91,6 +91,8 @@ class Ours:
         self._gives(Instruct(schedule=schedule, modification=modification, reply_to=ABOVE))
 
     def opted(self, id: ResourceId, version: Version, opt: OptType) -> None:
+        if self._deaf:
+            return
         self._gives(Opted(ven=VenId(id), event_id=EventId(version.name), modification=version.modification, opt=opt))
 
     def reported(self, id: ResourceId, stated: Measurement) -> None:

@@ -122,7 +122,7 @@ def _errors(axes: Axes, found: Sequence[SlotFigures]) -> None:
     axes.set_ylabel("error of the half hour's mean, %")
     axes.set_title(f"All events: {len({slot.seed for slot in found})} seeds", loc="left", color=INK)
     _frame(axes)
-    axes.legend(loc="lower right", fontsize=9, frameon=False)
+    axes.legend(loc="upper left", ncols=5, fontsize=9, frameon=False)
 
 
 def _frame(axes: Axes) -> None:

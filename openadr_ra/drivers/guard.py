@@ -190,11 +190,11 @@ class Guard:
 
     def _ordered(self, setpoint: Setpoint, ack: Ack) -> Order:
         """Where the device is when it has had the time; what is ordered again is no other order."""
-        kw = setpoint.kw if ack.effective_kw is None else ack.effective_kw
+        effective_kw = setpoint.kw if ack.effective_kw is None else ack.effective_kw
         held, now = self._order, self._clock.now()
-        same = held is not None and held.kw == kw and now < held.until
+        same = held is not None and (held.kw, held.effective_kw) == (setpoint.kw, effective_kw) and now < held.until
         settled_at = held.settled_at if held is not None and same else now + settling(self._descriptor)
-        return Order(kw=kw, settled_at=settled_at, until=setpoint.lease_until)
+        return Order(kw=setpoint.kw, effective_kw=effective_kw, settled_at=settled_at, until=setpoint.lease_until)
 
     def _hold(self, due: datetime | None, *, reason: str = "") -> None:
         """From now on the device is to be released at `due`: at a lease's end, or for a `reason` that came before."""

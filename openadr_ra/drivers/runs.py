@@ -69,9 +69,11 @@ def settling(descriptor: Descriptor | None) -> timedelta:
 
 
 class Order(Value, frozen=True, kw_only=True, gc=False):
-    """What a device was told and has taken: it is at `kw` from `settled_at` on, and no longer than `until`."""
+    """What a device was told and has taken: from `settled_at` on, and no longer than `until`, it is at `kw`, or as far
+    towards that as `effective_kw`, which was all that it could do when it was told."""
 
     kw: float
+    effective_kw: float
     settled_at: datetime
     until: datetime
 
@@ -79,8 +81,9 @@ class Order(Value, frozen=True, kw_only=True, gc=False):
         return self.settled_at <= at < self.until
 
     def expected_kw(self, reading: Measurement) -> float:
-        """Where the device is by its own account of what it can reach."""
-        return min(max(self.kw, reading.min_kw), reading.max_kw)
+        """The power nearest to the one read at which the device may be, by its own account of what it can reach."""
+        low_kw, high_kw = (min(max(kw, reading.min_kw), reading.max_kw) for kw in sorted((self.kw, self.effective_kw)))
+        return min(max(reading.kw, low_kw), high_kw)
 
 
 class Steady(Value, frozen=True, kw_only=True, gc=False):

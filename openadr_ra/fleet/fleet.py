@@ -185,7 +185,7 @@ def _is_answered(given: Instruct, held: Promise) -> bool:
 def _released(fleet: Fleet, given: Release, now: datetime) -> Outcome[Fleet]:
     """A promise that is over, or was given anew since, stays as it is."""
     held = find(fleet, given.event_id, given.reply_to)
-    bare = pricing.without(fleet, given.event_id, given.reply_to)
+    bare = pricing.without_old(pricing.ended(fleet, given), now)
     if bare is not fleet:
         return steered(Outcome(state=bare), now)
     if held is None or given.modification < held.modification:

@@ -11,6 +11,8 @@ from itertools import pairwise
 from math import fsum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from openadr_ra.fleet.cheapest import HOUR, Piece, Store, cheapest
 from openadr_ra.fleet.member import Member, Share, available, snapped, standing
 from openadr_ra.fleet.plan import Members, is_away
@@ -28,6 +30,10 @@ HORIZON = timedelta(hours=48)
 
 WORTH_KWH = 1e-6
 """Who needs less than that needs nothing."""
+
+
+NEAR = 0.01
+"""A store that holds what it had to this part of its size holds it: for less nothing is switched."""
 
 
 class Course(NamedTuple):
@@ -66,6 +72,7 @@ def courses(given: Prices, members: Members, now: datetime) -> dict[ResourceId, 
 
     Whoever has the least time to spare chooses first, stores last; the site's limits hold for all of them together.
     """
+    members = {id: _projected(member, given.terms, now) for id, member in members.items()}
     following = [id for id, member in members.items() if follows(member, given.terms)]
     found: dict[ResourceId, Course] = {}
     for id in sorted(following, key=lambda id: (*_urgency(members[id], now), id)):
@@ -89,6 +96,23 @@ def point_kw(descriptor: Descriptor, course: Course, now: datetime) -> float | N
     """The set-point of now; None where the course leaves the member alone."""
     slot = course.at(now)
     return snapped(descriptor, slot.kw) if slot is not None else None
+
+
+def _projected(member: Member, terms: FleetTerms, now: datetime) -> Member:
+    """The member as it should be now, if it went on as it was last seen."""
+    last, energy = member.last, member.descriptor.energy
+    if last is None or not timedelta(0) < now - last.at <= timedelta(seconds=terms.sample_s):
+        return member
+    kwh = last.kw * ((now - last.at) / HOUR)
+    need, soc_percent = last.need, last.soc_percent
+    if need is not None:
+        missing_kwh = need.kwh - need.spare_kwh - kwh
+        spare_kwh = max(-missing_kwh, 0.0) if member.descriptor.min_kw < 0 else 0.0
+        need = replace(need, kwh=max(missing_kwh, 0.0), spare_kwh=spare_kwh)
+    if energy is not None and soc_percent is not None:
+        stored_kwh = kwh * energy.charge_efficiency if kwh > 0 else kwh / energy.discharge_efficiency
+        soc_percent = min(max(soc_percent + 100 * stored_kwh / energy.capacity_kwh, 0.0), 100.0)
+    return replace(member, last=replace(last, need=need, soc_percent=soc_percent))
 
 
 def _need(member: Member) -> Need | None:
@@ -255,7 +279,9 @@ def _store(member: Member, pieces: tuple[Piece, ...], anchor_kwh: float | None) 
     held = _above_reserve_kwh(member)
     if need is None:
         kept_kwh = held or 0.0
-        target_kwh = kept_kwh if anchor_kwh is None else anchor_kwh
+        size_kwh = energy.capacity_kwh if energy is not None else 0.0
+        near = anchor_kwh is None or abs(anchor_kwh - kept_kwh) <= NEAR * size_kwh
+        target_kwh = kept_kwh if near or anchor_kwh is None else anchor_kwh
     else:
         spare_kwh = need.spare_kwh / discharge
         kept_kwh = spare_kwh if held is None else max(held, spare_kwh)

@@ -46,12 +46,15 @@ class Noted(Value, frozen=True, kw_only=True, gc=False):
 
 class Merit(Value, frozen=True, kw_only=True, gc=False):
     """What its operator settled of a member: its price for moving a kWh, its weight among others, and how long before it
-    moves it has to be told.
+    moves it has to be told. At SIMPLE levels 1 to 3 it goes to `at_levels_kw`, or to `at_levels_part` of what it does by
+    itself; without either it sheds in proportion.
     """
 
     price_per_kwh: float = 0.0
     weight: float = 1.0
     notice_s: float = 0.0
+    at_levels_kw: tuple[float, ...] = ()
+    at_levels_part: tuple[float, ...] = ()
 
 
 class Word(Value, frozen=True, kw_only=True, gc=False):

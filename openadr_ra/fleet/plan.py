@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from openadr_ra.fleet.allocate import Allocation, Headroom, Policy, Site, allocate, by_level
+from openadr_ra.fleet.levels import at_level
 from openadr_ra.fleet.member import Member, Share, available, headroom, standing
 from openadr_ra.fleet.switching import pinned
 from openadr_ra.fleet.terms import FleetTerms
@@ -96,6 +97,10 @@ def planned(
             for id, member in members.items()
             if id in plans and id not in kept and available(member) and not is_away(id, slot, away)
         )
+        if mode == "level":
+            offers = tuple(
+                at_level(members[one.id], one, mean(plans[one.id], slot.start, slot.end), slot.kw) for one in offers
+            )
         shared = Sharing(terms.policy, sites(members, taken, slot, terms))
         lot = _lot(mode, wanted, slot, offers, plans, kept, shared)
         lots.append(lot)

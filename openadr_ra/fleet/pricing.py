@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from openadr_ra.fleet.follow import Course, Prices, courses, follows, held_kwh, point_kw
 from openadr_ra.fleet.promise import Promise
 from openadr_ra.fleet.state import BY_FLEET, Fleet
-from openadr_ra.fleet.tariff import ranked, tariff
+from openadr_ra.fleet.tariff import Tariff, ranked, tariff
 from openadr_ra.fleet.track import Held
 from openadr_ra.protocol.model import OPT_IN, EventId, ResourceId
-from openadr_ra.protocol.step import Entry, Instruct, Key, Mail, Outcome, Record, Verdict
+from openadr_ra.protocol.step import Entry, Instruct, Key, Mail, Outcome, Record, Release, Verdict
 from openadr_ra.protocol.times import FOREVER, shift
 
 
@@ -45,6 +45,18 @@ def without(fleet: Fleet, event_id: EventId, reply_to: Key) -> Fleet:
     """Without the prices of that event."""
     kept = tuple(one for one in fleet.tariffs if (one.event_id, one.reply_to) != (event_id, reply_to))
     return replace(fleet, tariffs=kept) if len(kept) < len(fleet.tariffs) else fleet
+
+
+def ended(fleet: Fleet, given: Release) -> Fleet:
+    """With the prices of that event over at the time given; those of a newer version stay."""
+    kept: list[Tariff] = []
+    for one in fleet.tariffs:
+        if (one.event_id, one.reply_to) != (given.event_id, given.reply_to) or given.modification < one.modification:
+            kept.append(one)
+            continue
+        slots = tuple(replace(slot, end=min(slot.end, given.at)) for slot in one.slots if slot.start < given.at)
+        kept.extend([replace(one, slots=slots)] if slots else [])
+    return replace(fleet, tariffs=tuple(kept)) if tuple(kept) != fleet.tariffs else fleet
 
 
 def without_old(fleet: Fleet, now: datetime) -> Fleet:

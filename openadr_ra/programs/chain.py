@@ -30,7 +30,7 @@ from openadr_ra.programs.demo_story import Failed, unless
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.store import open_store
 
-SHORTEST_INTERVAL_S = 5
+SHORTEST_INTERVAL_S = 4
 """Live values come once a second, and who has been silent for eight is lost."""
 
 LONGEST_INTERVAL_S = 1800

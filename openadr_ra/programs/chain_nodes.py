@@ -12,11 +12,22 @@ from openadr_ra.programs.demo_sites import toml, written
 SILENCE_S = 8
 """So long a gateway may be silent at least; the period of live reports counts on a busy machine, too."""
 
-EDGE_SETTLE_S, RA_GRACE_S, AC_GRACE_S = 2, 6, 10
-"""How long after its end an interval waits, tier by tier: a VTN longer than those below it."""
+EDGE_SETTLE_S = 1
+"""How long after its end a gateway answers for an interval; it reads its devices twice in that time."""
+
+RA_GRACE, AC_GRACE = 0.4, 0.65
+"""How long after its end an RA and the AC wait for those below, as a part of an interval: whoever is above waits longer."""
+
+SHORTEST_GRACE_S = 2.5
+"""An RA's; the AC's is a second more."""
 
 EDGES = "edges"
 """The folder of the gateways' files."""
+
+
+def ac_grace_s(interval_s: int) -> float:
+    """How long after its end an interval waits for the RAs."""
+    return max(SHORTEST_GRACE_S + 1.0, AC_GRACE * interval_s)
 
 
 def write_dras(out: Path, plant: Plant) -> Path:
@@ -26,7 +37,12 @@ def write_dras(out: Path, plant: Plant) -> Path:
 
 def write_ac(out: Path, plant: Plant, url: str) -> Path:
     """A VEN of the DRAS, whose fleet are the VENs of its own VTN."""
-    lines = [*_named(AC), *_fleet(plant, AC_GRACE_S), *_upstream(AC, url, DRAS), *_downstream(AC, plant)]
+    lines = [
+        *_named(AC),
+        *_fleet(plant, ac_grace_s(plant.interval_s)),
+        *_upstream(AC, url, DRAS),
+        *_downstream(AC, plant),
+    ]
     return written(out / f"{AC}.toml", lines)
 
 
@@ -34,7 +50,7 @@ def write_ra(out: Path, plant: Plant, ra: Aggregator, url: str) -> Path:
     """The same below the AC, with devices of its own where it has them."""
     lines = [
         *_named(ra.name),
-        *_fleet(plant, RA_GRACE_S),
+        *_fleet(plant, max(SHORTEST_GRACE_S, RA_GRACE * plant.interval_s)),
         *_upstream(ra.name, url, AC),
         *_downstream(ra.name, plant),
         *_devices(ra.things, plant),
@@ -52,7 +68,7 @@ def write_edge(out: Path, plant: Plant, gateway: Gateway, url: str) -> Path:
         'url = "memory"',
         "",
         "[fleet]",
-        "read_every_s = 1",
+        "read_every_s = 0.5",
         "track_every_s = 1",
         "lease_s = 5",
         f"settle_s = {EDGE_SETTLE_S}",
@@ -69,7 +85,7 @@ def _named(name: str) -> Iterator[str]:
     yield from (f'name = "{name}"', "", "[store]", f'url = "sqlite:{name}.sqlite"')
 
 
-def _fleet(plant: Plant, grace_s: int) -> Iterator[str]:
+def _fleet(plant: Plant, grace_s: float) -> Iterator[str]:
     yield from (
         "",
         "[fleet]",
@@ -77,7 +93,7 @@ def _fleet(plant: Plant, grace_s: int) -> Iterator[str]:
         "track_every_s = 1",
         "lease_s = 5",
         "settle_s = 2",
-        f"grace_s = {grace_s}",
+        f"grace_s = {grace_s:g}",
         "below_every_s = 2",
         f"stated_s = {plant.interval_s}",
     )

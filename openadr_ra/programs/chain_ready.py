@@ -21,7 +21,7 @@ READY_S = 90.0
 RESERVE = 1.25
 """So much of what will be asked must be there, for a gateway will be lost and another will opt out."""
 
-LOOK_EVERY = timedelta(seconds=1)
+LOOK_EVERY = timedelta(seconds=0.5)
 
 
 async def assembled(site: Site, plant: Plant, clock: Clock, screen: Screen) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.programs.chain_live import look
-from openadr_ra.programs.chain_nodes import AC_GRACE_S
+from openadr_ra.programs.chain_nodes import ac_grace_s
 from openadr_ra.programs.chain_plant import (
     AC,
     AT_FIRST_KW,
@@ -43,20 +43,20 @@ from openadr_ra.seams import Clock
 LEAD_INTERVALS = 0.8
 """From the first instruction to its start, in intervals; time for three changes and their answers."""
 
-SHORTEST_LEAD_S = 6.0
+SHORTEST_LEAD_S = 3.0
 
 BETWEEN_CHANGES_S = 0.5
 
-ANSWER_S = 5.0
+ANSWER_S = 15.0
 """How long an answer of the AC is waited for; it takes a tenth of a second."""
 
-LOSS, OPT_OUT_AT, CANCEL_AT = 1.35, 2.3, 2.6
+LOSS, OPT_OUT_AT, CANCEL_AT = 1.35, 2.4, 2.65
 """When in the event the gateway is lost, the other's operator opts out, and the TSO takes a slot back; in intervals."""
 
-GRACE_S = AC_GRACE_S + 20.0
-"""How long after the event its last response is waited for."""
+LATE_S = 20.0
+"""How long after the AC's own grace the last response is waited for."""
 
-QUIET_S = 3.0
+QUIET_S = 2.0
 """After the last response corrections may be on their way."""
 
 LOOK_EVERY = timedelta(seconds=0.5)
@@ -174,7 +174,7 @@ class Story:
         """A line for each slot as its response comes."""
         order = await self._site.dras.event(EVENT)
         said: set[datetime] = set()
-        async for row in self._site.dras.response(EVENT, grace=timedelta(seconds=GRACE_S)):
+        async for row in self._site.dras.response(EVENT, grace=self._grace()):
             if row.ven == AC and row.resource == "*" and row.start not in said:
                 said.add(row.start)
                 self._screen.interval(interval(row), (row.start - order.start) // order.every + 1, SLOTS)
@@ -183,11 +183,14 @@ class Story:
 
     async def _settled(self) -> None:
         """No correction came to the AC for a while."""
-        end = self._clock.now() + timedelta(seconds=GRACE_S)
+        end = self._clock.now() + self._grace()
         before: list[int] | None = None
         while (revisions := await self._revisions()) != before and self._clock.now() < end:
             before = revisions
             await self._clock.sleep_until(self._clock.now() + timedelta(seconds=QUIET_S))
+
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=ac_grace_s(self._plant.interval_s) + LATE_S)
 
     async def _revisions(self) -> list[int]:
         return [account.revision for one in (await self._site.fleet()).promises for account in one.accounts]

@@ -266,8 +266,10 @@ def _offset(event: Event, held: Known | None, dice: float) -> int:
 
 
 def instruct(held: Known, now: datetime, scope: Scope, away: tuple[Away, ...] = ()) -> Letter | None:
-    """What the fleet is asked for a sound event, or what prices it is told; None if there is neither, for a test (rule 6), and
-    for what is over."""
+    """What the fleet is asked for a sound event, or what prices it is told.
+
+    None if there is neither, for a test (rule 6) and for what is over.
+    """
     asked = agenda_scope.schedule(held.event, scope, held.offset)
     if asked is None or events.is_test(held.event) or events.status(held.event, now) == COMPLETED:
         return None

@@ -23,8 +23,11 @@ from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule
 from openadr_ra.protocol.step import Apply, Effect, Entry, Fetched, Instruct, Key, Mail, Read, Release
+from openadr_ra.run.describing import Descriptions
+from openadr_ra.run.forgetting import forget
+from openadr_ra.run.merits import merit
 from openadr_ra.run.row import Row
-from openadr_ra.seams import Clock, Descriptor, DriverFactory, Setpoint, Store
+from openadr_ra.seams import Clock, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings
 
 if TYPE_CHECKING:
@@ -42,9 +45,6 @@ LONGEST_INTERVAL = timedelta(days=2)
 """Of an event's interval the samples stay until its response is final, but no longer: an interval may last for years."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-MERITS = ("price_per_kwh", "weight", "notice_s")
-"""What a `[[device]]` table may say of its device that is not its driver's."""
 
 
 class FleetDesk:
@@ -67,11 +67,11 @@ class FleetDesk:
         self._clock = clock
         self._store = store
         self._below = below
-        self._descriptors: tuple[Descriptor, ...] = ()
         self._merits: dict[ResourceId, Merit] = {}
         self._report_to: tuple[Key, ...] = ()
         self._readers: list[Callable[[tuple[Mail, ...]], None]] = []
         self.guards: dict[ResourceId, Guard] = {}
+        self._described = Descriptions(self.guards, clock)
         self.row: Row[Fleet, fleets.Input] = Row(
             FLEET,
             Fleet,
@@ -85,7 +85,6 @@ class FleetDesk:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """The devices, each behind its guard. Raises SettingsError for a table that is no device."""
-        found: list[Descriptor] = []
         for number, table in enumerate(self._settings.device):
             rest = dict(table)
             resource, driver = rest.pop("id", None), rest.pop("driver", None)
@@ -93,22 +92,17 @@ class FleetDesk:
                 raise SettingsError(f"device[{number}]: needs id and driver, both text")
             if resource in self.guards:
                 raise SettingsError(f"device[{number}].id: {resource!r} is there twice; give each device its own id")
-            self._merits[ResourceId(resource)] = _merit(number, rest)
+            self._merits[ResourceId(resource)] = merit(number, rest)
             made = build(driver, ResourceId(resource), rest, self._clock, extra=self._drivers)
             guard = Guard(made, self._clock, timeout_s=self._settings.fleet.driver_timeout_s)
             self.guards[ResourceId(resource)] = await stack.enter_async_context(guard)
-            described = await guard.describe()
-            if described is None:
-                log.warning("! %s cannot be described and takes no part until the next start", resource)
-            else:
-                found.append(described)
-        self._descriptors = tuple(found)
+            await self._described.first(ResourceId(resource))
         if self._below is not None:
             await self._below.load(self.guards)
 
     def assets(self) -> dict[ResourceId, Asset]:
         """What an event's target may mean: our devices; with VENs below, the whole fleet by the node's name, too."""
-        own = dict.fromkeys(self.guards, Asset()) | {each.id: asset(each) for each in self._descriptors}
+        own = dict.fromkeys(self.guards, Asset()) | {each.id: asset(each) for each in self._described.all()}
         return own if self._below is None else {ResourceId(self._settings.name): Asset()} | own
 
     def listen(self, reader: Callable[[tuple[Mail, ...]], None]) -> None:
@@ -129,7 +123,7 @@ class FleetDesk:
             await self.row.give(
                 Enrolled(
                     terms=self.terms(),
-                    descriptors=(*self._descriptors, *below),
+                    descriptors=(*self._described.all(), *below),
                     report_to=report_to,
                     total=ResourceId(self._settings.name) if self._below is not None else None,
                     vens=vens,
@@ -140,7 +134,7 @@ class FleetDesk:
 
     def work(self) -> tuple[Coroutine[None, None, None], ...]:
         """What goes on until it is cancelled."""
-        tasks = [self.row.run(self._carry), self._read_for_ever(), self._forget_for_ever()]
+        tasks = [self.row.run(self._carry), self._read_for_ever(), self._forget_for_ever(), self._describe_for_ever()]
         if self._below is not None:
             tasks.append(self._hear_for_ever(self._below))
         return tuple(tasks)
@@ -228,6 +222,8 @@ class FleetDesk:
             band=settings.band,
             import_max_kw=settings.import_max_kw,
             export_max_kw=settings.export_max_kw,
+            follow_prices=settings.follow_prices,
+            usual_price=settings.usual_price_per_kwh,
             recover=settings.recover,
             recover_kw=settings.recover_kw,
             recover_by_h=settings.recover_by_h,
@@ -266,6 +262,7 @@ class FleetDesk:
             measured = dict(
                 zip(names, await asyncio.gather(*(self.guards[name].read() for name in names)), strict=True)
             )
+            self._described.heard(measured)
             if self._below is not None:
                 measured |= self._below.measured()
             try:
@@ -275,6 +272,15 @@ class FleetDesk:
             # On the clock's own grid: intervals begin and end there, and a register read at the edge need not be guessed.
             now = self._clock.now()
             await self._clock.sleep_until(now + every - (now - EPOCH) % every)
+
+    async def _describe_for_ever(self) -> None:
+        """Devices that are there at last, or are others than they were, are members as such."""
+        while True:
+            await self._described.changed()
+            try:
+                await self.enrol(self._report_to)
+            except OadrRaError as error:
+                log.warning("! the fleet's members are not stored: %s", error)
 
     async def _hear_for_ever(self, below: Below) -> None:
         """VENs below come and go."""
@@ -290,7 +296,7 @@ class FleetDesk:
         while True:
             now = self._clock.now()
             try:
-                await self._store.forget("live/", await self._kept_since(now), LEAST_SAMPLES)
+                await forget(self._store, await self._store.series("live/"), await self._kept_since(now), LEAST_SAMPLES)
             except OadrRaError as error:
                 log.warning("! old samples not forgotten: %s", error)
             await self._clock.sleep_until(now + FORGETTING)
@@ -300,12 +306,3 @@ class FleetDesk:
         fleet = await self.state()
         needed = needed_since(fleet.promises, fleet.terms)
         return since if needed is None else min(since, max(needed, now - LONGEST_INTERVAL))
-
-
-def _merit(number: int, table: dict[str, object]) -> Merit:
-    """What the table says of its device that is not its driver's, taken out of it."""
-    found = {name: table.pop(name) for name in MERITS if name in table}
-    for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise SettingsError(f"device[{number}].{name}: must be a number, not negative")
-    return Merit(**{name: float(str(value)) for name, value in found.items()})

@@ -14,12 +14,12 @@ from openadr_ra.seams import S, Step
 from openadr_ra.store.world import Row, Waiting, World
 
 
-class Forgotten(NamedTuple):
-    """Readings that are to go: those that ended before then, but for the newest `least` of each series."""
+class Place(NamedTuple):
+    """Where a reading stands: there is one of each series, start and span, both in microseconds."""
 
-    prefix: str
-    before: datetime
-    least: int
+    series: str
+    start_us: int
+    span_us: int
 
 
 class Batch:
@@ -42,8 +42,13 @@ class Batch:
         self.posted: dict[int, Mail] = {}
         """Mail that no step of this batch has read, by number."""
         self.readings: list[Reading] = []
-        self.forgotten: list[Forgotten] = []
+        self.forgotten: list[Place] = []
+        """Readings that are to go, after what this batch records."""
         self.entries: list[Entry] = []
+        self.struck: list[int] = []
+        """Numbers of journal entries that are to go."""
+        self.dropped: set[Key] = set()
+        """Rows that are gone, as the batch leaves them."""
         self.aliases: dict[str, Key] = {}
         self.nonces: dict[str, datetime] = {}
         self._emptied: set[Key] = set()
@@ -58,6 +63,8 @@ class Batch:
             self.readings,
             self.forgotten,
             self.entries,
+            self.struck,
+            self.dropped,
             self.aliases,
             self.nonces,
         )
@@ -65,7 +72,7 @@ class Batch:
 
     def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
         """Run the step on the row and its mail. What it raises is raised here."""
-        row = self.rows.get(key) or self._world.row(key, kind)
+        row = self._row(key, kind)
         letters = self._waiting(key)
         state = None if row is None else held(key, row.state, kind)
         outcome = step(state, tuple(letter.body for letter in letters))
@@ -100,9 +107,30 @@ class Batch:
         self.readings.extend(readings)
         self.entries.extend(entries)
 
-    def forget(self, prefix: str, before: datetime, least: int) -> None:
-        """Let go of readings, after what this batch records."""
-        self.forgotten.append(Forgotten(prefix, before, least))
+    def drop(
+        self, rows: Sequence[tuple[Key, State]], letters: Sequence[tuple[int, Mail]], entries: Sequence[int]
+    ) -> None:
+        """Let go of what is still as it was seen, see `Store.drop`. Mail first: it is what may keep a row."""
+        numbers: dict[Key, set[int]] = {}
+        for number, mail in letters:
+            numbers.setdefault(mail.to, set()).add(number)
+        for key, gone in numbers.items():
+            self._tear(key, gone)
+        for key, state in rows:
+            row = self._row(key, type(state))
+            if row is not None and row.state == state and not self._waiting(key):
+                self.rows.pop(key, None)
+                self.dropped.add(key)
+                self.touched.add(key)
+        self.struck.extend(entries)
+
+    def _tear(self, key: Key, gone: set[int]) -> None:
+        letters = self._waiting(key)
+        self._read(key, [letter for letter in letters if letter.number in gone])
+        self._emptied.add(key)
+        left = [letter for letter in letters if letter.number not in gone]
+        if left:
+            self._added[key] = left
 
     def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         """Whether the nonce is new; it is so again once it has expired."""
@@ -120,8 +148,14 @@ class Batch:
         """All of it is durable: make it the state of the world."""
         self._world.number = self._number
         self._world.keep(self.rows)
+        self._world.lose(self.dropped)
         self._world.deliver(self._emptied, self._added)
         self._world.admit(self.nonces, self.newest)
+
+    def _row(self, key: Key, kind: type[State]) -> Row | None:
+        if key in self.dropped:
+            return None
+        return self.rows.get(key) or self._world.row(key, kind)
 
     def _waiting(self, key: Key) -> list[Waiting]:
         older = () if key in self._emptied else self._world.waiting(key)
@@ -142,6 +176,7 @@ class Batch:
             return
         version = 1 if row is None else row.version + 1
         self.rows[key] = Row(state=outcome.state, version=version, due=outcome.due)
+        self.dropped.discard(key)
 
 
 def held(key: Key, state: State, kind: type[S]) -> S:

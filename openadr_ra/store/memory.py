@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.protocol.step import Entry, Key, Mail, Outcome
+from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, State
 from openadr_ra.seams import Due, S, Step
 from openadr_ra.store.batch import Batch, held
 from openadr_ra.store.rows import micros, span_micros
@@ -24,7 +25,8 @@ class MemoryStore:
         self._world = World(Nowhere())
         self._aliases: dict[str, Key] = {}
         self._series: dict[str, _Series] = {}
-        self._journal: dict[str, list[tuple[int, Entry]]] = {}
+        self._journal: dict[str, dict[int, Entry]] = {}
+        self._lines: list[tuple[int, str]] = []
         self._entries = 0
 
     async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
@@ -61,14 +63,43 @@ class MemoryStore:
         asked = [self._series[name] for name in dict.fromkeys(series) if name in self._series]
         return tuple(reading for each in asked for reading in each.touching(micros(start), micros(end)))
 
-    async def forget(self, prefix: str, before: datetime, least: int) -> None:
-        self._commit(lambda batch: batch.forget(prefix, before, least))
+    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
+        left = most
+        for name in dict.fromkeys(series):
+            if name in self._series and left:
+                left -= self._series[name].drop(micros(before), least, left)
+                if self._series[name].is_empty:
+                    del self._series[name]
+        return most - left
 
     async def series(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self._series if name.startswith(prefix)))
 
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
-        return tuple(line for line in self._journal.get(subject, ()) if line[0] > after)
+        return tuple(line for line in self._journal.get(subject, {}).items() if line[0] > after)
+
+    async def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
+        first = bisect_left(self._lines, after + 1, key=lambda line: line[0])
+        lines = self._lines[first : first + most]
+        return tuple((number, self._journal[subject][number]) for number, subject in lines)
+
+    async def letters(self, after: int, most: int) -> tuple[tuple[int, Mail], ...]:
+        found = (
+            (letter.number, Mail(to=key, body=letter.body))
+            for key in self._world.mailed()
+            for letter in self._world.waiting(key)
+            if letter.number > after
+        )
+        return tuple(sorted(found, key=lambda one: one[0])[:most])
+
+    async def drop(
+        self,
+        *,
+        rows: Sequence[tuple[Key, State]] = (),
+        letters: Sequence[tuple[int, Mail]] = (),
+        entries: Sequence[int] = (),
+    ) -> None:
+        self._commit(lambda batch: batch.drop(rows, letters, entries))
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         return self._commit(lambda batch: batch.remember(nonce, until, now))
@@ -83,14 +114,21 @@ class MemoryStore:
         self._aliases.update(batch.aliases)
         for reading in batch.readings:
             self._series.setdefault(reading.series, _Series()).add(reading)
-        for prefix, before, least in batch.forgotten:
-            for name, series in self._series.items():
-                if name.startswith(prefix):
-                    series.drop(micros(before), max(least, 1))
         for entry in batch.entries:
             self._entries += 1
-            self._journal.setdefault(entry.subject, []).append((self._entries, entry))
+            self._journal.setdefault(entry.subject, {})[self._entries] = entry
+            self._lines.append((self._entries, entry.subject))
+        if batch.struck:
+            self._strike(frozenset(batch.struck))
         return result
+
+    def _strike(self, numbers: frozenset[int]) -> None:
+        for number, subject in self._lines:
+            if number in numbers:
+                del self._journal[subject][number]
+                if not self._journal[subject]:
+                    del self._journal[subject]
+        self._lines = [line for line in self._lines if line[0] not in numbers]
 
 
 class _Series:
@@ -112,15 +150,24 @@ class _Series:
             self._longest_us = max(self._longest_us, place[1])
         self._readings[place] = reading
 
-    def drop(self, before_us: int, least: int) -> None:
-        """Forget readings that ended before then, but for those that begin no earlier than the newest `least`."""
-        if len(self._places) <= least:
-            return
-        oldest = min(self._places[-least][0], before_us)
-        gone = [place for place in self._places if place[0] < oldest and sum(place) <= before_us]
+    @property
+    def is_empty(self) -> bool:
+        return not self._places
+
+    def drop(self, before_us: int, least: int, most: int) -> int:
+        """Forget the oldest `most` of those that ended before then, but for those that begin no earlier than the newest
+        `least`; how many went."""
+        if len(self._places) < least:
+            return 0
+        oldest_us = min(self._places[-least][0], before_us) if least else before_us
+        old = self._places[: bisect_left(self._places, (oldest_us, 0))]
+        gone = tuple(islice((place for place in old if sum(place) <= before_us), most))
         for place in gone:
             del self._readings[place]
-        self._places = [place for place in self._places if place in self._readings]
+        if gone:
+            last = bisect_left(self._places, gone[-1]) + 1
+            self._places[:last] = [place for place in self._places[:last] if place in self._readings]
+        return len(gone)
 
     def touching(self, start_us: int, end_us: int) -> Iterator[Reading]:
         """Readings whose span overlaps [start, end), and samples inside it."""

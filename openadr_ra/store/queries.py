@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 from openadr_ra.protocol.parts import Quality
 from openadr_ra.protocol.schedule import Reading
-from openadr_ra.protocol.step import Entry, Key, State
+from openadr_ra.protocol.step import Entry, Key, Mail, State
 from openadr_ra.seams import Due, S
 from openadr_ra.store import rows
+from openadr_ra.store.batch import Place
 from openadr_ra.store.database import plainly
 from openadr_ra.store.rows import instant, micros
 from openadr_ra.store.world import Row, Waiting, World
@@ -23,6 +24,15 @@ WHERE series = ? AND start >= ? AND start < ? AND (start >= ? OR start + span > 
 ORDER BY start, span
 """
 """Bounded on both sides by the primary key: a reading that touches began no earlier than its series' longest span ago."""
+
+
+_OLD = """
+SELECT start, span FROM readings WHERE series = :series AND start < :before AND start + span <= :before
+    AND (:least = 0 OR start < (SELECT start FROM readings WHERE series = :series
+                                ORDER BY start DESC LIMIT 1 OFFSET :least - 1))
+ORDER BY start, span
+"""
+"""Where there are no more than `least`, there is no start to compare with, and nothing is found."""
 
 
 class Queries:
@@ -109,6 +119,35 @@ class Queries:
                 )
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def old(self, series: Sequence[str], before: datetime, least: int, most: int) -> tuple[Place, ...]:
+        """The first `most` of the readings that `Store.forget` means."""
+        with plainly(self._path):
+            return tuple(islice(self._old(series, micros(before), least), most))
+
+    def _old(self, series: Sequence[str], before_us: int, least: int) -> Iterator[Place]:
+        for name in dict.fromkeys(series):
+            known = self._connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
+            if known is not None:
+                bounds = {"series": known[0], "before": before_us, "least": least}
+                for start_us, span_us in self._connection.execute(_OLD, bounds):
+                    yield Place(name, start_us, span_us)
+
+    def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
+        """The first `most` entries numbered above `after`."""
+        with plainly(self._path):
+            find = "SELECT number, subject, at, actor, what, detail FROM journal WHERE number > ? ORDER BY number LIMIT ?"
+            return tuple(
+                (number, Entry(subject=subject, at=instant(at_us), by=by, what=what, detail=detail))
+                for number, subject, at_us, by, what, detail in self._connection.execute(find, (after, most))
+            )
+
+    def letters(self, after: int, most: int) -> tuple[tuple[int, Mail], ...]:
+        """The first `most` letters numbered above `after`."""
+        with plainly(self._path):
+            find = "SELECT number, key, body FROM mail WHERE number > ? ORDER BY number LIMIT ?"
+            found = self._connection.execute(find, (after, most)).fetchall()
+        return tuple((number, Mail(to=Key(key), body=rows.letter(Key(key), body))) for number, key, body in found)
 
     def journal(self, subject: str, after: int) -> tuple[tuple[int, Entry], ...]:
         """Entries about `subject` numbered above `after`, in order."""

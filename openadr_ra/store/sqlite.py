@@ -90,14 +90,32 @@ class SqliteStore:
     async def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
         return await self._read(lambda: self._queries.readings(series, start, end))
 
-    async def forget(self, prefix: str, before: datetime, least: int) -> None:
-        await self._write(lambda batch: batch.forget(prefix, before, least))
+    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
+        found = await self._read(lambda: self._queries.old(series, before, least, most))
+        if found:
+            await self._write(lambda batch: batch.forgotten.extend(found))
+        return len(found)
 
     async def series(self, prefix: str) -> tuple[str, ...]:
         return await self._read(lambda: self._queries.series(prefix))
 
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
         return await self._read(lambda: self._queries.journal(subject, after))
+
+    async def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
+        return await self._read(lambda: self._queries.entries(after, most))
+
+    async def letters(self, after: int, most: int) -> tuple[tuple[int, Mail], ...]:
+        return await self._read(lambda: self._queries.letters(after, most))
+
+    async def drop(
+        self,
+        *,
+        rows: Sequence[tuple[Key, State]] = (),
+        letters: Sequence[tuple[int, Mail]] = (),
+        entries: Sequence[int] = (),
+    ) -> None:
+        await self._write(lambda batch: batch.drop(rows, letters, entries))
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         return await self._write(lambda batch: batch.remember(nonce, until, now))

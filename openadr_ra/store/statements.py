@@ -10,7 +10,7 @@ from datetime import datetime
 from openadr_ra.protocol.parts import Quality
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail
-from openadr_ra.store.batch import Batch, Forgotten
+from openadr_ra.store.batch import Batch, Place
 from openadr_ra.store.rows import micros, span_micros, text
 from openadr_ra.store.world import Row
 
@@ -36,11 +36,12 @@ WHERE excluded.revision > revision
 _ENTER = "INSERT INTO journal (subject, at, actor, what, detail) VALUES (?, ?, ?, ?, ?)"
 _REMEMBER = "INSERT INTO nonces (nonce, until) VALUES (?, ?) ON CONFLICT (nonce) DO UPDATE SET until = excluded.until"
 _FORGET = "DELETE FROM nonces WHERE until < ?"
-_DROP_READINGS = """
-DELETE FROM readings WHERE series = :series AND start < :before AND start + span <= :before
-    AND start < (SELECT start FROM readings WHERE series = :series ORDER BY start DESC LIMIT 1 OFFSET :least - 1)
+_LOSE = "DELETE FROM states WHERE key = ?"
+_STRIKE = "DELETE FROM journal WHERE number = ?"
+_DROP_READING = "DELETE FROM readings WHERE series = (SELECT id FROM series WHERE name = ?) AND start = ? AND span = ?"
+_DROP_SERIES = """
+DELETE FROM series WHERE name = ? AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.series = series.id)
 """
-"""Where there are no more than `least`, there is no start to compare with, and nothing goes."""
 
 
 class Statements:
@@ -56,6 +57,7 @@ class Statements:
         with ExitStack() as failed:
             failed.callback(self._undo)
             self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_LOSE, ((key,) for key in batch.dropped))
             self._save(batch.rows)
             self._connection.executemany(_DROP, ((number,) for number in batch.read))
             self._post(batch.posted)
@@ -63,6 +65,7 @@ class Statements:
             self._record(batch.readings)
             self._drop(batch.forgotten)
             self._enter(batch.entries)
+            self._connection.executemany(_STRIKE, ((number,) for number in batch.struck))
             self._remember(batch.nonces, batch.newest)
             self._connection.execute("COMMIT")
             failed.pop_all()
@@ -91,13 +94,13 @@ class Statements:
     def _record(self, readings: Iterable[Reading]) -> None:
         self._connection.executemany(_RECORD, [self._reading(reading) for reading in readings])
 
-    def _drop(self, forgotten: Iterable[Forgotten]) -> None:
-        for prefix, before, least in forgotten:
-            find = "SELECT id FROM series WHERE substr(name, 1, ?) = ?"
-            for (series,) in self._connection.execute(find, (len(prefix), prefix)).fetchall():
-                self._connection.execute(
-                    _DROP_READINGS, {"series": series, "before": micros(before), "least": max(least, 1)}
-                )
+    def _drop(self, forgotten: Iterable[Place]) -> None:
+        places = tuple(forgotten)
+        self._connection.executemany(_DROP_READING, places)
+        for name in dict.fromkeys(place.series for place in places):
+            self._connection.execute(_DROP_SERIES, (name,))
+            # Its number may be another's soon.
+            self._series.pop(name, None)
 
     def _enter(self, entries: Iterable[Entry]) -> None:
         self._connection.executemany(

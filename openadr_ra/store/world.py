@@ -93,6 +93,11 @@ class World:
         """These rows have been committed."""
         self.rows.update(rows)
 
+    def lose(self, keys: Iterable[Key]) -> None:
+        """These rows are gone."""
+        for key in keys:
+            self.rows.pop(key, None)
+
     def deliver(self, read: Iterable[Key], added: dict[Key, list[Waiting]]) -> None:
         """What waited for the keys `read` is gone; what is `added` waits."""
         for key in read:

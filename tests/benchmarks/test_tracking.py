@@ -32,7 +32,7 @@ def run(policy: Policy, faults: Faults, *, seed: int = 1, count: int = 1) -> Run
 @pytest.fixture(scope="module")
 def whole() -> dict[Policy, tuple[SlotFigures, ...]]:
     """Two half hours with every fault, under each policy."""
-    faults = replace(Faults(), change_slot=1)
+    faults = replace(Faults(), lost_slot=0, lost_at_min=2.0, change_slot=1)
     return {policy: slots(run(policy, faults, count=2)) for policy in POLICIES}
 
 
@@ -45,11 +45,11 @@ def test_every_policy_holds_a_slot_in_which_nothing_goes_wrong() -> None:
 
 
 def test_open_loops_lose_what_the_fleet_loses_and_ours_does_not() -> None:
-    """12 % of the fleet lost at minute 8 costs 22 of 30 minutes of that, unless somebody stands in."""
+    """12 % of the homes lost at minute 8 are missing for 22 of 30 minutes, unless somebody stands in."""
     found = {policy: slots(run(policy, LOST))[0] for policy in POLICIES}
 
-    assert found["pro-rata"].error_percent < -6
-    assert found["plan"].error_percent < -6
+    assert found["pro-rata"].error_percent < -4
+    assert found["plan"].error_percent < -4
     assert found["ours"].in_band
     assert abs(found["ours"].error_percent) < 3
     assert found["ours"].uncovered_kw_min < found["plan"].uncovered_kw_min / 2

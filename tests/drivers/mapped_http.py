@@ -168,7 +168,7 @@ class Bay:
 
 
 @asynccontextmanager
-async def bay(*, token: str = "", **changes: object) -> AsyncIterator[Bay]:
+async def bay(token: str = "", /, **changes: object) -> AsyncIterator[Bay]:
     """A driver at its EMS."""
     clock = VirtualClock()
     async with Ems(Plant(clock), token=token) as ems, driver(clock, ems.port, **changes) as made:

@@ -6,6 +6,7 @@ import pytest
 
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.times import FOREVER
+from openadr_ra.seams import Need
 from tests.drivers.makers import HOUR_S, MINUTE_S, Site, after, setpoint
 
 EV = "simulated-ev"
@@ -171,3 +172,26 @@ async def test_it_stops_when_the_car_is_full() -> None:
 
     full = await site.reach(4 * HOUR_S + 1)
     assert (full.kw, full.soc_percent, full.max_kw) == (0.0, 100.0, 0.0)
+
+
+async def test_it_states_what_the_car_still_needs_and_until_when() -> None:
+    """At its terminals, losses included; nothing before the car is here, and none when it has left."""
+    site = Site(EV, charge_efficiency=0.8, arrives_after_h=1.0, departs_after_h=9.0)
+
+    assert (await site.device.read()).need is None
+    assert (await site.reach(2 * HOUR_S)).need == Need(kwh=pytest.approx(20 - 3), by=after(9 * HOUR_S))
+    assert (await site.reach(9 * HOUR_S - 1)).need == Need(kwh=0.0, by=after(9 * HOUR_S))
+    assert (await site.reach(9 * HOUR_S)).need is None
+
+
+async def test_a_car_that_never_leaves_needs_it_all_the_same() -> None:
+    site = Site(EV, departs_after_h=None, **LOSSLESS)
+
+    assert (await site.device.read()).need == Need(kwh=pytest.approx(16), by=FOREVER)
+
+
+async def test_a_fast_charger_states_its_need_in_the_time_of_the_clock() -> None:
+    """Sixty times as fast: a sixtieth of the energy, in a sixtieth of the time."""
+    site = Site(EV, speed=60, **LOSSLESS)
+
+    assert (await site.device.read()).need == Need(kwh=pytest.approx(16 / 60), by=after(10 * MINUTE_S))

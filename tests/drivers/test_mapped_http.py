@@ -137,7 +137,7 @@ async def test_somebody_at_the_ems_wins_and_is_reported() -> None:
 async def test_the_token_goes_with_every_request_and_may_be_replaced(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
-    async with bay(token=TOKEN, token_file=str(file)) as site:
+    async with bay(TOKEN, token_file=str(file)) as site:
         assert (await site.driver.read()).quality == GOOD
         assert (await site.driver.apply(setpoint(-1.0))).outcome == "accepted"
 
@@ -199,7 +199,7 @@ async def test_a_token_file_that_is_not_there_is_refused_at_the_start_and_endure
         driver(VirtualClock(), 80, token_file=str(file))
 
     file.write_text(TOKEN)
-    async with bay(token=TOKEN, token_file=str(file)) as site:
+    async with bay(TOKEN, token_file=str(file)) as site:
         file.unlink()
         assert (await site.driver.apply(setpoint(-1.0))).outcome == "unreachable"
 

@@ -123,6 +123,16 @@ async def test_a_set_point_is_moved_when_the_limits_move_under_it() -> None:
         assert site.plant.setpoint_kw == 2.5
 
 
+async def test_a_device_that_refuses_to_be_moved_is_read_all_the_same() -> None:
+    async with bay() as site:
+        await site.driver.apply(setpoint(4.0))
+        site.plant.max_kw = 2.5
+        site.registers.refused[WRITE_ONE, 0] = ExcCodes.DEVICE_BUSY
+        found = await site.driver.read()
+
+    assert (found.kw, found.max_kw, found.quality) == (2.5, 2.5, GOOD)
+
+
 @pytest.mark.parametrize(("percent", "reachable"), [(20.1, -5.0), (20.0, 0.0)])
 async def test_below_its_reserve_nothing_is_taken(percent: float, reachable: float) -> None:
     async with bay() as site:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from openadr_ra import seams
 from openadr_ra.drivers import VirtualClock
 from openadr_ra.seams import Ack
 from tests.drivers.counterparts import need_package
@@ -62,6 +63,20 @@ async def test_once_it_must_charge_it_goes_on_until_there_is_time_again() -> Non
         await bench.wait(900)
 
         assert (await bench.read()).min_kw == 0.0
+
+
+async def test_it_states_what_the_car_still_needs_for_those_who_plan_by_prices() -> None:
+    by = after(10 * HOUR_S)
+    async with night(meter_every_s=900) as bench:
+        first = await bench.read()
+        await bench.wait(HOUR_S)
+        half = await bench.read()
+        await bench.wait(HOUR_S + 1)
+        met = await bench.read()
+
+    assert first.need == seams.Need(kwh=12.0, by=by)
+    assert half.need == seams.Need(kwh=pytest.approx(6.0), by=by)
+    assert met.need == seams.Need(kwh=0.0, by=by)
 
 
 @EVERY_VERSION

@@ -130,11 +130,12 @@ def test_only_the_resources_that_were_named_are_counted() -> None:
     assert plant.instructs(schedule(-12, to=("a", "elsewhere"), event="E2")).opt == OPT_OUT
 
 
-@pytest.mark.parametrize("what", ["offline", "override", "unmeasured"])
+@pytest.mark.parametrize("what", ["offline", "override", "lies", "unmeasured"])
 def test_a_member_that_cannot_be_had_is_not_counted(what: str) -> None:
     plant = Plant(battery("a"), battery("b"))
     plant.devices[ResourceId("b")].online = what != "offline"
     plant.devices[ResourceId("b")].override = what == "override"
+    plant.devices[ResourceId("b")].lies = what == "lies"
     if what == "unmeasured":
         plant.devices[ResourceId("c")] = plant.devices.pop(ResourceId("b"))
     plant.measures()

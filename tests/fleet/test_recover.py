@@ -261,6 +261,18 @@ def test_an_event_that_begins_at_once_interrupts_recovery_and_afterwards_it_goes
     assert [what for what, _ in yard.journal("a")] == ["recovery begins", "recovery ended"]
 
 
+def test_an_event_that_puts_in_more_than_was_missing_turns_recovery_round() -> None:
+    yard = used(battery("a"))
+    yard.runs_to(after(40))
+    yard.instructs(schedule(8, 8, start=after(60), event="E2"))
+    yard.runs_to(after(120))
+    assert yard.soc("a") > 55
+
+    yard.runs_to(after(300))
+
+    assert yard.soc("a") == pytest.approx(50, abs=0.1)
+
+
 def test_the_next_event_finds_the_room_that_it_was_promised() -> None:
     """Of 10 kWh 8 are free at the end of the first event, and 6 are promised: 2 of the 3 may come back."""
     yard = Yard(battery("a", kwh=10))
@@ -348,9 +360,8 @@ def test_a_battery_that_is_out_of_reach_is_let_go_and_taken_up_again() -> None:
 def test_what_is_out_of_reach_counts_with_its_last_set_point_until_its_lease_ends() -> None:
     """It took that just before, and nothing was read of it since."""
     yard = used(battery("a"), battery("b"), terms=FleetTerms(recover=True, import_max_kw=10, lease_s=100))
-    yard.read_at = after(30.3)
     yard.runs_to(after(SETTLED))
-    assert yard.kw("a") == yard.kw("b") == pytest.approx(5)
+    assert [one.kw for _, one in yard.applied[-2:]] == pytest.approx([5, 5])
     yard.devices[ResourceId("b")].online = False
 
     yard.runs_to(after(31.5))

@@ -222,13 +222,13 @@ def test_a_release_of_an_older_version_or_of_nothing_known_changes_nothing() -> 
         assert [promise.released for promise in outcome.state.promises] == [False]
 
 
-@pytest.mark.parametrize("what", ["offline", "override"])
+@pytest.mark.parametrize("what", ["offline", "override", "lies"])
 def test_what_a_member_loses_others_take_over_at_the_next_tick(what: str) -> None:
     plant = Plant(battery("a"), battery("b"))
     plant.instructs(schedule(-8, -8))
     plant.runs_to(after(10) - timedelta(seconds=2))
     device = plant.devices[A]
-    device.online, device.override = what != "offline", what == "override"
+    device.online, device.override, device.lies = what != "offline", what == "override", what == "lies"
 
     plant.runs_to(after(12))
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.fleet.fleet import Enrolled, Fleet, FleetTerms, Input, Measured, receive, wake
 from openadr_ra.protocol.model import EventId, ResourceId
-from openadr_ra.protocol.parts import COMM_FAILURE
+from openadr_ra.protocol.parts import COMM_FAILURE, DEVICE_FAILURE, GOOD
 from openadr_ra.protocol.report import TOTAL, Quantity, response_series
 from openadr_ra.protocol.schedule import Mode, Reading, Schedule, Slot
 from openadr_ra.protocol.step import (
@@ -101,6 +101,7 @@ class Device:
         self.descriptor = descriptor
         self.online = True
         self.override = False
+        self.lies = False
         self.noise_kw = 0.0
         self._setpoint: Apply | None = None
         self._register_kwh = 1000.0
@@ -131,6 +132,7 @@ class Device:
             can_reduce_kwh=self.descriptor.energy.capacity_kwh if self.descriptor.energy else None,
             can_raise_kwh=self.descriptor.energy.capacity_kwh if self.descriptor.energy else None,
             local_override=self.override,
+            quality=DEVICE_FAILURE if self.lies else GOOD,
         )
         return self._last
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -52,8 +52,10 @@ class Store(Device):
 class Yard(Plant):
     """The batteries of a plant are half full at first."""
 
-    def __init__(self, *descriptors: Descriptor, terms: FleetTerms = TERMS) -> None:
-        super().__init__(*descriptors, terms=terms)
+    def __init__(
+        self, *descriptors: Descriptor, terms: FleetTerms = TERMS, read_every: timedelta = timedelta(seconds=10)
+    ) -> None:
+        super().__init__(*descriptors, terms=terms, read_every=read_every)
         self.stores: dict[str, Store] = {}
         for one in descriptors:
             if one.energy is not None:

@@ -242,7 +242,7 @@ def test_power_is_in_kw_whatever_its_scale(scale: str, kw: float) -> None:
 
 
 def test_the_most_exact_signal_steers() -> None:
-    """A set-point before a delta before a level; a price steers nothing."""
+    """A set-point before a delta before a level; prices count where nothing steers."""
     price = signal(30.0, 40.0, name=ELECTRICITY_PRICE, kind=PRICE, unit=CurrencyPerKwh(), id="p")
     simple = signal(1, 2, name=SignalName(Token("simple")), kind=LEVEL, id="s")
     delta = signal(-1.0, -2.0, unit=KW, id="d")

@@ -174,6 +174,13 @@ def started(*devices: Table, **upstream: object) -> Ven:
         ({"id": "a", "driver": 3}, "device[0]: needs id and driver, both text"),
         (BATTERY | {"capacity_kw": 3}, 'device "bat-1": driver "simulated-battery" knows no setting `capacity_kw`'),
         (BATTERY | {"power_kw": "3"}, 'device "bat-1": setting `power_kw` of driver "simulated-battery"'),
+        (BATTERY | {"weight": -1}, "device[0].weight: must be a number, not negative"),
+        (BATTERY | {"at_levels_kw": [1, 2]}, "device[0].at_levels_kw: must be 3 numbers, for the levels 1 to 3"),
+        (BATTERY | {"at_levels_part": [1, 2, "off"]}, "device[0].at_levels_part: must be 3 numbers"),
+        (
+            BATTERY | {"at_levels_kw": [0, 0, 0], "at_levels_part": [1, 1, 0]},
+            "device[0]: at_levels_kw and at_levels_part",
+        ),
         ({"id": "a", "driver": "simulated-batery"}, "did you mean `simulated-battery`?"),
         ({"id": "a", "driver": "examples.my_driver:Boiler", "rated": 2}, "knows no setting `rated`"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
@@ -39,3 +40,10 @@ class Carrier(AbstractAsyncContextManager[object], Protocol[P_contra]):
         Raises Unreached, or Refused.
         """
         ...
+
+
+async def end(task: asyncio.Task[None], again_s: float) -> None:
+    """Cancel `task` until it has ended: before Python 3.12 a `wait_for` that succeeds at the very moment forgets it."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=again_s)

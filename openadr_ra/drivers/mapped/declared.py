@@ -104,8 +104,9 @@ def _faults(settings: MappedSettings, points: Points[P]) -> Iterator[str]:
         yield "nothing gives it back control; it needs points.enable or a release_value"
     if settings.capacity_kwh is not None and points.soc is None:
         yield "points.soc is missing: without it nobody sees to the reserve of capacity_kwh"
-    if settings.failsafe == "hold" and points.lease is not None:
-        yield 'failsafe is "hold", but points.lease ends each set-point'
+    for name in ("lease", "heartbeat"):
+        if settings.failsafe == "hold" and name in named(points):
+            yield f'failsafe is "hold", but points.{name} ends each set-point'
 
 
 def writes(points: Points[P]) -> Iterator[tuple[str, P]]:

@@ -13,9 +13,21 @@ from typing import Generic, Self
 
 from msgspec.structs import replace
 
-from openadr_ra.drivers.mapped.carrier import Carrier, Refused, Unreached
+from openadr_ra.drivers.mapped.carrier import Carrier, Refused, Unreached, end
 from openadr_ra.drivers.mapped.declared import MappedSettings, check, descriptor, left_kwh, possible, reach
-from openadr_ra.drivers.mapped.mapping import COUNTS, P, Points, Raw, Seen, Written, nearest, readable, resolution, seen
+from openadr_ra.drivers.mapped.mapping import (
+    COUNTS,
+    P,
+    Point,
+    Points,
+    Raw,
+    Seen,
+    Written,
+    nearest,
+    readable,
+    resolution,
+    seen,
+)
 from openadr_ra.drivers.mapped.owner import Owner
 from openadr_ra.drivers.orders import SAME_KW, Held, Orders, silent, unreachable
 from openadr_ra.protocol.model import ResourceId
@@ -32,6 +44,9 @@ from openadr_ra.seams import Ack, Clock, Descriptor, Measurement, Setpoint
 
 RELEASE_FOR_S = 86_400.0
 """A device that is away for longer has let go by itself, and may be somebody else's by then."""
+
+ROUNDING = 1e-9
+"""Of a quotient that should be a whole number."""
 
 
 class Mapped(Generic[P]):
@@ -70,7 +85,7 @@ class Mapped(Generic[P]):
             if self._points.heartbeat is not None:
                 group = await stack.enter_async_context(asyncio.TaskGroup())
                 beat = group.create_task(self._beat())
-                stack.callback(beat.cancel)
+                stack.push_async_callback(end, beat, self._settings.timeout_s)
             self._stack = stack.pop_all()
         return self
 
@@ -86,8 +101,10 @@ class Mapped(Generic[P]):
         try:
             async with self._talk():
                 found = await self._look()
-                await self._hold(found)
-        except (Unreached, Refused):
+                # What it reads is true all the same.
+                with contextlib.suppress(Refused):
+                    await self._hold(found)
+        except Unreached:
             return silent(self._last, self._clock.now())
         if found.kw is None:
             return replace(silent(self._last, self._clock.now()), online=True, quality=DEVICE_FAILURE)
@@ -236,7 +253,7 @@ class Mapped(Generic[P]):
         points = self._points
         values: list[tuple[P, Raw]] = []
         if points.lease is not None:
-            lease = nearest(points.lease, "time", self._orders.lease_s, 0.0, math.inf)
+            lease = nearest(points.lease, "time", _rounded_up(points.lease, self._orders.lease_s), 0.0, math.inf)
             values += [] if lease is None else [(points.lease, lease.raw)]
         values.append((points.setpoint, raw))
         if points.heartbeat is not None:
@@ -307,3 +324,9 @@ def _quality(found: Seen, theirs: bool) -> Quality:
     if theirs:
         return LOCAL_OVERRIDE
     return UNCERTAIN if found.lacking else GOOD
+
+
+def _rounded_up(lease: Point, seconds: float) -> float:
+    """To what the point can say: a lease of half a minute must not become one of none."""
+    step_s = resolution(lease, "time")
+    return math.ceil(seconds / step_s - ROUNDING) * step_s if step_s else seconds

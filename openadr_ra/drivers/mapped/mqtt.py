@@ -18,7 +18,7 @@ from msgspec import Meta
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from openadr_ra.drivers.mapped.carrier import Unreached
+from openadr_ra.drivers.mapped.carrier import Unreached, end
 from openadr_ra.drivers.mapped.declared import MappedSettings, writes
 from openadr_ra.drivers.mapped.documents import Field, Json, bodies, parsed, picked
 from openadr_ra.drivers.mapped.driver import Mapped
@@ -104,10 +104,8 @@ class MqttCarrier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._life is not None and not self._life.done():
-            # Until Python 3.12 a wait_for that ends at this very moment forgets that it was cancelled.
-            self._life.cancel()
-            await asyncio.wait({self._life}, timeout=self._settings.timeout_s)
+        if self._life is not None:
+            await end(self._life, self._settings.timeout_s)
         if self._group is not None:
             await self._group.__aexit__(None, None, None)
             self._group = None
