@@ -99,6 +99,10 @@ class Store(Protocol):
         """Names of series that begin with `prefix`, sorted."""
         ...
 
+    async def next_series(self, after: str, most: int) -> tuple[str, ...]:
+        """The first `most` names of series that follow `after` when they are sorted; "" is before all."""
+        ...
+
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
         """Entries about `subject` with their ascending numbers, those above `after`."""
         ...

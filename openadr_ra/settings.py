@@ -225,9 +225,16 @@ class Downstream(Table, frozen=True, kw_only=True):
 
 
 class StoreSettings(Table, frozen=True, kw_only=True):
-    """Where the node keeps what it must not lose: `[store]`. `memory` forgets everything at the end."""
+    """Where the node keeps what it must not lose, and for how long: `[store]`. `memory` forgets everything at the end.
+
+    Events that are over, their responses, journal entries and letters that nobody reads are kept for `keep_days`; what VENs
+    reported, which is most of it, for `keep_readings_days`. What an event that is not over needs, or a response that is
+    still to be said, stays. A fleet's own samples are kept for `[fleet] keep_samples_h`.
+    """
 
     url: str = "sqlite:node.db"
+    keep_days: Annotated[int, Meta(ge=7, le=36_500)] = 400
+    keep_readings_days: Annotated[int, Meta(ge=2, le=36_500)] = 35
 
 
 class Console(Table, frozen=True, kw_only=True):
@@ -362,5 +369,7 @@ def _absolute(settings: NodeSettings, folder: Path) -> NodeSettings:
         settings.console, token_file=full(settings.console.token_file)
     )
     kind, _, name = settings.store.url.partition(":")
-    store = StoreSettings(url=f"{kind}:{full(name)}") if kind == "sqlite" else settings.store
+    store = settings.store
+    if kind == "sqlite":
+        store = msgspec.structs.replace(store, url=f"{kind}:{full(name)}")
     return msgspec.structs.replace(settings, upstream=upstream, downstream=downstream, console=console, store=store)

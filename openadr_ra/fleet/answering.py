@@ -30,7 +30,7 @@ def closing(outcome: Outcome[Fleet], now: datetime) -> Outcome[Fleet]:
         for account in promise.accounts:
             if account.read_at is not None and account.read_at <= now:
                 reads.append(response.read(promise, account, fleet))
-                account = replace(account, read_at=now + ASK_AGAIN)
+                account = replace(account, read_at=now + ASK_AGAIN, overtaken=False)
             accounts.append(account)
         promises.append(replace(promise, accounts=tuple(accounts)))
     if not reads:
@@ -68,19 +68,21 @@ def _with_response(account: Account, ven: ResourceId, fleet: Fleet, now: datetim
     if account.revision >= 0:
         # Corrections of many VENs are read together.
         soon = now + fleet.terms.settle
-        return replace(account, read_at=min(account.read_at, soon) if account.read_at is not None else soon)
+        read_at = min(account.read_at, soon) if account.read_at is not None else soon
+        return replace(account, read_at=read_at, overtaken=True)
+    if ven not in account.awaited:
+        return replace(account, overtaken=True)
     awaited = tuple(name for name in account.awaited if name != ven)
-    if awaited == account.awaited:
-        return account
     return replace(account, awaited=awaited, read_at=account.read_at if awaited else now)
 
 
 def _awaited(promise: Promise, lacking: tuple[ResourceId, ...], members: Members) -> tuple[ResourceId, ...]:
-    """The VENs below of whose own response something is still to come."""
+    """The VENs below of whose own response something is still to come; those that are silent are not waited for."""
     return tuple(
         id
         for id in lacking
         if id in promise.told and (member := members.get(id)) is not None and member.ven is not None
+        if member.last is not None and member.last.online
     )
 
 
@@ -89,6 +91,10 @@ def _closed(
 ) -> Outcome[Fleet]:
     """With the interval's response said, if it is not what was said before, and if nobody is waited for."""
     terms = fleet.terms
+    if account.overtaken:
+        # A response came while these were fetched.
+        again = replace(account, read_at=now, overtaken=False)
+        return Outcome(state=put(fleet, promise, _with(promise, account, again)))
     of = response.figures(promise, account, found, fleet)
     lacking = response.lacking(of)
     waiting = _awaited(promise, lacking, fleet.members)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from openadr_ra.errors import OK, DeploymentError, ResponseCode
-from openadr_ra.fleet.member import available
+from openadr_ra.fleet.member import Member, available
 from openadr_ra.fleet.plan import Lot, Members, Plans, Settled, pieces, planned
 from openadr_ra.fleet.promise import Account, Promise, barred, before, covered, cut, fresh_account, owed, withdrawn
 from openadr_ra.fleet.terms import FleetTerms
@@ -85,7 +85,12 @@ def _frozen(schedule: Schedule, held: Promise | None, members: Members) -> Plans
     """The baselines of all members addressed: as they were frozen first, else as they are declared now."""
     known = held.baselines if held is not None else {}
     addressed = [id for id in schedule.resources if id in members] if schedule.resources else list(members)
-    return {id: known.get(id, members[id].descriptor.plan) for id in addressed}
+    return {id: known.get(id, members[id].descriptor.plan) for id in addressed if id in known or _is_known(members[id])}
+
+
+def _is_known(member: Member) -> bool:
+    """A VEN that has not reported yet has no baseline to be frozen, and no part."""
+    return member.ven is None or member.last is not None
 
 
 def _trouble(

@@ -59,7 +59,10 @@ def follows(member: Member, terms: FleetTerms) -> bool:
     """Whether it may be led by prices: who states a need, unless nobody shall; who only stores energy, if that is wanted."""
     if member.ven is not None or terms.follow_prices is False or not available(member):
         return False
-    return _need(member) is not None or (terms.follow_prices is True and held_kwh(member) is not None)
+    need, trades = _need(member), terms.follow_prices is True
+    if need is None:
+        return trades and held_kwh(member) is not None
+    return need.kwh > WORTH_KWH or (trades and member.descriptor.min_kw < 0)
 
 
 def held_kwh(member: Member) -> float | None:
@@ -116,10 +119,8 @@ def _projected(member: Member, terms: FleetTerms, now: datetime) -> Member:
 
 
 def _need(member: Member) -> Need | None:
-    """What it still needs; None where that is nothing, or too late."""
-    last = member.last
-    need = last.need if last is not None else None
-    return need if need is not None and (need.kwh > WORTH_KWH or need.spare_kwh > WORTH_KWH) else None
+    """What it states that it still needs."""
+    return member.last.need if member.last is not None else None
 
 
 def _urgency(member: Member, now: datetime) -> tuple[bool, float]:

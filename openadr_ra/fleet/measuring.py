@@ -80,7 +80,9 @@ def measured(fleet: Fleet, given: Measured, now: datetime) -> Outcome[Fleet]:
         if member.ven is not None:
             if not is_bad(new.quality) and (member.last is None or new.at != member.last.at):
                 readings.append(Reading(series=live_series(id, "kw"), start=new.at, value=new.kw, quality=new.quality))
-                fresh[id] = new.at
+                if new.agreed:
+                    # Of others their own responses are waited for, and corrections come as such.
+                    fresh[id] = new.at
             members[id] = _said(member, new)
             continue
         if member.last is None or new.at != member.last.at:

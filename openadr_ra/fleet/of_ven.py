@@ -159,11 +159,18 @@ def _measured(
     terms: FleetTerms,
     answered: bool,
 ) -> _Tile:
-    """The time in which it had no part, or has not answered yet: what it measured, and else, if it had no part, its plan."""
+    """The time in which it had no part, or has not answered yet: what it measured, and else its plan. So a gateway that is
+    lost counts no longer than its newest reading does."""
     start, end = gap
     base_kw = mean(promise.baselines[id], start, end)
     live = value(start, end, power=found.get(live_series(id, "kw"), ()), hold=timedelta(seconds=terms.below_sample_s))
+    if live.kw is None:
+        return (
+            _Tile(start, end, base_kw, base_kw, 100.0, GOOD)
+            if answered
+            else _Tile(start, end, None, base_kw, 0.0, NO_VALUE)
+        )
+    kw = live.coverage * live.kw + (1 - live.coverage) * base_kw
     if answered:
-        kw = live.kw if live.kw is not None else base_kw
         return _Tile(start, end, kw, base_kw, 100.0, GOOD)
-    return _Tile(start, end, live.kw, base_kw, 100 * live.coverage, live.quality)
+    return _Tile(start, end, kw, base_kw, 100 * live.coverage, live.quality)

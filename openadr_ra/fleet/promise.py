@@ -25,7 +25,7 @@ class Account(Value, frozen=True, kw_only=True, gc=False):
 
     `revision` is the last one said, -1 before the first; `said` its figures of all members together, in the order
     asked, kw, baseline, delta, coverage, soc, final; `lacking` the members whose own value was not good. `awaited` are the
-    VENs below whose responses are still to come.
+    VENs below whose responses are still to come; `overtaken`: one came while the readings were fetched.
     """
 
     start: datetime
@@ -35,6 +35,7 @@ class Account(Value, frozen=True, kw_only=True, gc=False):
     said: tuple[float | None, ...] = ()
     lacking: tuple[ResourceId, ...] = ()
     awaited: tuple[ResourceId, ...] = ()
+    overtaken: bool = False
 
 
 class Told(Value, frozen=True, kw_only=True, gc=False):

@@ -228,7 +228,7 @@ def _from_to(debt: Owed, member: Member) -> str:
 
 def _able(debt: Owed, member: Member, taken: tuple[Share, ...], terms: FleetTerms, now: datetime) -> float:
     """How much it may be moved, signed: to where it was and no further, and with the room or energy left alone that its
-    shares to come need, even if nobody renews the set-point."""
+    shares to come need, even if nobody renews the set-point. What it was moved since it was read counts as done."""
     last, descriptor = member.last, member.descriptor
     away, lease = _away_percent(debt, member), timedelta(seconds=terms.lease_s)
     if last is None or away is None or _is_planned(descriptor, now, shift(now, lease)):
@@ -237,8 +237,11 @@ def _able(debt: Owed, member: Member, taken: tuple[Share, ...], terms: FleetTerm
         power_kw, free_kwh = min(descriptor.max_kw, last.max_kw), left(last.can_raise_kwh, taken, now, 1)
     else:
         power_kw, free_kwh = -max(descriptor.min_kw, last.min_kw), left(last.can_reduce_kwh, taken, now, -1)
+    unseen = min(now, debt.leased or last.at) - last.at
+    done_kwh = max(debt.sign * debt.kw, 0.0) * max(unseen / _HOUR, 0.0)
+    free_kwh = None if free_kwh is None else free_kwh - done_kwh
+    rest_kwh = _energy_kwh(descriptor, debt.sign * away, debt.sign) - done_kwh
     power_kw = sustainable(power_kw, free_kwh, lease / _HOUR)
-    rest_kwh = _energy_kwh(descriptor, debt.sign * away, debt.sign)
     return debt.sign * sustainable(power_kw, rest_kwh, terms.track_every_s / 3600)
 
 
@@ -292,8 +295,8 @@ def _most(sign: int, member: Member, stores: Stores, held: Points, lease: dateti
 def _powers(
     sign: int, member: Member, debt: Owed | None, point: Held | None, lease: datetime, now: datetime
 ) -> Iterator[float]:
-    """What it is metered at, plans, and is told or was told last. A store that is out of reach for longer than a lease is back
-    at its plan."""
+    """What it is metered at, plans, and is told or was told last. A store out of reach for longer than a lease is back at its
+    plan."""
     plan = tuple(slot for slot in member.descriptor.plan if slot.start < lease and slot.end > now)
     yield from (sign * slot.kw for slot in plan)
     if not plan:

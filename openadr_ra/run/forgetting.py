@@ -27,5 +27,6 @@ async def forget(store: Store, series: Sequence[str], before: datetime, least: i
         while gone == SLICE:
             gone = await store.forget(names, before, least, SLICE)
             count += gone
-            await asyncio.sleep(PAUSE_S)
+            if gone:
+                await asyncio.sleep(PAUSE_S)
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -75,6 +76,9 @@ class MemoryStore:
     async def series(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self._series if name.startswith(prefix)))
 
+    async def next_series(self, after: str, most: int) -> tuple[str, ...]:
+        return tuple(nsmallest(most, (name for name in self._series if name > after)))
+
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
         return tuple(line for line in self._journal.get(subject, {}).items() if line[0] > after)
 
@@ -123,12 +127,13 @@ class MemoryStore:
         return result
 
     def _strike(self, numbers: frozenset[int]) -> None:
-        for number, subject in self._lines:
+        last = bisect_left(self._lines, max(numbers) + 1, key=lambda line: line[0])
+        for number, subject in self._lines[:last]:
             if number in numbers:
                 del self._journal[subject][number]
                 if not self._journal[subject]:
                     del self._journal[subject]
-        self._lines = [line for line in self._lines if line[0] not in numbers]
+        self._lines[:last] = [line for line in self._lines[:last] if line[0] not in numbers]
 
 
 class _Series:

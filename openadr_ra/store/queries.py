@@ -86,6 +86,12 @@ class Queries:
         """Names of series that begin with `prefix`, sorted."""
         return tuple(self._beginning("SELECT name FROM series WHERE name >= ? ORDER BY name", prefix))
 
+    def next_series(self, after: str, most: int) -> tuple[str, ...]:
+        """The first `most` names of series that follow `after`."""
+        with plainly(self._path):
+            find = "SELECT name FROM series WHERE name > ? ORDER BY name LIMIT ?"
+            return tuple(name for (name,) in self._connection.execute(find, (after, most)))
+
     def waiting(self) -> tuple[Key, ...]:
         """Keys for which mail waits, sorted."""
         with plainly(self._path):
@@ -136,7 +142,9 @@ class Queries:
     def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
         """The first `most` entries numbered above `after`."""
         with plainly(self._path):
-            find = "SELECT number, subject, at, actor, what, detail FROM journal WHERE number > ? ORDER BY number LIMIT ?"
+            find = (
+                "SELECT number, subject, at, actor, what, detail FROM journal WHERE number > ? ORDER BY number LIMIT ?"
+            )
             return tuple(
                 (number, Entry(subject=subject, at=instant(at_us), by=by, what=what, detail=detail))
                 for number, subject, at_us, by, what, detail in self._connection.execute(find, (after, most))

@@ -99,6 +99,9 @@ class SqliteStore:
     async def series(self, prefix: str) -> tuple[str, ...]:
         return await self._read(lambda: self._queries.series(prefix))
 
+    async def next_series(self, after: str, most: int) -> tuple[str, ...]:
+        return await self._read(lambda: self._queries.next_series(after, most))
+
     async def journal(self, subject: str, after: int = 0) -> tuple[tuple[int, Entry], ...]:
         return await self._read(lambda: self._queries.journal(subject, after))
 

@@ -12,7 +12,18 @@ from openadr_ra.protocol.parts import COMM_FAILURE, GOOD, X_RESPONSE, Event
 from openadr_ra.protocol.report import TOTAL, Quantity, rid
 from openadr_ra.protocol.requester import series_prefix
 from openadr_ra.protocol.schedule import Reading, Schedule, Slot
-from openadr_ra.protocol.step import Effect, Instruct, Mail, Opted, Outcome, Publish, Record, Responded
+from openadr_ra.protocol.step import (
+    Effect,
+    Fetched,
+    Instruct,
+    Mail,
+    Opted,
+    Outcome,
+    Publish,
+    Read,
+    Record,
+    Responded,
+)
 from openadr_ra.seams import Descriptor, Measurement
 from tests.fleet.world import HOUR, MINUTE, NOON, OTHER, UPSTREAM, Plant
 
@@ -52,9 +63,15 @@ class Aggregator(Plant):
 
     def __init__(self, *vens: Ven, devices: tuple[Descriptor, ...] = (), terms: FleetTerms | None = None) -> None:
         self.vens = {ResourceId(ven.name): ven for ven in vens}
+        self.withheld: list[Fetched] | None = None
         super().__init__(*devices, terms=terms, read_every=timedelta(seconds=30))
 
     def starts(self) -> None:
+        self.enrols()
+        self.measures()
+
+    def enrols(self) -> None:
+        """These are the members."""
         own = tuple(device.descriptor for device in self.devices.values())
         below = tuple(Descriptor(id=id, kind="battery", min_kw=-1e9, max_kw=1e9) for id in self.vens)
         self.gives(
@@ -67,7 +84,18 @@ class Aggregator(Plant):
                 merits={id: Merit(notice_s=ven.notice_s) for id, ven in self.vens.items()},
             )
         )
-        self.measures()
+
+    def fetches(self) -> None:
+        """What was wanted in the meantime comes now, as it stood when it was wanted."""
+        held, self.withheld = self.withheld or [], None
+        for fetched in held:
+            self.gives(fetched)
+
+    def _carry(self, effect: Effect) -> None:
+        if isinstance(effect, Read) and self.withheld is not None:
+            self.withheld.append(Fetched(tag=effect.tag, readings=self.find(effect)))
+        else:
+            super()._carry(effect)
 
     def measures(self) -> None:
         super().measures()

@@ -250,6 +250,33 @@ def test_an_event_of_power_that_becomes_one_of_prices_asks_for_no_power_any_more
     assert plant.fleet.tariffs == ()
 
 
+class V2h(Store):
+    """Half full; half is what it needs."""
+
+    def measures(self, now: datetime) -> Measurement:
+        measured = super().measures(now)
+        beyond_kwh = (measured.import_kwh or 0.0) - 1000.0
+        need = Need(kwh=max(-beyond_kwh, 0.0), by=after(180), spare_kwh=max(beyond_kwh, 0.0))
+        return replace(measured, need=need if now < need.by else None)
+
+
+@pytest.mark.parametrize(("follow", "powers"), [(None, []), (True, [(0, -5.0), (60, 0.0), (120, 5.0)])])
+def test_a_car_that_could_give_sells_only_where_stores_may_trade_and_has_what_it_needs_at_departure(
+    follow: bool | None, powers: list[tuple[float, float | None]]
+) -> None:
+    made = replace(battery("bat", 5.0), energy=Energy(capacity_kwh=10.0))
+    plant = Plant(made, start=NOON, terms=replace(TERMS, follow_prices=follow), read_every=MINUTE)
+    plant.devices[made.id] = V2h(made)
+    plant.measures()
+    plant.instructs(prices(50, 20, 10))
+    plant.runs_to(after(179))
+
+    assert plant.setpoints("bat") == powers
+    need = plant.devices[made.id].measures(plant.now).need
+    assert need is not None
+    assert need.kwh <= 5 / 60 + 1e-6
+
+
 def shop(follow: bool | None) -> Plant:
     """A battery of 10 kWh, half full, at noon."""
     made = replace(battery("bat", 5.0), energy=Energy(capacity_kwh=10.0))

@@ -14,7 +14,7 @@ GRACE_S = 300.0
 
 
 def two() -> Aggregator:
-    return Aggregator(Ven("v1"), Ven("v2"), terms=FleetTerms(grace_s=GRACE_S))
+    return Aggregator(Ven("v1"), Ven("v2"), terms=FleetTerms(grace_s=GRACE_S, patience_s=3600))
 
 
 def test_an_interval_is_said_as_soon_as_all_are_in() -> None:
@@ -135,3 +135,60 @@ def test_what_two_vtns_asked_of_one_battery_is_shared_between_their_responses() 
     assert other is not None
     assert one == pytest.approx(-6 + 2 * 0.6)
     assert one + other == pytest.approx(-8)
+
+
+def test_a_gateway_that_is_lost_counts_no_longer_than_its_newest_reading() -> None:
+    """v2 gives half of 12 kW, is heard of until 12:10, and then no more; its readings count for three minutes."""
+    ra = two()
+    ra.instructs(schedule(-12))
+    ra.runs_to(after(10))
+    ra.vens[ResourceId("v2")].silent = True
+    ra.vens[ResourceId("v2")].can_kw = 0.0
+    ra.vens[ResourceId("v1")].can_kw = 6.0
+    ra.runs_to(after(30.5))
+    ra.answers("v1")
+    ra.runs_to(after(31))
+
+    assert ra.value("delta", resource="v2") == pytest.approx(-6 * 13 / 30, abs=0.21)
+    assert ra.value("coverage", resource="v2") == pytest.approx(100 * 13 / 30, abs=4)
+
+
+def test_a_silent_ven_is_not_waited_for() -> None:
+    ra = two()
+    ra.instructs(schedule(-6))
+    ra.runs_to(after(10))
+    ra.vens[ResourceId("v2")].silent = True
+    ra.runs_to(after(30.5))
+    ra.answers("v1")
+    ra.runs_to(after(30.6))
+
+    assert ra.delivered() == [(0, 30, 0)]
+
+
+def test_a_ven_that_has_not_reported_yet_has_no_part() -> None:
+    ra = Aggregator(Ven("v1"), Ven("v2"))
+    ra.vens[ResourceId("v3")] = Ven("v3")
+    ra.enrols()
+
+    ra.instructs(schedule(-12))
+
+    assert ra.told() == {"v1": 1, "v2": 1, "v3": 0}
+    assert "v3" not in ra.fleet.promises[0].baselines
+
+
+def test_a_response_that_comes_while_the_interval_is_read_is_in_it() -> None:
+    """v2 opted out at its end, so nobody waits for it."""
+    ra = two()
+    ra.instructs(schedule(-12))
+    ra.runs_to(after(29))
+    ra.opts("v2")
+    ra.runs_to(after(30))
+    ra.withheld = []
+    ra.runs_to(after(30.3))
+    ra.answers("v1")
+    ra.vens[ResourceId("v2")].out = False
+    ra.answers("v2", kw=-4.0)
+    ra.fetches()
+    ra.runs_to(after(31))
+
+    assert ra.value("delta", resource="v2") == -4

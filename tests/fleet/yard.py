@@ -11,9 +11,12 @@ from openadr_ra.fleet.recover import RECOVERY
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.protocol.step import Apply
 from openadr_ra.seams import Descriptor, Measurement
-from tests.fleet.world import NOON, Device, Plant
+from tests.fleet.world import NOON, Device, Plant, after, schedule
 
 TERMS = FleetTerms(recover=True, recover_kw=4.0)
+
+SETTLED = 30.25
+"""Minutes after noon at which half an hour's slot has been measured to its end."""
 
 
 class Store(Device):
@@ -75,3 +78,11 @@ class Yard(Plant):
 
     def journal(self, name: str) -> list[tuple[str, str]]:
         return [(one.what, one.detail) for one in self.entries if one.subject == f"resource/{name}"]
+
+
+def used(*descriptors: Descriptor, kw: float = -6.0, terms: FleetTerms = TERMS) -> Yard:
+    """After half an hour at that power."""
+    yard = Yard(*descriptors, terms=terms)
+    yard.instructs(schedule(kw))
+    yard.runs_to(after(30))
+    return yard

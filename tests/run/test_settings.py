@@ -94,6 +94,25 @@ def test_an_interval_is_closed_after_the_next_reading() -> None:
     assert refusal({"fleet": {"read_every_s": 3}}).startswith("fleet.settle_s: must be longer than read_every_s, 3")
 
 
+@pytest.mark.parametrize("limit", ["recover_kw", "import_max_kw"])
+def test_recovery_needs_a_limit_so_that_it_makes_no_new_peak(limit: str) -> None:
+    from_table({"fleet": {"recover": True, limit: 0}}, HERE)
+
+    said = refusal({"fleet": {"recover": True, "export_max_kw": 5}})
+
+    assert said == "fleet.recover: needs recover_kw or import_max_kw, so that it makes no new peak"
+
+
+@pytest.mark.parametrize(("hours", "taken"), [(0, False), (0.1, True), (168, True), (168.1, False)])
+def test_recovery_may_take_a_week_at_most(hours: float, taken: bool) -> None:
+    table: Table = {"fleet": {"recover_by_h": hours}}
+    if taken:
+        from_table(table, HERE)
+        return
+
+    assert refusal(table).startswith("fleet.recover_by_h: ")
+
+
 def test_two_upstreams_need_names_of_their_own() -> None:
     said = refusal({"upstream": [UPSTREAM | {"name": name} for name in ("tso", "ac", "ac")]})
 

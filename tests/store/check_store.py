@@ -341,12 +341,41 @@ class RecordsContract:
         await store.record([*many, reaching, other, foreign])
         names = ("ven-1/power", "ven-1/energy", "ven-2/power")
 
-        await store.forget("ven-1/", NOON + 4 * MINUTE, 1)
+        own = names[:2]
+        assert await store.forget(own, NOON + 4 * MINUTE, 1, 100) == 4
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (reaching, *many[4:], other, foreign)
-        await store.forget("ven-1/", NOON + HALF_HOUR, 2)
+        assert await store.forget(own, NOON + HALF_HOUR, 2, 100) == 1
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
-        await store.forget("ven-1/", NOON + HALF_HOUR, 3)
+        assert await store.forget(own, NOON + HALF_HOUR, 3, 100) == 0
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
+
+    async def test_readings_are_forgotten_in_slices_the_oldest_of_each_series_first(self, store: Store) -> None:
+        """No more than asked for at once, over all series together; fewer when there are no more."""
+        many = [
+            reading(float(number), series=name, start=NOON + number * MINUTE) for name in "ab" for number in range(5)
+        ]
+        await store.record(many)
+        end = NOON + 4 * MINUTE
+
+        assert await store.forget(("a", "b", "a"), end, 0, 3) == 3
+        assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == tuple(many[3:])
+        assert await store.forget(("nobody", "a", "b"), end, 0, 3) == 3
+        assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == (many[4], *many[7:])
+        assert await store.forget(("a", "b"), end, 0, 3) == 2
+        assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == (many[4], many[9])
+        assert await store.series("") == ("a", "b")
+
+    async def test_series_of_which_nothing_is_left_is_gone_by_name(self, store: Store) -> None:
+        """And begins anew, under whatever number another may have got meanwhile."""
+        await store.record((reading(1, series="a"), reading(2, series="b"), reading(3, series="c", span=HALF_HOUR)))
+        assert await store.forget(("a", "c"), NOON + MINUTE, 0, 10) == 1
+        assert await store.series("") == ("b", "c")
+        assert await store.forget(("b", "c"), NOON + HALF_HOUR, 0, 10) == 2
+        assert await store.series("") == ()
+        again = reading(4, series="d"), reading(5, series="c"), reading(6, series="a", span=HALF_HOUR)
+        await store.record(again)
+        assert await store.readings(("d", "c", "a"), NOON, NOON + HALF_HOUR) == again
+        assert await store.readings(("b",), NOON, NOON + HALF_HOUR) == ()
 
     @pytest.mark.parametrize(
         "bad",
@@ -369,6 +398,14 @@ class RecordsContract:
         await store.record(tuple(reading(series=name) for name in ("ven-2/kw", "ven-1/kwh", "ven-1/kw", "ven-10/kw")))
         assert await store.series("ven-1/") == ("ven-1/kw", "ven-1/kwh")
         assert len(await store.series("")) == 4
+
+    async def test_series_are_listed_in_pages(self, store: Store) -> None:
+        """Sorted; a page begins after the last name of the one before it."""
+        names = ["a/kw", "a/kwh", "b/\U00010400", "b/kw"]
+        await store.record(tuple(reading(series=name) for name in reversed(names)))
+        assert await store.next_series("", 3) == tuple(sorted(names)[:3])
+        assert await store.next_series(sorted(names)[2], 3) == tuple(sorted(names)[3:])
+        assert await store.next_series(sorted(names)[3], 3) == ()
 
     async def test_step_records_with_its_row(self, store: Store) -> None:
         """State, readings and journal are one whole."""

@@ -6,10 +6,11 @@ import pytest
 
 from openadr_ra.seams import Store
 from openadr_ra.store import open_store
+from tests.store.check_drop import DropContract
 from tests.store.check_store import TANK, Contract, Tank, pour
 
 
-class TestMemoryStore(Contract):
+class TestMemoryStore(Contract, DropContract):
     """Passes the contract."""
 
     @pytest.fixture

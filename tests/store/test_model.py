@@ -135,9 +135,23 @@ class SameStore(RuleBasedStateMachine):
     def record(self, found: tuple[Reading, ...], lines: tuple[Entry, ...]) -> None:
         self.both(lambda store: store.record(found, lines))
 
-    @rule(prefix=series, before=minutes, least=st.integers(1, 3))
-    def forget(self, prefix: str, before: datetime, least: int) -> None:
-        self.both(lambda store: store.forget(prefix, before, least))
+    @rule(names=st.lists(series), before=minutes, least=st.integers(0, 3), most=st.integers(1, 4))
+    def forget(self, names: list[str], before: datetime, least: int, most: int) -> None:
+        self.both(lambda store: store.forget(names, before, least, most))
+
+    @rule(dropped=st.lists(keys, max_size=2), after=st.integers(0, 3), most=st.integers(0, 3), late=mails)
+    def drop(self, dropped: list[Key], after: int, most: int, late: tuple[Mail, ...]) -> None:
+        """As it was seen, while something else comes."""
+
+        async def drop(store: Store) -> tuple[object, ...]:
+            held = [(key, await store.load(key, Tank)) for key in dropped]
+            letters, entries = await store.letters(after, most), await store.entries(after, most)
+            rows = [(key, tank) for key, tank in held if tank is not None]
+            numbers = [number for number, _ in entries]
+            await asyncio.gather(store.post(late), store.drop(rows=rows, letters=letters, entries=numbers))
+            return held, letters, entries
+
+        self.both(drop)
 
     @rule(nonce=st.sampled_from("abc"), passed=st.integers(0, 2), wait=st.integers(0, 3))
     def remember(self, nonce: str, passed: int, wait: int) -> None:

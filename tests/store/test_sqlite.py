@@ -18,6 +18,7 @@ from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
 from openadr_ra.seams import Due, Step, Store
 from openadr_ra.store import SqliteStore, open_store
 from openadr_ra.store.queries import TOUCHING
+from tests.store.check_drop import DropContract
 from tests.store.check_store import (
     HALF_HOUR,
     MINUTE,
@@ -48,7 +49,7 @@ async def store(file: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-class TestSqliteStore(Contract):
+class TestSqliteStore(Contract, DropContract):
     """Passes the contract."""
 
     @pytest.fixture

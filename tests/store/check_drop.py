@@ -1,0 +1,92 @@
+"""The part of the contract of `Store` that is about letting go of rows, mail and journal entries."""
+
+from __future__ import annotations
+
+import asyncio
+
+from openadr_ra.protocol.step import Key
+from openadr_ra.seams import Store
+from tests.store.check_store import NOON, OTHER, TANK, THIRD, Tank, entry, mail, pour, poured
+
+FIRST = Key("tank/0")
+
+
+class DropContract:
+    """Nothing goes that is not as it was seen."""
+
+    async def test_row_that_was_dropped_is_gone(self, store: Store) -> None:
+        """Whoever steps its key begins with nothing, in the same batch, too."""
+        for key in (TANK, OTHER):
+            await store.update(key, Tank, pour("a", due=NOON))
+        held = Tank(poured=("a",))
+        await store.drop(rows=((TANK, held),))
+        assert (await store.keys(""), await store.load(TANK, Tank), store.peek(TANK, Tank)) == ((OTHER,), None, None)
+        assert [due.key for due in await store.due()] == [OTHER]
+        await asyncio.gather(store.drop(rows=((OTHER, held), (THIRD, held))), store.update(OTHER, Tank, pour("b")))
+        assert (await poured(store, OTHER), await store.keys("")) == (("b",), (OTHER,))
+
+    async def test_row_that_changed_meanwhile_stays(self, store: Store) -> None:
+        """In the same batch, too; and one for which mail waits, unless that goes with it."""
+        await store.update(TANK, Tank, pour("a"))
+        seen = Tank(poured=("a",))
+        await asyncio.gather(store.update(TANK, Tank, pour("b")), store.drop(rows=((TANK, seen),)))
+        assert await poured(store) == ("a", "b")
+        await store.post(mail(TANK, "c"))
+        changed = Tank(poured=("a", "b"))
+        await store.drop(rows=((TANK, changed),))
+        assert await store.load(TANK, Tank) == changed
+        await store.drop(rows=((TANK, changed),), letters=await store.letters(0, 10))
+        assert (await store.load(TANK, Tank), await store.waiting()) == (None, ())
+
+    async def test_letters_are_listed_by_their_numbers(self, store: Store) -> None:
+        """To whomever; a page begins above the last number of the one before it."""
+        await store.post((*mail(OTHER, "1"), *mail(TANK, "2"), *mail(OTHER, "3")))
+        await store.update(THIRD, Tank, pour(post=mail(FIRST, "4")))
+        found = await store.letters(0, 10)
+        assert [one for _, one in found] == [*mail(OTHER, "1"), *mail(TANK, "2"), *mail(OTHER, "3"), *mail(FIRST, "4")]
+        assert [number for number, _ in found] == sorted({number for number, _ in found})
+        assert await store.letters(found[0][0], 2) == found[1:3]
+        assert await store.letters(found[-1][0], 2) == ()
+        await store.update(OTHER, Tank, pour())
+        assert await store.letters(0, 10) == (found[1], found[3])
+
+    async def test_letter_that_was_dropped_is_never_read(self, store: Store) -> None:
+        """Those beside it are, in their order, also where they come in the same batch; what was read before is none."""
+        await store.post(mail(TANK, "1", "2", "3"))
+        first, second, third = await store.letters(0, 10)
+        await asyncio.gather(
+            store.post(mail(TANK, "4")),
+            store.drop(letters=(second,)),
+            store.post(mail(TANK, "5")),
+        )
+        assert [number for number, _ in await store.letters(0, 3)][:2] == [first[0], third[0]]
+        await store.update(TANK, Tank, pour("end"))
+        assert await poured(store) == ("1", "3", "4", "5", "end")
+        await store.drop(letters=(first, third))
+        assert (await store.waiting(), await poured(store)) == ((), ("1", "3", "4", "5", "end"))
+
+    async def test_mail_that_is_dropped_to_the_last_leaves_nobody_waiting(self, store: Store) -> None:
+        await store.update(TANK, Tank, pour("a"))
+        await store.post((*mail(TANK, "1"), *mail(OTHER, "2")))
+        await store.drop(letters=await store.letters(0, 10))
+        assert (await store.waiting(), store.peek(TANK, Tank)) == ((), Tank(poured=("a",)))
+
+    async def test_journal_is_listed_as_a_whole(self, store: Store) -> None:
+        """In the order of writing, whatever the subject; a page begins above the last number of the one before it."""
+        lines = [entry(str(number), subject=f"event/{number % 2}") for number in range(5)]
+        await store.record((), lines)
+        found = await store.entries(0, 10)
+        assert [line for _, line in found] == lines
+        assert await store.entries(found[1][0], 2) == found[2:4]
+        assert await store.entries(found[-1][0], 2) == ()
+
+    async def test_journal_entries_that_were_dropped_are_gone(self, store: Store) -> None:
+        """Their numbers are never another's; those that are gone already are passed over."""
+        await store.record((), [entry(str(number), subject=f"event/{number % 2}") for number in range(4)])
+        found = await store.entries(0, 10)
+        await store.drop(entries=(found[0][0], found[3][0], found[2][0]))
+        await store.drop(entries=(found[3][0],))
+        assert await store.entries(0, 10) == (found[1],)
+        assert (await store.journal("event/0"), await store.journal("event/1")) == ((), (found[1],))
+        await store.record((), (entry("new"),))
+        assert (await store.entries(0, 10))[-1][0] > found[-1][0]
