@@ -11,6 +11,7 @@ import click
 
 from openadr_ra.cli_certs import certs
 from openadr_ra.cli_console import event, report
+from openadr_ra.cli_db import db, export
 from openadr_ra.cli_fleet import fleet
 from openadr_ra.cli_options import FILE, as_json_option, node_options, serve
 from openadr_ra.cli_vens import ven
@@ -101,3 +102,5 @@ root.add_command(event)
 root.add_command(fleet)
 root.add_command(report)
 root.add_command(certs)
+root.add_command(db)
+root.add_command(export)

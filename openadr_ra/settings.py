@@ -81,8 +81,9 @@ class FleetSettings(Table, frozen=True, kw_only=True):
     than every `below_every_s`. What VTNs above hear that could be given can be held for `stated_s`.
 
     With `hold_mean` own devices make up for what is metered to be missing in the running slot, or too much, which may miss
-    what was asked by `band`. By `policy` what is asked is shared in proportion to headroom and weight, or by price. The node's own devices together
-    draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are asked.
+    what was asked by `band`. By `policy` what is asked is shared in proportion to headroom and weight, or by price. The
+    node's own devices together draw no more than `import_max_kw` and feed in no more than `export_max_kw` by what they are
+    asked.
 
     Devices that state a need, as a car, meet it in the cheapest hours that a VTN tells. With `follow_prices` stores trade by
     prices, too; with false nobody follows them. A kWh costs `usual_price_per_kwh` when no VTN says what it does.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.tracking`: many events, into docs/tracking.csv and docs/tracking.png; the table is printed.
+"""`python -m benchmarks.tracking`: many events, into docs/tracking.csv, docs/tracking.png and the table of docs/tracking.md.
 
 `--seeds N` and `--slots N`: how many events, and how many half hours each has. It takes about half a minute of CPU for an
 event of five.
@@ -17,6 +17,8 @@ from benchmarks.tracking.run import POLICIES, Run, Simulation
 from benchmarks.tracking.scene import Faults, scene
 
 DOCS = Path(__file__).parents[2] / "docs"
+HEADING = "## Figures\n\n"
+MEANING = "\n\nWhat the rows mean:"
 SHOWN = 1
 """The seed whose event is drawn."""
 
@@ -31,7 +33,16 @@ def main(seeds: int, count: int) -> None:
         print(f"seed {run.scene.seed} {run.policy}", file=sys.stderr, flush=True)
     write_csv(found, DOCS / "tracking.csv")
     draw(shown, found, DOCS / "tracking.png")
-    print(table([summary(policy, read_csv(DOCS / "tracking.csv")) for policy in POLICIES]))
+    figures = table([summary(policy, read_csv(DOCS / "tracking.csv")) for policy in POLICIES])
+    put(figures, DOCS / "tracking.md")
+    print(figures)
+
+
+def put(figures: str, page: Path) -> None:
+    """The table in the place of the one that the page has."""
+    before, _, rest = page.read_text("utf-8").partition(HEADING)
+    _, _, after = rest.partition(MEANING)
+    page.write_text(f"{before}{HEADING}{figures}{MEANING}{after}", "utf-8")
 
 
 def events(seeds: range, count: int) -> Iterator[Run]:

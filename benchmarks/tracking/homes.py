@@ -45,7 +45,8 @@ class Above(Protocol):
 
 
 class Wire:
-    """What went over the wire, in HTTP requests. `asked_out` are versions that ask something of who opted out."""
+    """What went over the wire, in HTTP requests. `asked_out` are versions that ask something of who is known to
+    have opted out."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -70,6 +71,7 @@ class Home:
         self._held: Version | None = None
         self._silent = False
         self._out = False
+        self._known_out = False
         agenda.at(self._phase_s, self._reports)
 
     def publish(self, version: Version) -> None:
@@ -79,6 +81,7 @@ class Home:
             polls = (now_s - self._poll_phase_s) // POLL_S + 1
             self._agenda.at(self._poll_phase_s + polls * POLL_S, self._hears)
         self._pending = version
+        self._wire.asked_out += self._known_out and any(kw for *_, kw in version.slots)
 
     def happens(self, what: What) -> None:
         """For good."""
@@ -101,9 +104,7 @@ class Home:
             return
         now_s = self._agenda.now_s
         self._wire.requests += REQUESTS_A_VERSION
-        asks = any(end_s > now_s and kw for _, end_s, kw in version.slots)
         if self._out:
-            self._wire.asked_out += asks
             return
         self._held = version
         if not version.slots:
@@ -124,7 +125,11 @@ class Home:
             self._says(self._held, OPT_OUT)
 
     def _says(self, version: Version, opt: OptType) -> None:
-        self._agenda.at(self._agenda.now_s + ANSWER_S, lambda: self._above.opted(self.unit.one.id, version, opt))
+        self._agenda.at(self._agenda.now_s + ANSWER_S, lambda: self._is_told(version, opt))
+
+    def _is_told(self, version: Version, opt: OptType) -> None:
+        self._known_out = opt == OPT_OUT
+        self._above.opted(self.unit.one.id, version, opt)
 
     def _reports(self) -> None:
         """x-AVAILABILITY, as it is now; it may be late, or never come."""

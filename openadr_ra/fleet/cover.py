@@ -188,7 +188,7 @@ def _closed(
     now: datetime,
 ) -> Shift | None:
     """The promise with the gap filled as far as it can be."""
-    extra = _extra(promise, members, others, away, gap, terms, ask_vens=_may_ask(promise, gap, terms, now))
+    extra = _extra(promise, members, others, away, gap, terms, now, ask_vens=_may_ask(promise, gap, terms, now))
     placed = fsum(extra.values())
     worth = abs(gap.span.kw) * WORTH
     if not gap.lost and abs(placed) < worth:
@@ -233,6 +233,7 @@ def _extra(
     away: tuple[Away, ...],
     gap: _Gap,
     terms: FleetTerms,
+    now: datetime,
     *,
     ask_vens: bool,
 ) -> dict[ResourceId, float]:
@@ -247,7 +248,7 @@ def _extra(
             owed((promise, *others), id),
             span,
             hours=length_h(span),
-            now=span.start,
+            now=now,
         )
         for id, base_kw in gap.bases.items()
         if id not in out and not is_away(id, span, away)

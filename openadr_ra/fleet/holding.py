@@ -17,7 +17,7 @@ from openadr_ra.fleet.allocate import EXACT_KW, Headroom, allocate
 from openadr_ra.fleet.hold import HoldTerms, Pace, Reach, aim
 from openadr_ra.fleet.member import Member, Share, available, headroom
 from openadr_ra.fleet.metered import beginning, heard, hours
-from openadr_ra.fleet.plan import Members, length_h
+from openadr_ra.fleet.plan import Members, length_h, sites
 from openadr_ra.fleet.promise import Account, Placed, Promise, owed
 from openadr_ra.fleet.terms import FleetTerms
 from openadr_ra.protocol.model import OPT_IN, ResourceId
@@ -25,8 +25,14 @@ from openadr_ra.protocol.report import is_bad
 from openadr_ra.protocol.schedule import Slot, mean
 from openadr_ra.protocol.times import FOREVER, shift
 
-WORTH = 0.005
-"""A correction of less than this part of what is asked is the measurement's."""
+WORTH = 0.02
+"""A correction of less than this part of what is asked is the measurement's, and not worth a set-point."""
+
+QUIET = 20
+"""This part of a slot, its last, is left alone: what is ordered then comes too late, and makes the power swing (6.2)."""
+
+FAR_KW = 1e9
+"""No limit."""
 
 Corrections = dict[ResourceId, float]
 """By how much own devices are moved from their shares; kW."""
@@ -158,9 +164,14 @@ def _corrected(
     promised = _promised(promise, account)
     if slot is None or not slot.kw or pace is None or not promised:
         return {}
-    offers = _movable(promise, promises, members, replace(slot, start=now))
+    rest = replace(slot, start=now)
+    offers = _movable(promise, promises, members, rest)
+    limits = sites(members, {id: owed(promises, id) for id in members}, rest, terms)
     before = fsum(promise.corrected.values())
-    most = Reach(reduce_kw=fsum(one.reduce_kw for one in offers), raise_kw=fsum(one.raise_kw for one in offers))
+    most = Reach(
+        reduce_kw=min(fsum(one.reduce_kw for one in offers), *(_or_far(one.reduce_kw) for one in limits), FAR_KW),
+        raise_kw=min(fsum(one.raise_kw for one in offers), *(_or_far(one.raise_kw) for one in limits), FAR_KW),
+    )
     reach = Reach(reduce_kw=max(most.reduce_kw + before, 0.0), raise_kw=max(most.raise_kw - before, 0.0))
     seen = Pace(
         start=account.start,
@@ -168,10 +179,10 @@ def _corrected(
         asks=promised,
         delivered=pace,
     )
-    change_kw = aim(seen, reach, _terms(promise, members, terms), now).change_kw
+    change_kw = aim(seen, reach, _terms(promise, account, members, terms), now).change_kw
     if abs(change_kw) < WORTH * abs(slot.kw):
         return {id: kw for id, kw in promise.corrected.items() if any(one.id == id for one in offers)}
-    shares = allocate(before + change_kw, offers, terms.policy).shares
+    shares = allocate(before + change_kw, offers, terms.policy, limits).shares
     return {id: kw for id, kw in shares.items() if abs(kw) > EXACT_KW}
 
 
@@ -191,6 +202,10 @@ def _promised(promise: Promise, account: Account) -> tuple[Slot, ...]:
         kw += steps.get(start, 0.0)
         slots.append(Slot(start=start, end=end, kw=kw))
     return tuple(slots)
+
+
+def _or_far(kw: float | None) -> float:
+    return FAR_KW if kw is None else kw
 
 
 def _movable(promise: Promise, promises: tuple[Promise, ...], members: Members, rest: Slot) -> tuple[Headroom, ...]:
@@ -213,10 +228,11 @@ def _dead(member: Member, change_kw: float) -> timedelta:
     return timedelta(seconds=member.descriptor.latency_s + ramping_s)
 
 
-def _terms(promise: Promise, members: Members, terms: FleetTerms) -> HoldTerms:
+def _terms(promise: Promise, account: Account, members: Members, terms: FleetTerms) -> HoldTerms:
     """Own devices hear at once; the last moments are left alone, for a set-point given then comes too late."""
     latency_s = max(
         (member.descriptor.latency_s for id in promise.addressed if (member := members.get(id)) is not None),
         default=0.0,
     )
-    return HoldTerms(band=terms.band, quiet_s=2 * terms.track_every_s, latency_s=latency_s)
+    quiet_s = max((account.end - account.start).total_seconds() / QUIET, 2 * terms.track_every_s)
+    return HoldTerms(band=terms.band, quiet_s=quiet_s, latency_s=latency_s)

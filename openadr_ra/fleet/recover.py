@@ -295,8 +295,8 @@ def _most(sign: int, member: Member, stores: Stores, held: Points, lease: dateti
 def _powers(
     sign: int, member: Member, debt: Owed | None, point: Held | None, lease: datetime, now: datetime
 ) -> Iterator[float]:
-    """What it is metered at, plans, and is told or was told last. A store out of reach for longer than a lease is back at its
-    plan."""
+    """What it is metered at, plans, and is told or was told last. A store out of reach for longer than a lease is back
+    at its plan."""
     plan = tuple(slot for slot in member.descriptor.plan if slot.start < lease and slot.end > now)
     yield from (sign * slot.kw for slot in plan)
     if not plan:

@@ -57,7 +57,8 @@ class Below:
         self._silent: set[VenId] = set()
         self._taken: Container[str] = ()
         self._changed = asyncio.Event()
-        self.silent_s = float(down.silent_reports * down.live_s)
+        # A report may come late by half its period.
+        self.silent_s = (down.silent_reports + 0.5) * down.live_s
 
     async def load(self, taken: Container[str]) -> None:
         """The VENs that are registered, with what they said before this start. Names in `taken` are those of devices."""

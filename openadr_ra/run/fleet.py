@@ -24,7 +24,7 @@ from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule
 from openadr_ra.protocol.step import Apply, Effect, Entry, Fetched, Instruct, Key, Mail, Read, Release
 from openadr_ra.run.describing import Descriptions
-from openadr_ra.run.forgetting import forget
+from openadr_ra.run.forgetting import LEAST_SAMPLES, forget
 from openadr_ra.run.merits import merit
 from openadr_ra.run.row import Row
 from openadr_ra.seams import Clock, DriverFactory, Setpoint, Store
@@ -37,9 +37,6 @@ log = logging.getLogger(__name__)
 
 FORGETTING = timedelta(minutes=10)
 """So often samples that are too old are let go."""
-
-LEAST_SAMPLES = 100
-"""Of each point these stay, however old they are (rule 510)."""
 
 LONGEST_INTERVAL = timedelta(days=2)
 """Of an event's interval the samples stay until its response is final, but no longer: an interval may last for years."""

@@ -14,6 +14,9 @@ SLICE = 200
 NAMES = 100
 """Series that are looked at in one go."""
 
+LEAST_SAMPLES = 100
+"""Of each point that a fleet samples these stay, however old they are (rule 510)."""
+
 PAUSE_S = 0.01
 """After each slice, so that others come to store theirs."""
 

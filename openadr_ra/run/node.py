@@ -13,6 +13,7 @@ from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.model import OptType
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.fleet import FleetDesk
+from openadr_ra.run.retention import bounded
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.upstream import Handler
@@ -79,6 +80,7 @@ class Node:
                 if store is None:
                     store = await open_store(self.settings.store.url)
                     stack.push_async_callback(store.close)
+                await stack.enter_async_context(bounded(store, self.clock, self.settings))
                 await self._enter(stack, store)
                 yield self
         finally:

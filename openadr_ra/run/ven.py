@@ -26,6 +26,7 @@ from openadr_ra.run.above import UpstreamOffer, UpstreamSummary, upstream_offer,
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.fleet import FleetDesk
+from openadr_ra.run.retention import bounded
 from openadr_ra.run.summary import OwnAvailability, Spans
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
@@ -90,6 +91,7 @@ class Ven(ReportDesk):
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)
+                await stack.enter_async_context(bounded(self._store, self._clock, self._settings))
             fleet = await self._fleet_of(stack)
             self._fleet, self._guards = fleet, fleet.guards
             for settings in self._settings.upstream:

@@ -35,6 +35,7 @@ from openadr_ra.run.limits import Limiter
 from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
 from openadr_ra.run.responses import ResponseRow, rows
+from openadr_ra.run.retention import bounded
 from openadr_ra.run.service import Service
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
@@ -87,6 +88,7 @@ class Vtn(VenDesk):
             if self._shared is None:
                 self._store = await open_store(self._settings.store.url)
                 stack.push_async_callback(self._store.close)
+                await stack.enter_async_context(bounded(self._store, self._clock, self._settings))
             store = self.store
             self._admission = await self._admitting()
             envelope, warned = self._envelope(), Warned(store, self._clock)

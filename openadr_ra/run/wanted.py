@@ -264,13 +264,14 @@ def _point(point: ReportDescription) -> OfferedPoint:
     return OfferedPoint(
         point=point.rid,
         resources=point.source.resources if point.source is not None else (),
-        unit=_unit(point.unit),
+        unit=unit_name(point.unit),
         every=(write_duration(rate.minimum), write_duration(rate.maximum)) if rate is not None else None,
         on_change=_on_change(point),
     )
 
 
-def _unit(unit: ItemBase | None) -> str | None:
+def unit_name(unit: ItemBase | None) -> str | None:
+    """What values of that unit are in as they are kept here."""
     match unit:
         case PowerReal():
             return "kW"

@@ -57,8 +57,10 @@ def open_database(path: Path) -> Database:
     path = path.resolve()
     with ExitStack() as opened, plainly(path):
         lock = opened.enter_context(closing(_lock(path)))
-        _create(path)
+        create(path)
         writer = opened.enter_context(closing(_connect(path)))
+        if pragma(writer, "schema_version") != 0:
+            schema_of(path, writer)
         _claim(path, writer)
         _upgrade(path, writer)
         reader = opened.enter_context(closing(_connect(path)))
@@ -92,7 +94,7 @@ def _lock(path: Path) -> sqlite3.Connection:
     file of its own: SQLite's locks work alike on all systems, and readers and backups of the data are not shut out.
     """
     beside = path.with_name(f"{path.name}-lock")
-    _create(beside)
+    create(beside)
     lock = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("PRAGMA journal_mode = MEMORY")
@@ -105,7 +107,8 @@ def _lock(path: Path) -> sqlite3.Connection:
     return lock
 
 
-def _create(path: Path) -> None:
+def create(path: Path) -> None:
+    """The file is there; a new one is for its owner alone."""
     # Never an open of a file that exists: closing it would drop the locks this process has on it by POSIX's rules.
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -119,8 +122,6 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _claim(path: Path, writer: sqlite3.Connection) -> None:
-    if _pragma(writer, "application_id") != _APPLICATION_ID and _pragma(writer, "schema_version") != 0:
-        raise StoreError(f"{path} is another program's database; name another file")
     if writer.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise StoreError(f"{path} lies on a file system that cannot share memory; name a file on a local disk")
     writer.execute("PRAGMA synchronous = FULL")
@@ -135,18 +136,36 @@ def _claim(path: Path, writer: sqlite3.Connection) -> None:
 
 def _upgrade(path: Path, writer: sqlite3.Connection) -> None:
     """Apply each schema script that the file has not seen, in a transaction of its own."""
-    scripts = sorted(file.name for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql"))
-    version = _pragma(writer, "user_version")
-    if version > len(scripts):
-        raise StoreError(
-            f"{path} was written by a newer openadr-ra (schema {version}, this one knows {len(scripts)}): "
-            "update the program, or restore the backup made before the update"
-        )
-    for number, name in enumerate(scripts[version:], version + 1):
+    version = pragma(writer, "user_version")
+    for number, name in enumerate(_scripts()[version:], version + 1):
         script = (files(__package__) / "schema" / name).read_text(encoding="utf-8")
         writer.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
+def _scripts() -> tuple[str, ...]:
+    names = (file.name for file in (files(__package__) / "schema").iterdir())
+    return tuple(sorted(name for name in names if name.endswith(".sql")))
+
+
+def newest_schema() -> int:
+    """The schema that this program writes."""
+    return len(_scripts())
+
+
+def schema_of(path: Path, connection: sqlite3.Connection) -> int:
+    """The schema of a file of ours. Raises StoreError for another program's, and for one that a newer program wrote."""
+    if pragma(connection, "application_id") != _APPLICATION_ID:
+        raise StoreError(f"{path} is another program's database; name another file")
+    version, newest = pragma(connection, "user_version"), newest_schema()
+    if version > newest:
+        raise StoreError(
+            f"{path} was written by a newer openadr-ra (schema {version}, this one knows {newest}): "
+            "update the program, or restore the backup made before the update"
+        )
+    return version
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """The number that a pragma says."""
     (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return int(value)

@@ -26,6 +26,13 @@ ORDER BY start, span
 """Bounded on both sides by the primary key: a reading that touches began no earlier than its series' longest span ago."""
 
 
+PAGE = """
+SELECT start, span, value, quality, revision, confidence, accuracy FROM readings
+WHERE series = ? AND start >= ? AND start < ? AND (start > ? OR span > ?)
+ORDER BY start, span LIMIT ?
+"""
+"""What follows a reading of that start and span."""
+
 _OLD = """
 SELECT start, span FROM readings WHERE series = :series AND start < :before AND start + span <= :before
     AND (:least = 0 OR start < (SELECT start FROM readings WHERE series = :series
@@ -126,6 +133,17 @@ class Queries:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    def page(self, series: str, after: tuple[int, int], end_us: int, most: int) -> tuple[Reading, ...]:
+        """The first `most` readings of the series that begin before `end_us` and follow `after` (start, span), both in
+        microseconds."""
+        with plainly(self._path):
+            known = self._connection.execute("SELECT id FROM series WHERE name = ?", (series,)).fetchone()
+            if known is None:
+                return ()
+            start_us, span_us = after
+            bounds = (known[0], start_us, end_us, start_us, span_us, most)
+            return tuple(self._readings(series, self._connection.execute(PAGE, bounds)))
+
     def old(self, series: Sequence[str], before: datetime, least: int, most: int) -> tuple[Place, ...]:
         """The first `most` of the readings that `Store.forget` means."""
         with plainly(self._path):
@@ -180,7 +198,9 @@ class Queries:
             return
         number, longest_us = known
         bounds = (number, start_us - longest_us, end_us, start_us, start_us)
-        found = self._connection.execute(TOUCHING, bounds)
+        yield from self._readings(name, self._connection.execute(TOUCHING, bounds))
+
+    def _readings(self, name: str, found: sqlite3.Cursor) -> Iterator[Reading]:
         for began_us, span_us, value, quality, revision, confidence, accuracy in found:
             yield Reading(
                 series=name,

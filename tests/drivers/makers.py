@@ -11,7 +11,7 @@ from openadr_ra.drivers import VirtualClock, build
 from openadr_ra.drivers.simulated.shell import Simulated
 from openadr_ra.drivers.virtual_clock import START
 from openadr_ra.protocol.model import EventId, ResourceId
-from openadr_ra.seams import Clock, Descriptor, Measurement, Setpoint
+from openadr_ra.seams import Clock, Descriptor, Measurement, Need, Setpoint
 
 DEVICE = ResourceId("device-1")
 MINUTE_S = 60.0
@@ -48,6 +48,12 @@ def descriptor(**changes: object) -> Descriptor:
 def reading(**changes: object) -> Measurement:
     made = Measurement(at=START, kw=-1.0, min_kw=-5.0, max_kw=5.0)
     return msgspec.structs.replace(made, **changes)
+
+
+def stated(need: Need | None) -> tuple[float, float, float]:
+    """A need: kWh, seconds after the start of the clock until when, kWh to spare."""
+    assert need is not None
+    return need.kwh, (need.by - START).total_seconds(), need.spare_kwh
 
 
 def simulated(kind: str, clock: Clock, settings: Mapping[str, object] | None = None) -> Simulated:

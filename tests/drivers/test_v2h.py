@@ -6,8 +6,7 @@ import pytest
 
 from openadr_ra.drivers import build
 from openadr_ra.errors import SettingsError
-from openadr_ra.seams import Need
-from tests.drivers.makers import DEVICE, HOUR_S, Site, after, setpoint
+from tests.drivers.makers import DEVICE, HOUR_S, Site, setpoint, stated
 
 V2H = "simulated-v2h"
 
@@ -101,8 +100,8 @@ async def test_it_states_what_the_car_needs_at_each_departure_or_could_give_back
     """32 of 40 kWh by hour 12: 12 are missing at first; charged on by an order it has 4 more than it needs."""
     site = Site(V2H, charge_efficiency=1.0, discharge_efficiency=0.5)
 
-    assert (await site.device.read()).need == Need(kwh=pytest.approx(12), by=after(12 * HOUR_S))
+    assert stated((await site.device.read()).need) == pytest.approx((12, 12 * HOUR_S, 0))
     await site.device.apply(setpoint(4.0, until_s=4 * HOUR_S))
-    assert (await site.reach(4 * HOUR_S)).need == Need(kwh=0.0, by=after(12 * HOUR_S), spare_kwh=pytest.approx(2))
+    assert stated((await site.reach(4 * HOUR_S)).need) == pytest.approx((0, 12 * HOUR_S, 2))
     assert (await site.reach(13 * HOUR_S)).need is None
-    assert (await site.reach(22 * HOUR_S)).need == Need(kwh=pytest.approx(6), by=after(36 * HOUR_S))
+    assert stated((await site.reach(22 * HOUR_S)).need) == pytest.approx((6, 36 * HOUR_S, 0))

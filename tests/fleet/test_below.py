@@ -336,3 +336,15 @@ def test_an_emergency_pre_empts_what_runs_and_that_resumes() -> None:
     ra.runs_to(after(22))
 
     assert sum(ven.kw(ra.now) for ven in ra.vens.values()) == pytest.approx(-24)
+
+
+def test_a_stand_in_is_not_asked_for_more_energy_than_it_has() -> None:
+    """b has 10 kWh, of which it owes a part in the slots to come."""
+    ra = Aggregator(Ven("v1", kwh=100.0), Ven("v2", kwh=10.0))
+    ra.instructs(schedule(-8, -8, -8))
+    ra.runs_to(after(1))
+    ra.opts("v1")
+    ra.runs_to(after(2))
+
+    asked = [(-kw * (end - max(start, 1)) / 60) for start, end, kw in ra.asked("v2")]
+    assert sum(asked) <= 10.2

@@ -27,7 +27,7 @@ def test_what_one_device_misses_the_others_make_up_for(sign: float, stray_kw: fl
     plant.instructs(schedule(sign * 12))
     plant.runs_to(after(31))
 
-    assert delta(plant) == pytest.approx(sign * 12, abs=0.06)
+    assert delta(plant) == pytest.approx(sign * 12, abs=0.25)
 
 
 def test_without_it_the_mean_is_what_the_devices_make_of_their_set_points() -> None:
@@ -66,7 +66,7 @@ def test_lines_are_not_switched_for_a_correction() -> None:
     plant.runs_to(after(31))
 
     assert plant.setpoints("line") == [(0, 0), (30, None)]
-    assert delta(plant) == pytest.approx(-12, abs=0.06)
+    assert delta(plant) == pytest.approx(-12, abs=0.25)
 
 
 def test_devices_of_an_aggregator_make_up_for_its_vens_without_a_message() -> None:
@@ -86,3 +86,15 @@ def test_what_vens_have_not_had_the_time_to_report_is_not_made_up_for() -> None:
     ra.runs_to(after(0.9))
 
     assert ra.kw("bat") == -5
+
+
+def test_a_correction_keeps_to_the_site_s_limit() -> None:
+    ven = Ven("v1", 100.0)
+    ra = Aggregator(ven, devices=(battery("own", 100, kwh=1000),), terms=FleetTerms(export_max_kw=30))
+    ra.instructs(schedule(-100))
+    ra.runs_to(after(3))
+    ven.factor = 0.85
+    ra.runs_to(after(15))
+
+    own = [kw for _, kw in ra.setpoints("own") if kw is not None]
+    assert min(own) == pytest.approx(-30)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from openadr_ra.fleet.fleet import Cut, FleetTerms, Ordered
+from openadr_ra.fleet.fleet import Cut, Fleet, FleetTerms, Ordered
 from openadr_ra.protocol.model import OPT_IN, ResourceId
-from openadr_ra.protocol.schedule import Schedule
+from openadr_ra.protocol.schedule import Schedule, Slot
 from openadr_ra.protocol.step import Away, Instruct
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.seams import Descriptor, Energy, Measurement, Need
@@ -213,6 +214,15 @@ def test_where_nobody_tells_a_price_the_usual_one_counts_and_without_one_it_is_t
     assert plant.setpoints("car") == charged
 
 
+def test_one_price_for_ever_is_no_reason_to_wait() -> None:
+    plant = garage()
+    for_ever = replace(prices(30), slots=(Slot(start=NOON, kw=30.0),))
+    plant.instructs(for_ever)
+    plant.runs_to(after(70))
+
+    assert plant.setpoints("car") == [(0, 6.0), (60, None)]
+
+
 def test_prices_that_are_over_are_forgotten() -> None:
     plant = garage()
     plant.instructs(prices(10))
@@ -349,9 +359,11 @@ def test_a_need_without_a_deadline_is_met_while_prices_are_known() -> None:
     assert plant.setpoints("car") == [(0, 0.0), (60, 6.0)]
 
 
-def test_an_old_row_knows_no_prices() -> None:
+def test_a_row_of_before_there_were_prices_is_read() -> None:
     plant = garage()
     plant.instructs(schedule(-1.0, every=HALF_HOUR))
+    row = msgspec.json.decode(msgspec.json.encode(plant.fleet), type=dict[str, msgspec.Raw])
+    for name in ("tariffs", "anchors", "turn"):
+        row.pop(name, None)
 
-    assert plant.fleet.tariffs == ()
-    assert plant.fleet.anchors == {}
+    assert msgspec.json.decode(msgspec.json.encode(row), type=Fleet) == plant.fleet

@@ -78,7 +78,8 @@ def does(one: Yard, deed: Deed, number: int) -> None:
             one.releases(name, modification=number, at=one.now + amount * MINUTE)
         case "lose":
             one.stores[name].online = not one.stores[name].online
-        case "override":
+        case "override" if one.stores[name].online:
+            # What is done by hand to a device that is out of reach nobody can know.
             one.stores[name].override = not one.stores[name].override
 
 
