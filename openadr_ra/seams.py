@@ -89,8 +89,10 @@ class Store(Protocol):
         series as asked, then start."""
         ...
 
-    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
-        """Drop readings of these series that ended before then, of each series the oldest first; its newest `least` stay.
+    async def forget(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> int:
+        """Drop readings of these series that lie within [start, end], of each series the oldest first; its newest `least`
+        stay. A sample at `end` is not within.
+
         How many went: `most`, or fewer where there are no more. A series of which nothing is left is gone by name, too.
         """
         ...

@@ -61,7 +61,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
     assert done.status == 0
     assert re.findall(r"^  (\w+)  ", done.out, re.MULTILINE) == [
-        "certs", "demo", "event", "fleet", "report", "run", "ven", "vtn",
+        "certs", "db", "demo", "event", "export", "fleet", "report", "run", "ven", "vtn",
     ]  # fmt: skip
 
 

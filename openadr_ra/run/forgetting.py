@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from openadr_ra.seams import Store
 
@@ -21,14 +21,19 @@ PAUSE_S = 0.01
 """After each slice, so that others come to store theirs."""
 
 
-async def forget(store: Store, series: Sequence[str], before: datetime, least: int) -> int:
-    """Drop all readings of these series that ended before then, but for the newest `least` of each; how many went."""
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Nothing was measured earlier."""
+
+
+async def forget(store: Store, series: Sequence[str], before: datetime, least: int, *, since: datetime = EVER) -> int:
+    """Drop all readings of these series that ended before then, but for the newest `least` of each, and for those that
+    began before `since`; how many went."""
     count = 0
     for first in range(0, len(series), NAMES):
         names = series[first : first + NAMES]
         gone = SLICE
         while gone == SLICE:
-            gone = await store.forget(names, before, least, SLICE)
+            gone = await store.forget(names, since, before, least, SLICE)
             count += gone
             if gone:
                 await asyncio.sleep(PAUSE_S)

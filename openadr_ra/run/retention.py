@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from openadr_ra.errors import OadrRaError
 from openadr_ra.fleet import below
@@ -16,12 +17,15 @@ from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.debts import Update
-from openadr_ra.protocol.instruction import Instruction
-from openadr_ra.protocol.model import CANCELLED, EventId
+from openadr_ra.protocol.instruction import Instruction, party
+from openadr_ra.protocol.model import CANCELLED, EventId, VenId
 from openadr_ra.protocol.node import EndNode
+from openadr_ra.protocol.parts import TELEMETRY_USAGE, X_RESPONSE
+from openadr_ra.protocol.party import Party
+from openadr_ra.protocol.requester import plain_name
 from openadr_ra.protocol.step import AnyLetter, EndRegistration, Entry, Key, Mail, Outcome, Publish, State
 from openadr_ra.protocol.times import FOREVER, shift
-from openadr_ra.run.forgetting import LEAST_SAMPLES, NAMES, PAUSE_S, SLICE, forget
+from openadr_ra.run.forgetting import EVER, LEAST_SAMPLES, NAMES, PAUSE_S, SLICE, forget
 from openadr_ra.seams import Clock, Store
 from openadr_ra.settings import NodeSettings
 
@@ -34,6 +38,9 @@ KEY = Key("retention")
 """The row of `Ages`."""
 
 MARK_EVERY = timedelta(days=1)
+
+AGAIN = timedelta(days=1)
+"""So far back it is looked again: a reading that reached out of what was looked at before may not have gone."""
 
 LATE = timedelta(days=1)
 """For so long after an event what VENs report of it may still come late and change its response."""
@@ -49,17 +56,24 @@ INSTRUCTIONS = ("event/", "own/")
 
 
 class Ages(State, frozen=True, kw_only=True, gc=False):
-    """When it was looked, and the highest number that a letter had that waited then: so letters need no date."""
+    """When it was looked, and the highest number that a letter had that waited then: so letters need no date. Up to `swept`
+    what VENs reported has been let go of, but for what was reported during events."""
 
     marks: tuple[tuple[datetime, int], ...] = ()
+    swept: datetime = EVER
+
+
+Span = tuple[datetime, datetime]
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What must stay, however old: all about these events, and what was reported from `since` on. `over` are those events
-    that need nothing any more."""
+    """What must stay, however old: all about these events, what was reported from `since` on, and what a VEN did that says
+    no response itself in its spans: from that its response is derived. `over` are those events that need nothing any more.
+    """
 
     events: frozenset[str]
     since: datetime
+    spans: dict[str, list[Span]]
     over: tuple[tuple[Key, Instruction], ...]
 
 
@@ -106,6 +120,7 @@ class Retention:
     async def _needs(self, now: datetime) -> Needs:
         needed: set[str] = set()
         starts = [now]
+        spans: dict[str, list[Span]] = {}
         over: list[tuple[Key, Instruction]] = []
         for prefix in INSTRUCTIONS:
             for key in await self._store.keys(prefix):
@@ -116,13 +131,17 @@ class Retention:
                     over.append((key, held))
                     continue
                 needed.add(held.id)
-                if now < shift(held.end, LATE) and held.end < FOREVER:
+                if held.end == FOREVER:
+                    continue
+                if now < shift(held.end, LATE):
                     starts.append(held.start)
+                for ven in held.asks:
+                    spans.setdefault(ven, []).append((shift(held.start, -BEFORE), shift(held.end, BEFORE)))
         for name, start in await self._promised():
             needed.add(name)
             starts.append(start)
         needed.update(await self._owed())
-        return Needs(events=frozenset(needed), since=shift(min(starts), -BEFORE), over=tuple(over))
+        return Needs(events=frozenset(needed), since=shift(min(starts), -BEFORE), spans=spans, over=tuple(over))
 
     async def _promised(self) -> tuple[tuple[EventId, datetime], ...]:
         """The events of the fleet's promises, also as its VENs know them, each with the start of what is not final."""
@@ -147,17 +166,37 @@ class Retention:
         return found
 
     async def _drop_readings(self, needs: Needs, now: datetime) -> int:
+        limit = min(now - self._keep_readings, needs.since)
+        ages = await self._ages()
         count = 0
         after = ""
         while names := await self._store.next_series(after, NAMES):
             after = names[-1]
             responses = tuple(name for name in names if _is_response(name) and not _about(name) & needs.events)
             samples = tuple(name for name in names if name.startswith("live/"))
-            others = tuple(name for name in names if not _is_response(name) and name not in samples)
+            others = tuple(name for name in names if not _is_response(name) and not name.startswith("live/"))
+            spared = {name: spans for name in others if (spans := await self._spared(name, needs))}
             count += await forget(self._store, responses, now - self._keep, 0)
             count += await forget(self._store, samples, min(now - self._keep_samples, needs.since), LEAST_SAMPLES)
-            count += await forget(self._store, others, min(now - self._keep_readings, needs.since), 0)
+            count += await forget(self._store, [name for name in others if name not in spared], limit, 0)
+            for name, spans in spared.items():
+                count += await forget(self._store, (name,), min(limit, now - self._keep), 0)
+                for start, end in between(spans, ages.swept - AGAIN, limit):
+                    count += await forget(self._store, (name,), end, 0, since=start)
+        if limit > ages.swept:
+            await self._note(replace(ages, swept=limit))
         return count
+
+    async def _spared(self, name: str, needs: Needs) -> list[Span]:
+        """When what stands in that series must stay: a VEN's usage during its events, unless the VEN says its response."""
+        source, _, report = name.partition("/")
+        if source not in needs.spans or not report.startswith(f"{TELEMETRY_USAGE}/"):
+            return []
+        held = await self._store.load(party(VenId(source)), Party)
+        ours = held is not None and any(
+            one.name is not None and plain_name(one) == X_RESPONSE for one in held.reports.offered
+        )
+        return [] if ours else needs.spans[source]
 
     async def _drop_entries(self, needs: Needs, now: datetime) -> int:
         """Entries are written in order of time, or nearly: after a whole page of newer ones there are none."""
@@ -176,7 +215,7 @@ class Retention:
         return count
 
     async def _drop_letters(self, needs: Needs, now: datetime) -> int:
-        marks = await self._marks()
+        marks = (await self._ages()).marks
         last = max((number for at, number in marks if at <= now - self._keep), default=0)
         count = 0
         after = 0
@@ -203,17 +242,17 @@ class Retention:
             case _:
                 return True
 
-    async def _marks(self) -> tuple[tuple[datetime, int], ...]:
-        held = await self._store.load(KEY, Ages)
-        return held.marks if held is not None else ()
+    async def _ages(self) -> Ages:
+        return await self._store.load(KEY, Ages) or Ages()
 
     async def _mark(self, marks: tuple[tuple[datetime, int], ...], number: int, now: datetime) -> None:
         """Once a day; of the marks that are old enough the newest says as much as all of them."""
         if number == 0 or (marks and now - marks[-1][0] < MARK_EVERY):
             return
         old = [mark for mark in marks if mark[0] <= now - self._keep]
-        made = Ages(marks=(*old[-1:], *marks[len(old) :], (now, number)))
+        await self._note(replace(await self._ages(), marks=(*old[-1:], *marks[len(old) :], (now, number))))
 
+    async def _note(self, made: Ages) -> None:
         def step(state: Ages | None, letters: tuple[AnyLetter, ...]) -> Outcome[Ages]:
             return Outcome(state=made)
 
@@ -229,6 +268,19 @@ async def bounded(store: Store, clock: Clock, settings: NodeSettings) -> AsyncIt
             yield
         finally:
             task.cancel()
+
+
+def between(spans: Iterable[Span], start: datetime, end: datetime) -> Iterator[Span]:
+    """What lies between `spans`, from `start` to `end`."""
+    at = start
+    for begins, ends in sorted(spans):
+        if begins >= end:
+            break
+        if begins > at:
+            yield at, begins
+        at = max(at, ends)
+    if at < end:
+        yield at, end
 
 
 def _ends(held: Instruction) -> datetime:

@@ -64,11 +64,11 @@ class MemoryStore:
         asked = [self._series[name] for name in dict.fromkeys(series) if name in self._series]
         return tuple(reading for each in asked for reading in each.touching(micros(start), micros(end)))
 
-    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
+    async def forget(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> int:
         left = most
         for name in dict.fromkeys(series):
             if name in self._series and left:
-                left -= self._series[name].drop(micros(before), least, left)
+                left -= self._series[name].drop(micros(start), micros(end), least, left)
                 if self._series[name].is_empty:
                     del self._series[name]
         return most - left
@@ -159,19 +159,20 @@ class _Series:
     def is_empty(self) -> bool:
         return not self._places
 
-    def drop(self, before_us: int, least: int, most: int) -> int:
-        """Forget the oldest `most` of those that ended before then, but for those that begin no earlier than the newest
-        `least`; how many went."""
+    def drop(self, start_us: int, end_us: int, least: int, most: int) -> int:
+        """Forget the oldest `most` of those within, but for those that begin no earlier than the newest `least`; how many
+        went."""
         if len(self._places) < least:
             return 0
-        oldest_us = min(self._places[-least][0], before_us) if least else before_us
-        old = self._places[: bisect_left(self._places, (oldest_us, 0))]
-        gone = tuple(islice((place for place in old if sum(place) <= before_us), most))
+        last_us = min(self._places[-least][0], end_us) if least else end_us
+        first = bisect_left(self._places, (start_us, 0))
+        old = islice(self._places, first, bisect_left(self._places, (last_us, 0)))
+        gone = tuple(islice((place for place in old if sum(place) <= end_us), most))
         for place in gone:
             del self._readings[place]
         if gone:
             last = bisect_left(self._places, gone[-1]) + 1
-            self._places[:last] = [place for place in self._places[:last] if place in self._readings]
+            self._places[first:last] = [place for place in self._places[first:last] if place in self._readings]
         return len(gone)
 
     def touching(self, start_us: int, end_us: int) -> Iterator[Reading]:

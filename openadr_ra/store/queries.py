@@ -33,8 +33,9 @@ ORDER BY start, span LIMIT ?
 """
 """What follows a reading of that start and span."""
 
-_OLD = """
-SELECT start, span FROM readings WHERE series = :series AND start < :before AND start + span <= :before
+_WITHIN = """
+SELECT start, span FROM readings
+WHERE series = :series AND start >= :start AND start < :end AND start + span <= :end
     AND (:least = 0 OR start < (SELECT start FROM readings WHERE series = :series
                                 ORDER BY start DESC LIMIT 1 OFFSET :least - 1))
 ORDER BY start, span
@@ -144,18 +145,18 @@ class Queries:
             bounds = (known[0], start_us, end_us, start_us, span_us, most)
             return tuple(self._readings(series, self._connection.execute(PAGE, bounds)))
 
-    def old(self, series: Sequence[str], before: datetime, least: int, most: int) -> tuple[Place, ...]:
+    def within(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> tuple[Place, ...]:
         """The first `most` of the readings that `Store.forget` means."""
         with plainly(self._path):
-            return tuple(islice(self._old(series, micros(before), least), most))
+            return tuple(islice(self._within(series, micros(start), micros(end), least), most))
 
-    def _old(self, series: Sequence[str], before_us: int, least: int) -> Iterator[Place]:
+    def _within(self, series: Sequence[str], start_us: int, end_us: int, least: int) -> Iterator[Place]:
         for name in dict.fromkeys(series):
             known = self._connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
             if known is not None:
-                bounds = {"series": known[0], "before": before_us, "least": least}
-                for start_us, span_us in self._connection.execute(_OLD, bounds):
-                    yield Place(name, start_us, span_us)
+                bounds = {"series": known[0], "start": start_us, "end": end_us, "least": least}
+                for began_us, span_us in self._connection.execute(_WITHIN, bounds):
+                    yield Place(name, began_us, span_us)
 
     def entries(self, after: int, most: int) -> tuple[tuple[int, Entry], ...]:
         """The first `most` entries numbered above `after`."""

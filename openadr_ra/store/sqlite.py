@@ -90,8 +90,8 @@ class SqliteStore:
     async def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
         return await self._read(lambda: self._queries.readings(series, start, end))
 
-    async def forget(self, series: Sequence[str], before: datetime, least: int, most: int) -> int:
-        found = await self._read(lambda: self._queries.old(series, before, least, most))
+    async def forget(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> int:
+        found = await self._read(lambda: self._queries.within(series, start, end, least, most))
         if found:
             await self._write(lambda batch: batch.forgotten.extend(found))
         return len(found)

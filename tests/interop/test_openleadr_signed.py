@@ -246,7 +246,7 @@ async def test_their_ven_and_our_vtn_take_every_message_of_each_other(their_ven:
 
 async def test_our_ven_and_their_vtn_take_every_message_of_each_other(their_vtn: Signed) -> None:
     """Each of our messages is taken at once: none is said again."""
-    known = ("Skipping report with name x-RESPONSE", "The current_value for a SIMPLE event")
+    known = ("Skipping report with name x-", "The current_value for a SIMPLE event")
 
     assert their_vtn.signers() == {(their_vtn.ven, their_vtn.vtn)}
     assert {CreatePartyRegistration, UpdateReport, CreatedEvent, Poll} <= set(their_vtn.said)

@@ -288,10 +288,12 @@ async def test_a_cancelled_event_is_acknowledged_and_moves_nothing(run: Run) -> 
 
 
 async def test_it_complains_of_no_message_of_ours(run: Run) -> None:
-    """What it says is of a report that is ours alone, which it passes over, and of an event of its own."""
+    """What it says is of reports that are ours alone, which it passes over, and of an event of its own."""
     known = {
         "Reports other than TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE and HISTORY_GREENBUTTON are not yet"
         " supported. Skipping report with name x-RESPONSE.",
+        "Reports other than TELEMETRY_USAGE, TELEMETRY_STATUS, HISTORY_USAGE and HISTORY_GREENBUTTON are not yet"
+        " supported. Skipping report with name x-AVAILABILITY.",
         "The current_value for a SIMPLE event that is not yet active must be 0. This will be corrected.",
     }
 

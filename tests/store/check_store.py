@@ -23,6 +23,8 @@ MINUTE = timedelta(minutes=1)
 HALF_HOUR = timedelta(minutes=30)
 MICROSECOND = timedelta(microseconds=1)
 
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
 TANK, OTHER, THIRD = Key("tank/1"), Key("tank/2"), Key("tank/3")
 
 
@@ -342,11 +344,11 @@ class RecordsContract:
         names = ("ven-1/power", "ven-1/energy", "ven-2/power")
 
         own = names[:2]
-        assert await store.forget(own, NOON + 4 * MINUTE, 1, 100) == 4
+        assert await store.forget(own, EVER, NOON + 4 * MINUTE, 1, 100) == 4
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (reaching, *many[4:], other, foreign)
-        assert await store.forget(own, NOON + HALF_HOUR, 2, 100) == 1
+        assert await store.forget(own, EVER, NOON + HALF_HOUR, 2, 100) == 1
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
-        assert await store.forget(own, NOON + HALF_HOUR, 3, 100) == 0
+        assert await store.forget(own, EVER, NOON + HALF_HOUR, 3, 100) == 0
         assert await store.readings(names, NOON, NOON + HALF_HOUR) == (*many[4:], other, foreign)
 
     async def test_readings_are_forgotten_in_slices_the_oldest_of_each_series_first(self, store: Store) -> None:
@@ -357,20 +359,35 @@ class RecordsContract:
         await store.record(many)
         end = NOON + 4 * MINUTE
 
-        assert await store.forget(("a", "b", "a"), end, 0, 3) == 3
+        assert await store.forget(("a", "b", "a"), EVER, end, 0, 3) == 3
         assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == tuple(many[3:])
-        assert await store.forget(("nobody", "a", "b"), end, 0, 3) == 3
+        assert await store.forget(("nobody", "a", "b"), EVER, end, 0, 3) == 3
         assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == (many[4], *many[7:])
-        assert await store.forget(("a", "b"), end, 0, 3) == 2
+        assert await store.forget(("a", "b"), EVER, end, 0, 3) == 2
         assert await store.readings(("a", "b"), NOON, NOON + HALF_HOUR) == (many[4], many[9])
         assert await store.series("") == ("a", "b")
+
+    async def test_readings_of_a_span_are_forgotten_and_those_that_reach_out_of_it_stay(self, store: Store) -> None:
+        """On both sides of both edges."""
+        start, end = NOON, NOON + HALF_HOUR
+        within = reading(1, start=start), reading(2, start=end - MINUTE), reading(3, start=start, span=HALF_HOUR)
+        beside = (
+            reading(4, start=start - MICROSECOND, span=timedelta(0)),
+            reading(5, start=start - MINUTE, span=2 * MINUTE),
+            reading(6, start=end - MINUTE, span=MINUTE + MICROSECOND),
+            reading(7, start=end, span=timedelta(0)),
+        )
+        await store.record(within + beside)
+        assert await store.forget(("ven-1/power",), start, end, 0, 10) == 3
+        left = await store.readings(("ven-1/power",), start - HALF_HOUR, end + HALF_HOUR)
+        assert sorted(each.value for each in left) == [4, 5, 6, 7]
 
     async def test_series_of_which_nothing_is_left_is_gone_by_name(self, store: Store) -> None:
         """And begins anew, under whatever number another may have got meanwhile."""
         await store.record((reading(1, series="a"), reading(2, series="b"), reading(3, series="c", span=HALF_HOUR)))
-        assert await store.forget(("a", "c"), NOON + MINUTE, 0, 10) == 1
+        assert await store.forget(("a", "c"), EVER, NOON + MINUTE, 0, 10) == 1
         assert await store.series("") == ("b", "c")
-        assert await store.forget(("b", "c"), NOON + HALF_HOUR, 0, 10) == 2
+        assert await store.forget(("b", "c"), EVER, NOON + HALF_HOUR, 0, 10) == 2
         assert await store.series("") == ()
         again = reading(4, series="d"), reading(5, series="c"), reading(6, series="a", span=HALF_HOUR)
         await store.record(again)

@@ -71,7 +71,7 @@ async def test_backup_of_a_store_in_use_is_whole_as_of_one_moment(file: Path, tm
 
 
 async def test_backup_is_one_file_for_its_owner_alone(file: Path, tmp_path: Path) -> None:
-    """Nothing else is left beside it, or beside the store."""
+    """Nothing else is left beside it."""
     await filled(file)
     (tmp_path / "away").mkdir()
     backup(file, tmp_path / "away" / "copy.db")

@@ -135,9 +135,9 @@ class SameStore(RuleBasedStateMachine):
     def record(self, found: tuple[Reading, ...], lines: tuple[Entry, ...]) -> None:
         self.both(lambda store: store.record(found, lines))
 
-    @rule(names=st.lists(series), before=minutes, least=st.integers(0, 3), most=st.integers(1, 4))
-    def forget(self, names: list[str], before: datetime, least: int, most: int) -> None:
-        self.both(lambda store: store.forget(names, before, least, most))
+    @rule(names=st.lists(series), start=minutes, end=minutes, least=st.integers(0, 3), most=st.integers(1, 4))
+    def forget(self, names: list[str], start: datetime, end: datetime, least: int, most: int) -> None:
+        self.both(lambda store: store.forget(names, start, end, least, most))
 
     @rule(dropped=st.lists(keys, max_size=2), after=st.integers(0, 3), most=st.integers(0, 3), late=mails)
     def drop(self, dropped: list[Key], after: int, most: int, late: tuple[Mail, ...]) -> None:
