@@ -134,10 +134,7 @@ def sites(members: Members, taken: Taken, span: Slot, terms: FleetTerms) -> tupl
     if terms.import_max_kw is None and terms.export_max_kw is None:
         return ()
     own = {id: member for id, member in members.items() if member.ven is None}
-    each = [
-        standing(mean(member.descriptor.plan, span.start, span.end), taken.get(id, ()), span)
-        for id, member in own.items()
-    ]
+    each = [_standing(member, taken.get(id, ()), span) for id, member in own.items()]
     low_kw, high_kw = fsum(low for low, _ in each), fsum(high for _, high in each)
     return (
         Site(
@@ -147,6 +144,14 @@ def sites(members: Members, taken: Taken, span: Slot, terms: FleetTerms) -> tupl
             raise_kw=None if terms.import_max_kw is None else max(terms.import_max_kw - high_kw, 0.0),
         ),
     )
+
+
+def _standing(member: Member, taken: tuple[Share, ...], span: Slot) -> tuple[float, float]:
+    """The lowest and the highest power that the device may have in the span; one out of reach may still be where it was."""
+    low, high = standing(mean(member.descriptor.plan, span.start, span.end), taken, span)
+    if member.last is None or member.last.online:
+        return low, high
+    return min(low, member.last.kw), max(high, member.last.kw)
 
 
 def is_away(resource: ResourceId, span: Slot, away: Iterable[Away]) -> bool:

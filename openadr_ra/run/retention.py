@@ -74,7 +74,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     events: frozenset[str]
     since: datetime
     spans: dict[str, list[Span]]
-    over: tuple[tuple[Key, Instruction], ...]
+    over: tuple[Key, ...]
 
 
 class Retention:
@@ -104,10 +104,12 @@ class Retention:
         """Let go of all that is too old by now."""
         now = self._clock.now()
         needs = await self._needs(now)
-        for key, held in needs.over:
+        for key in needs.over:
             # One by one: an event for thousands of VENs takes a while to read.
-            await self._store.drop(rows=((key, held),))
-            await asyncio.sleep(PAUSE_S)
+            held = await self._store.load(key, Instruction)
+            if held is not None:
+                await self._store.drop(rows=((key, held),))
+                await asyncio.sleep(PAUSE_S)
         readings = await self._drop_readings(needs, now)
         entries = await self._drop_entries(needs, now)
         letters = await self._drop_letters(needs, now)
@@ -121,14 +123,14 @@ class Retention:
         needed: set[str] = set()
         starts = [now]
         spans: dict[str, list[Span]] = {}
-        over: list[tuple[Key, Instruction]] = []
+        over: list[Key] = []
         for prefix in INSTRUCTIONS:
             for key in await self._store.keys(prefix):
                 held = await self._store.load(key, Instruction)
                 if held is None:
                     continue
                 if shift(_ends(held), self._keep) < now:
-                    over.append((key, held))
+                    over.append(key)
                     continue
                 needed.add(held.id)
                 if held.end == FOREVER:
@@ -193,9 +195,7 @@ class Retention:
         if source not in needs.spans or not report.startswith(f"{TELEMETRY_USAGE}/"):
             return []
         held = await self._store.load(party(VenId(source)), Party)
-        ours = held is not None and any(
-            one.name is not None and plain_name(one) == X_RESPONSE for one in held.reports.offered
-        )
+        ours = held is not None and any(plain_name(one) == X_RESPONSE for one in held.reports.offered)
         return [] if ours else needs.spans[source]
 
     async def _drop_entries(self, needs: Needs, now: datetime) -> int:

@@ -98,3 +98,16 @@ def test_a_correction_keeps_to_the_site_s_limit() -> None:
 
     own = [kw for _, kw in ra.setpoints("own") if kw is not None]
     assert min(own) == pytest.approx(-30)
+
+
+def test_a_device_out_of_reach_may_still_be_where_it_was_and_counts_so_at_the_site() -> None:
+    """It fed in 10 of the 30 kW that the site may; the others stand in for it with no more than the rest."""
+    plant = Plant(battery("a", 20), battery("b", 40), terms=FleetTerms(export_max_kw=30))
+    plant.instructs(schedule(-30))
+    plant.runs_to(after(5))
+    was_kw = plant.kw("a")
+    plant.devices[A].online = False
+    plant.runs_to(after(6))
+
+    assert was_kw == pytest.approx(-10)
+    assert plant.kw("b") == pytest.approx(-20)

@@ -16,8 +16,12 @@ from openadr_ra import Node, Ven, Vtn, dispatch
 from openadr_ra.errors import SettingsError
 from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.protocol.agenda import FLEET
-from openadr_ra.protocol.instruction import Instruction, event, key
-from openadr_ra.protocol.model import OPT_IN, EventId, VenId
+from openadr_ra.protocol.instruction import Instruction, event, key, party
+from openadr_ra.protocol.model import OPT_IN, EventId, SpecifierId, VenId
+from openadr_ra.protocol.parts import X_RESPONSE, Report
+from openadr_ra.protocol.party import Party
+from openadr_ra.protocol.producer import NO_REQUEST
+from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import (
     AnyLetter,
@@ -34,7 +38,7 @@ from openadr_ra.protocol.step import (
 )
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.run.forgetting import LEAST_SAMPLES
-from openadr_ra.run.retention import BEFORE, LATE, MARK_EVERY, Retention
+from openadr_ra.run.retention import BEFORE, LATE, MARK_EVERY, Retention, between
 from openadr_ra.seams import Store
 from openadr_ra.settings import NodeSettings, StoreSettings, from_table
 from openadr_ra.store import SqliteStore, open_store
@@ -113,7 +117,7 @@ async def test_events_that_are_over_go_with_all_that_was_said_of_them(store: Sto
             )
     await retention.sweep()
 
-    assert await store.keys("") == ("event/young", "own/own-young")
+    assert await store.keys("event/") + await store.keys("own/") == ("event/young", "own/own-young")
     assert await store.series("") == ("V1/x-RESPONSE/young/*.kw", "response/own-young/*.kw")
     assert [entry.subject for _, entry in await store.entries(0, 10)] == ["event/young", "event/own-young"]
 
@@ -129,7 +133,7 @@ async def test_event_without_end_stays_until_it_is_cancelled_and_that_is_long_ag
     await put(store, "event/E2", replace(ahead, cancelled=True, modified=NOW - 90 * DAY))
     await store.record((), (Entry(subject="event/E1", at=began, by="V1", what="optIn"),))
     await retention.sweep()
-    assert (await store.keys(""), len(await store.entries(0, 10))) == (("event/E1", "event/E2"), 1)
+    assert (await store.keys("event/"), len(await store.entries(0, 10))) == (("event/E1", "event/E2"), 1)
 
     await put(store, "event/E1", replace(endless, cancelled=True, modified=NOW))
     calendar.today = NOW + KEPT
@@ -160,15 +164,60 @@ async def test_what_vens_reported_goes_sooner(store: Store, retention: Retention
 async def test_what_was_reported_during_an_event_stays_while_its_response_may_change(
     store: Store, retention: Retention, over: timedelta, stays: bool
 ) -> None:
-    """The response of a VEN that says none itself is made of it."""
+    """Whichever VEN reported it: who has a part in an event may change while it runs."""
     end = NOW - over
     start = end - 20 * DAY
     await put(store, "event/E1", order("E1", start, 20 * DAY))
-    series = "V1/TELEMETRY_USAGE/bat.kw"
+    series = "V2/TELEMETRY_USAGE/bat.kw"
     edges = (start - BEFORE - SECOND, start - BEFORE, end)
     await store.record([Reading(series=series, start=at, value=1.0) for at in edges])
     await retention.sweep()
     assert await left(store) == (list(edges[1:]) if stays else [end])
+
+
+async def test_what_a_stranger_did_during_its_events_stays_as_long_as_they(
+    store: Store, retention: Retention, calendar: Calendar
+) -> None:
+    """Its response is derived from that; what lies between goes, and nothing stays of a VEN that says its response, or of
+    one that had no part in the event."""
+    start = NOW - 15 * DAY
+    made = dispatch(start=start, every=HOUR, delta_kw={"V1": (-2.0,), "OURS": (-2.0,)})
+    await put(store, "event/E1", replace(made, id=EventId("E1")))
+    offered = Report(request_id=NO_REQUEST, specifier_id=SpecifierId("s"), name=X_RESPONSE, created=NOW)
+    await put(store, party(VenId("OURS")), Party(ven_id=VenId("OURS"), reports=Requester(offered=(offered,))))
+    edges = (start - BEFORE - SECOND, start - BEFORE, start + HOUR + BEFORE - SECOND, start + HOUR + BEFORE, NOW)
+    names = [f"{ven}/TELEMETRY_USAGE/meter" for ven in ("V1", "OURS", "V2")]
+    names.append("V1/TELEMETRY_STATUS/meter.online")
+    await store.record([Reading(series=name, start=at, value=1.0) for name in names for at in edges])
+
+    async def found() -> list[list[datetime]]:
+        return [await left(store, name) for name in names]
+
+    await retention.sweep()
+    assert await found() == [[*edges[1:3], NOW], [NOW], [NOW], [NOW]]
+    calendar.today = NOW + KEPT_READINGS + 2 * BEFORE
+    await store.record([Reading(series=names[0], start=NOW - 2 * HOUR, span=HOUR, value=1.0)])
+    await retention.sweep()
+    assert await found() == [list(edges[1:3]), [], [], []]
+    calendar.today = start + HOUR + KEPT + 2 * BEFORE
+    await retention.sweep()
+    assert (await store.keys("event/"), await store.series("")) == ((), ())
+
+
+def test_between_events_is_what_none_of_them_covers() -> None:
+    """Whether they touch, overlap, hold one another, or reach out on either side."""
+    hours = [NOW + number * HOUR for number in range(10)]
+
+    def spans(*pairs: tuple[int, int]) -> list[tuple[datetime, datetime]]:
+        return [(hours[begins], hours[ends]) for begins, ends in pairs]
+
+    assert list(between([], hours[2], hours[8])) == spans((2, 8))
+    assert list(between(spans((5, 6), (3, 4)), hours[2], hours[8])) == spans((2, 3), (4, 5), (6, 8))
+    assert list(between(spans((0, 3), (3, 4), (7, 9)), hours[2], hours[8])) == spans((4, 7))
+    assert list(between(spans((3, 7), (4, 5), (6, 8)), hours[2], hours[8])) == spans((2, 3))
+    assert list(between(spans((0, 1), (8, 9)), hours[2], hours[8])) == spans((2, 8))
+    assert list(between(spans((0, 9)), hours[2], hours[8])) == []
+    assert list(between([], hours[8], hours[2])) == []
 
 
 async def test_samples_of_a_fleet_stay_as_long_as_it_is_to_keep_them(store: Store, calendar: Calendar) -> None:

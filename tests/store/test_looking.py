@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +107,21 @@ async def test_backup_that_fails_leaves_nothing(file: Path, tmp_path: Path) -> N
     await asyncio.to_thread(damage, file)
     with pytest.raises(StoreError, match=r"is damaged"):
         backup(file, tmp_path / "copy.db")
+    assert [each.name for each in await asyncio.to_thread(lambda: list(tmp_path.glob("copy*")))] == []
+
+
+async def test_backup_to_a_disk_that_is_full_leaves_nothing(file: Path, tmp_path: Path) -> None:
+    """Here a limit of the system on the size of files; it says which file could not be written."""
+    store = await SqliteStore.open(file)
+    await asyncio.gather(*(store.update(Key(f"tank/{n}"), Tank, pour("x" * 2000)) for n in range(500)))
+    await store.close()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"copy\.db could not be read or written by the disk"):
+            backup(file, tmp_path / "copy.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [each.name for each in await asyncio.to_thread(lambda: list(tmp_path.glob("copy*")))] == []
 
 
