@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -145,10 +146,10 @@ async def test_mail_that_cannot_be_read_is_refused(old_file: Path) -> None:
 async def test_file_of_a_newer_schema_is_refused(old_file: Path) -> None:
     """It says which, and what to do; the file is not touched."""
     edit(old_file, "PRAGMA user_version = 9999")
-    before = old_file.read_bytes()
+    before = await asyncio.to_thread(old_file.read_bytes)
     with pytest.raises(StoreError, match=r"written by a newer openadr-ra \(schema 9999, .*update the program"):
         await SqliteStore.open(old_file)
-    assert old_file.read_bytes() == before
+    assert await asyncio.to_thread(old_file.read_bytes) == before
     edit(old_file, "PRAGMA user_version = 1")
     await (await SqliteStore.open(old_file)).close()
 
