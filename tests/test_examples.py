@@ -105,3 +105,12 @@ async def test_the_coordinator_instructs_the_gateway_and_sees_the_response(place
         ("*/*", -3.0): pytest.approx(-3, abs=0.6),
         ("*/*", -5.0): pytest.approx(-5, abs=0.9),
     }
+
+
+def test_the_aggregator_is_a_ven_above_and_a_vtn_below() -> None:
+    found = read(EXAMPLES / "ra.toml")
+
+    assert [upstream.name for upstream in found.upstream] == ["ac"]
+    assert found.downstream is not None
+    assert found.downstream.ven[0].notice_s == found.fleet.notice_s == 2700
+    assert lines("ra.toml") < 50
