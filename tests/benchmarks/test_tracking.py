@@ -11,17 +11,14 @@ from benchmarks.tracking.bound import feasible
 from benchmarks.tracking.measures import SlotFigures, slots, summary
 from benchmarks.tracking.report import read_csv, table, write_csv
 from benchmarks.tracking.run import POLICIES, Policy, Run, Simulation
-from benchmarks.tracking.scene import EVENT_S, NONE, SLOT_S, Faults, Scene, scene
+from benchmarks.tracking.scene import EVENT_S, NONE, SITE_KW, SLOT_S, Faults, Scene, scene
 
 HOMES = 60
-AMPLE_KW = 2000.0
-"""A limit of the site that its devices cannot come to."""
-
 LOST = replace(NONE, lost_share=0.12, lost_slot=0)
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def small(faults: Faults, *, seed: int = 1, count: int = 1, site_kw: float = AMPLE_KW) -> Scene:
+def small(faults: Faults, *, seed: int = 1, count: int = 1, site_kw: float = SITE_KW) -> Scene:
     return scene(seed, slots=count, faults=faults, homes=HOMES, site_kw=site_kw)
 
 
