@@ -150,7 +150,8 @@ class Descriptor(Value, frozen=True, kw_only=True, gc=False):
     """What a resource is and may do. Powers in load convention (charging, consumption +) at its measuring point.
 
     Reachable powers are [min_kw, max_kw], less the open `gap_kw` (a generator's minimum output), or exactly `levels_kw`
-    where those are given (an on/off line). `plan` is the declared baseline: what it does without an instruction.
+    where those are given (an on/off line). It moves from its plan by multiples of `step_kw`, and by `deadband_kw` at least.
+    `plan` is the declared baseline: what it does without an instruction.
     `device_class` is OpenADR's, like Thermostat; where there is none it follows from `subtype` and `kind`.
     """
 
@@ -167,6 +168,8 @@ class Descriptor(Value, frozen=True, kw_only=True, gc=False):
     latency_s: float = 0.0
     min_on_s: float = 0.0
     min_off_s: float = 0.0
+    step_kw: float = 0.0
+    deadband_kw: float = 0.0
     energy: Energy | None = None
     plan: tuple[Slot, ...] = ()
     failsafe: Literal["release", "hold"] = "release"

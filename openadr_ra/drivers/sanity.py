@@ -128,12 +128,14 @@ def descriptor_faults(descriptor: Descriptor) -> Iterator[str]:
     ramp = descriptor.ramp_kw_per_s
     if ramp is not None and not (finite(ramp) and ramp > 0):
         yield f"a ramp of {ramp} kW/s"
-    times = {
+    sizes = {
         "latency_s": descriptor.latency_s,
         "min_on_s": descriptor.min_on_s,
         "min_off_s": descriptor.min_off_s,
+        "step_kw": descriptor.step_kw,
+        "deadband_kw": descriptor.deadband_kw,
     }
-    yield from (f"{name} {value}" for name, value in times.items() if not (finite(value) and value >= 0))
+    yield from (f"{name} {value}" for name, value in sizes.items() if not (finite(value) and value >= 0))
     yield from plan_faults(descriptor.plan)
     if descriptor.energy is not None:
         yield from energy_faults(descriptor.energy)

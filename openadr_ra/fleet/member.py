@@ -135,6 +135,8 @@ def headroom(
         id=descriptor.id,
         weight=member.merit.weight,
         price=member.merit.price_per_kwh,
+        least_kw=descriptor.deadband_kw,
+        step_kw=descriptor.step_kw,
         reduce_kw=sustainable(low - floor, left(last.can_reduce_kwh, taken, now, -1), hours),
         raise_kw=sustainable(ceiling - high, left(last.can_raise_kwh, taken, now, 1), hours),
         steps_kw=tuple(level - low for level in descriptor.levels_kw) or None,

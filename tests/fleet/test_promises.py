@@ -281,3 +281,18 @@ def test_a_line_that_another_event_moves_within_the_slot_is_not_counted() -> Non
 
     assert plant.instructs(schedule(150)).opt == OPT_OUT
     assert plant.instructs(schedule(-10, event="E3")).opt == OPT_IN
+
+
+def test_a_device_that_moves_in_steps_or_not_by_little_has_a_share_that_it_can_give() -> None:
+    """One moves by whole kW, the other by 3 kW at least; the battery takes what is left."""
+    stepped = replace(battery("stepped"), step_kw=1.0)
+    coarse = replace(battery("coarse"), deadband_kw=3.0)
+    plant = Plant(stepped, coarse, battery("rest"))
+
+    plant.instructs(schedule(-7))
+    plant.runs_to(after(1))
+
+    given = {name: plant.kw(name) for name in ("stepped", "coarse", "rest")}
+    assert given["stepped"] == round(given["stepped"])
+    assert given["coarse"] == 0 or given["coarse"] <= -3
+    assert sum(given.values()) == pytest.approx(-7)
