@@ -20,10 +20,12 @@ cases.load()
 NOW = datetime.now(UTC).replace(microsecond=0)
 RUNNING = EventWish(
     ven_id="VEN",
-    start=NOW - timedelta(minutes=7),
-    every_s=300,
+    start=NOW - timedelta(minutes=75),
+    every_s=3600,
     signals=(replace(SIMPLE, values=(1.0, 2.0, 3.0)), replace(DISPATCH, values=(1.0, 2.0, 3.0))),
 )
+"""In its second interval for three quarters of an hour more, however long the tests before these take."""
+
 LATER = EventWish(ven_id="VEN", start=NOW + timedelta(hours=1), signals=(replace(SIMPLE, values=(1.0, 0.0)),))
 DATED = "<ei:interval><xcal:dtstart><xcal:date-time>2030-01-01T00:00:00Z</xcal:date-time></xcal:dtstart>"
 TWO_VENS = "<ei:eiTarget><ei:venID>VEN</ei:venID><ei:venID>other</ei:venID></ei:eiTarget>"

@@ -66,7 +66,7 @@ async def standing(site: Site) -> AsyncIterator[Hall]:
 
 
 async def stored(vtn: Vtn) -> Stored:
-    keys = await vtn.store.keys("")
+    keys = await vtn.store.keys("party/")
     return Stored(
         parties={key: await vtn.store.load(key, Party) for key in keys},
         series=await vtn.store.series(""),
