@@ -52,6 +52,7 @@ async def _until_empty(ven: PlayVen) -> tuple[Message, ...]:
 )
 async def nothing(vtn: Vtn) -> None:
     ven = await vtn.registered()
+    await _until_empty(ven)
     reply = await ven.poll()
     expect_kind(reply, "oadrResponse")
     expect_code(reply, "200")

@@ -173,13 +173,8 @@ def _corrected(
         raise_kw=min(fsum(one.raise_kw for one in offers), *(_or_far(one.raise_kw) for one in limits), FAR_KW),
     )
     reach = Reach(reduce_kw=max(most.reduce_kw + before, 0.0), raise_kw=max(most.raise_kw - before, 0.0))
-    seen = Pace(
-        start=account.start,
-        end=account.end,
-        asks=promised,
-        delivered=pace,
-    )
-    change_kw = aim(seen, reach, _terms(promise, account, members, terms), now).change_kw
+    view = Pace(start=account.start, end=account.end, asks=promised, delivered=pace)
+    change_kw = aim(view, reach, _terms(promise, account, members, terms), now).change_kw
     if abs(change_kw) < WORTH * abs(slot.kw):
         return {id: kw for id, kw in promise.corrected.items() if any(one.id == id for one in offers)}
     shares = allocate(before + change_kw, offers, terms.policy, limits).shares
