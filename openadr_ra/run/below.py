@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from openadr_ra.fleet.member import Merit
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.model import ACTIVE, ResourceId, VenId
-from openadr_ra.protocol.parts import COMM_FAILURE, GOOD, TELEMETRY_USAGE, X_AVAILABILITY, Quality
+from openadr_ra.protocol.parts import COMM_FAILURE, TELEMETRY_USAGE, X_AVAILABILITY
 from openadr_ra.protocol.report import is_bad
 from openadr_ra.protocol.requester import series_prefix
 from openadr_ra.protocol.schedule import Reading
@@ -37,7 +37,6 @@ class _Heard:
         self.contract = contract
         self.at: datetime | None = None
         self.values: dict[str, float] = {}
-        self.quality: Quality = GOOD
         self.usage: dict[str, float] = {}
         self.plan_kw: float | None = None
         self.steered = False
@@ -57,13 +56,14 @@ class Below:
         self._silent: set[VenId] = set()
         self._taken: Container[str] = ()
         self._changed = asyncio.Event()
+        self._since = clock.now()
         # A report may come late by half its period.
         self.silent_s = (down.silent_reports + 0.5) * down.live_s
 
     async def load(self, taken: Container[str]) -> None:
         """The VENs that are registered, with what they said before this start. Names in `taken` are those of devices."""
         self._taken = taken
-        now = self._clock.now()
+        self._since = now = self._clock.now()
         for key in await self._store.keys("party/"):
             held = await self._store.load(key, Party)
             if held is None or not self._is_member(held):
@@ -158,8 +158,11 @@ class Below:
         now = self._clock.now()
         found: dict[ResourceId, Measurement] = {}
         for ven, heard in self._heard.items():
-            silent = heard.at is None or (now - heard.at).total_seconds() > self.silent_s
-            if heard.at is None or not (heard.fresh or silent != (ven in self._silent)):
+            if heard.at is None:
+                continue
+            # While we were down nobody could report: silence counts from our start.
+            silent = (now - max(heard.at, self._since)).total_seconds() > self.silent_s
+            if not heard.fresh and silent == (ven in self._silent):
                 continue
             heard.fresh = False
             (self._silent.add if silent else self._silent.discard)(ven)

@@ -296,13 +296,13 @@ class Ven(ReportDesk):
         """Events of a VTN that has not been heard of for `offline_s` are followed no longer, until it is again."""
         patience = timedelta(seconds=self._settings.fleet.offline_s)
         began = self._clock.now()
-        silent: set[Key] = set()
-        for key in (await fleet.state()).cut:
-            await fleet.cut_off(key, cut=False)
+        # Those that were out of reach before this start are so until they are heard of.
+        silent = set((await fleet.state()).cut)
         while True:
             now = self._clock.now()
             for key, link in self._links.items():
-                cut = now - (link.contact.heard_at or began) > patience
+                heard_at = link.contact.heard_at or (None if key in silent else began)
+                cut = heard_at is None or now - heard_at > patience
                 if cut == (key in silent):
                     continue
                 try:

@@ -10,6 +10,7 @@ import pytest
 from openadr_ra import OPT_IN, Vtn, dispatch
 from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule, Slot
+from openadr_ra.run.node import Node
 from openadr_ra.store import MemoryStore
 from tests.run.site import PATIENCE, soon
 from tests.run.tiers import (
@@ -108,12 +109,15 @@ async def test_an_aggregator_without_a_vtn_above_follows_its_operator() -> None:
 
 
 async def test_a_gateway_that_loses_its_vtn_follows_what_it_accepted_until_its_lease_is_over() -> None:
-    """Its VTN is gone two seconds into the event; four seconds later the battery has its own plan again."""
+    """Its VTN is gone two seconds into the event; four seconds later the battery has its own plan again, and a restart does
+    not begin the lease anew."""
     async with AsyncExitStack() as stack:
         above = AsyncExitStack()
         vtn = await above.enter_async_context(Vtn(settings("ac", down=True), store=MemoryStore()).running())
         hurry = HURRY | {"offline_s": 3}
-        edge = await node(stack, settings("edge", up={"ac": vtn.url}, device=[battery("b1")], fleet=hurry))
+        made, store = settings("edge", up={"ac": vtn.url}, device=[battery("b1")], fleet=hurry), MemoryStore()
+        first = AsyncExitStack()
+        edge = await first.enter_async_context(Node(made, store=store).running())
         await registered(vtn, "edge")
         start = soon(2)
         event = await vtn.publish(dispatch(start=start, every=timedelta(seconds=60), delta_kw={"edge": (-1.0,)}))
@@ -129,3 +133,7 @@ async def test_a_gateway_that_loses_its_vtn_follows_what_it_accepted_until_its_l
         await eventually(lambda: power(0.0))
 
         assert (await fleet(edge)).cut == ("node/ac",)
+        await first.aclose()
+        again = await stack.enter_async_context(Node(made, store=store).running())
+        assert (await fleet(again)).given == {}
+        assert (await fleet(again)).cut == ("node/ac",)
