@@ -64,7 +64,7 @@ def row(figure: Figure) -> tuple[str, ...]:
         *("-" if number is None else f"{number:,.0f}" if number >= 100 else f"{number:.3g}" for number in numbers),
         *("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
         figure.goal,
-        "yes" if figure.met else "NO",
+        "-" if not figure.goal else "yes" if figure.met else "NO",
     )
 
 

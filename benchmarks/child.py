@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import clock_gettime
+from typing import NamedTuple
 
 PYTHON = sys.executable
 
@@ -15,17 +17,52 @@ STOP_S = 10.0
 """For a process to end when it is told to."""
 
 
+CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else [0]
+"""Those of this process. The first is a server's, the last its generator's; where there is one, they share it."""
+
+
+class Child(NamedTuple):
+    """A process that says lines; `said` is the first of them."""
+
+    pid: int
+    said: str
+    lines: Iterator[str]
+
+
 @contextmanager
-def child(*arguments: str) -> Iterator[tuple[int, str]]:
-    """`python ARGUMENTS` until the block is left: its process id, and the first line that it says."""
+def child(*arguments: str, cores: Sequence[int] = CORES[:1]) -> Iterator[tuple[int, str]]:
+    """`python ARGUMENTS` on one core until the block is left: its process id, and the first line that it says."""
+    with talking(*arguments, cores=cores) as process:
+        yield process.pid, process.said
+
+
+@contextmanager
+def talking(*arguments: str, cores: Sequence[int] = CORES[:1]) -> Iterator[Child]:
+    """The same for one that has more to say."""
     with subprocess.Popen((PYTHON, *arguments), stdout=subprocess.PIPE, text=True) as process:
+        if sys.platform == "linux":
+            # Long before it starts a thread, which would stay where its process was then.
+            os.sched_setaffinity(process.pid, cores)
         try:
-            said = process.stdout.readline().strip() if process.stdout is not None else ""
+            lines = (line.strip() for line in process.stdout or ())
+            said = next(lines, "")
             assert said, f"python {' '.join(arguments)} ended before it said anything"
-            yield process.pid, said
+            yield Child(process.pid, said, lines)
         finally:
             process.terminate()
             process.wait(STOP_S)
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Until the block is left this process keeps off the core of the servers, if there is another."""
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, CORES[-1:])
+    try:
+        yield
+    finally:
+        if sys.platform == "linux":
+            os.sched_setaffinity(0, CORES)
 
 
 def cpu_us(pid: int) -> float:

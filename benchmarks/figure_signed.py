@@ -63,7 +63,7 @@ def measured(home: Path, kind: KeyKind, chain: tuple[Path, Path]) -> Mapping[str
     with ExitStack() as stack:
         pids, lanes = {}, {}
         for server in POLLS:
-            pid, port = stack.enter_context(child("-m", "benchmarks.signed_servers", server, str(home), kind))
+            pid, port = stack.enter_context(child("-m", "benchmarks.signed_servers", server, str(home), kind, "signed"))
             pids[server] = pid
             lanes[server] = [stack.enter_context(closing(Lane(int(port), tls=tls, seal=seal))) for _ in range(LANES)]
         vens = {server: register(lanes[server][0], VEN_NAME) for server in ("ours", "peer")}

@@ -19,7 +19,11 @@ ROUND_S = 0.03
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table. `peer` and its ratio are None where no other implementation can be measured."""
+    """One line of the table. `peer` and its ratio are None where no other implementation can be measured.
+
+    `least` and `most` are those of the rounds, of what the goal is about: of the ratio to the floor, else of `ours`.
+    `done_s` is how long it took until each hundredth was done, for what goes out to many.
+    """
 
     name: str
     unit: str
@@ -28,16 +32,24 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     peer: float | None = None
     ratio_to_floor: float | None = None
     ratio_to_peer: float | None = None
+    least: float | None = None
+    most: float | None = None
     goal: str
     met: bool
+    done_s: tuple[float, ...] = ()
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """CPU microseconds per call, over the rounds."""
+    """CPU microseconds per call, over the rounds; `rounds` are all of them, in turn with those of the other variants."""
 
     median: float
     least: float
     most: float
+    rounds: tuple[float, ...] = ()
+
+    def over(self, other: Spread) -> Spread:
+        """The ratio to `other`, round by round: what the machine did meanwhile it did to both."""
+        return spread([own / its for own, its in zip(self.rounds, other.rounds, strict=True)])
 
 
 def cpu_us(variants: Mapping[str, Callable[[], object]]) -> dict[str, Spread]:
@@ -53,23 +65,41 @@ def cpu_us(variants: Mapping[str, Callable[[], object]]) -> dict[str, Spread]:
 
 def spread(rounds: Sequence[float]) -> Spread:
     """What the rounds of one variant come to."""
-    return Spread(median=median(rounds), least=min(rounds), most=max(rounds))
+    return Spread(median=median(rounds), least=min(rounds), most=max(rounds), rounds=tuple(rounds))
 
 
 def against_floor(name: str, unit: str, spreads: Mapping[str, Spread], *, most: float) -> Figure:
     """The figure of the variants `ours`, `floor` and perhaps `peer`; the goal is at most `most` times the floor."""
-    ours, floor = spreads["ours"].median, spreads["floor"].median
-    peer = spreads["peer"].median if "peer" in spreads else None
+    ours, floor, peer = spreads["ours"], spreads["floor"], spreads.get("peer")
+    ratio = ours.over(floor)
     return Figure(
         name=name,
         unit=unit,
-        ours=ours,
-        floor=floor,
-        peer=peer,
-        ratio_to_floor=ours / floor,
-        ratio_to_peer=None if peer is None else ours / peer,
+        ours=ours.median,
+        floor=floor.median,
+        peer=None if peer is None else peer.median,
+        ratio_to_floor=ratio.median,
+        ratio_to_peer=None if peer is None else ours.over(peer).median,
+        least=ratio.least,
+        most=ratio.most,
         goal=f"at most {most:g} x floor",
-        met=ours <= most * floor,
+        met=ratio.median <= most,
+    )
+
+
+def against_peer(name: str, unit: str, spreads: Mapping[str, Spread], *, most: float) -> Figure:
+    """The figure of the variants `ours` and `peer`; the goal is at most `most` of the unit."""
+    ours, peer = spreads["ours"], spreads["peer"]
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours.median,
+        peer=peer.median,
+        ratio_to_peer=ours.over(peer).median,
+        least=ours.least,
+        most=ours.most,
+        goal=f"at most {most:g} {unit}",
+        met=ours.median <= most,
     )
 
 

@@ -1,6 +1,7 @@
-"""`python -m benchmarks.signed_servers ours|floor|peer FOLDER rsa|ec`: one server over mutual TLS, its port on stdout.
+"""`python -m benchmarks.signed_servers ours|floor|peer FOLDER rsa|ec signed|plain`: one server over mutual TLS.
 
-FOLDER holds what `openadr-ra certs init` makes; the server's certificate is its VTN's of that kind, and it signs with it.
+Its port is on stdout. FOLDER holds what `openadr-ra certs init` makes; the server's certificate is its VTN's of that kind.
+`signed`: it signs with it, and takes nothing that is not signed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.poll_servers import bound, floor_app, serve
 
 
-async def ours(home: Path, kind: str) -> None:
-    """A VTN on SQLite that takes nothing unsigned."""
+async def ours(home: Path, kind: str, *, signed: bool) -> None:
+    """A VTN on SQLite."""
     from openadr_ra.run.vtn import Vtn
     from openadr_ra.settings import from_table
 
@@ -28,13 +29,15 @@ async def ours(home: Path, kind: str) -> None:
             "cert": str(home / f"vtn-{kind}.pem"),
             "key": str(home / f"vtn-{kind}.key"),
             "client_ca": str(home / "ca.pem"),
-            "signature": "required",
+            "signature": "required" if signed else "accepted",
             # More than a fleet's VENs may take of it is what is measured here.
             "limits": {
                 "ven_requests_per_s": 0,
                 "address_requests_per_s": 0,
                 "ven_bytes_per_min": 0,
                 "address_bytes_per_min": 0,
+                "address_connections": 0,
+                "address_connections_per_s": 0,
             },
         }
         table = {"store": {"url": "sqlite:vtn.db"}, "downstream": downstream}
@@ -42,7 +45,7 @@ async def ours(home: Path, kind: str) -> None:
             await serve(int(vtn.url.split(":")[2].partition("/")[0]))
 
 
-async def floor(home: Path, kind: str) -> None:
+async def floor(home: Path, kind: str, *, signed: bool) -> None:
     """aiohttp alone, over the same TLS: the body is read, not looked at, and nothing is signed."""
     from aiohttp import web
 
@@ -56,8 +59,8 @@ async def floor(home: Path, kind: str) -> None:
     await serve(listening.getsockname()[1])
 
 
-async def peer(home: Path, kind: str) -> None:
-    """openleadr's VTN with the handlers that its guide asks for; it signs, and verifies what VENs sign."""
+async def peer(home: Path, kind: str, *, signed: bool) -> None:
+    """openleadr's VTN with the handlers that its guide asks for."""
     from openleadr import OpenADRServer
 
     known: dict[str, Mapping[str, str]] = {}
@@ -75,8 +78,9 @@ async def peer(home: Path, kind: str) -> None:
     free.close()
     cert, key = str(home / f"vtn-{kind}.pem"), str(home / f"vtn-{kind}.key")
     server = OpenADRServer(
-        vtn_id="VTN", cert=cert, key=key, http_port=port, http_cert=cert, http_key=key, http_ca_file=str(home / "ca.pem"),
-        ven_lookup=look_up, show_fingerprint=False, verify_message_signatures=True,
+        vtn_id="VTN", cert=cert if signed else None, key=key if signed else None, http_port=port, http_cert=cert,
+        http_key=key, http_ca_file=str(home / "ca.pem"), ven_lookup=look_up, show_fingerprint=False,
+        verify_message_signatures=signed,
     )  # fmt: skip
     server.add_handler("on_create_party_registration", register)
     with redirect_stdout(io.StringIO()):
@@ -87,4 +91,4 @@ async def peer(home: Path, kind: str) -> None:
 SERVERS = {"ours": ours, "floor": floor, "peer": peer}
 
 if __name__ == "__main__":
-    asyncio.run(SERVERS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(SERVERS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3], signed=sys.argv[4] == "signed"))

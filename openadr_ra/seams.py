@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -15,6 +15,7 @@ from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Mail, Outcome, State
 
 S = TypeVar("S", bound=State)
+T = TypeVar("T")
 
 Step = Callable[[S | None, tuple[AnyLetter, ...]], Outcome[S]]
 """A pure function from a row (None where there is none yet) and its mail to an outcome. It may be called again with
@@ -40,8 +41,36 @@ class Due(Value, frozen=True, kw_only=True, gc=False):
     at: datetime
 
 
+Told = Callable[[frozenset[Key], bool], None]
+"""Keys of rows that another process has stepped or posted mail to, and whether it may have given aliases to rows."""
+
+
 class Store(Protocol):
     """Rows, mail, readings, nonces, journal. `tests/store/check_store.py` is the contract."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes work on the same rows. Then what is in memory may be behind them for a moment, which
+        shows in `load`, `peek` and `resolve`, and never in what `update` stores."""
+        ...
+
+    def watch(self, told: Told) -> None:
+        """`told` is called in the loop soon after other processes have changed something. It is a hint that comes once or
+        more, and late, but within seconds, where the connection was lost."""
+        ...
+
+    async def exclusive(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` does, which of all that is called by that name is done one at a time, in whatever process."""
+        ...
+
+    async def overdue(self, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
+        """Rows whose deadline has come and that no other process has in hand: they are this one's for as long as the lease,
+        or until they are stepped. The soonest first. Nothing where the store is not shared."""
+        ...
+
+    async def claim(self, duty: str, now: datetime, until: datetime) -> bool:
+        """Whether this process is to see to a duty of that name now; nobody else is until then."""
+        ...
 
     async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
         """Step the row in one transaction: load it and its mail, save it, drop that mail, post the outcome's mail,
@@ -125,11 +154,19 @@ class Store(Protocol):
         entries: Sequence[int] = (),
     ) -> None:
         """Let go of rows, of mail and of journal entries, in one transaction. A row that is not as given any more, or for
-        which mail waits, stays; its aliases stay in any case. Mail that has been read meanwhile is passed over."""
+        which mail waits, stays; with one that goes go its aliases. Mail that has been read meanwhile is passed over."""
         ...
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         """Store a nonce; False if it is known already. Those whose `until` is before the newest `now` are forgotten."""
+        ...
+
+    async def see(self, seen: Mapping[Key, datetime]) -> None:
+        """When these were heard of last: the newer time stays. It changes no row and wakes nobody."""
+        ...
+
+    async def seen(self) -> dict[Key, datetime]:
+        """When each was heard of last, as far as `see` was told."""
         ...
 
     async def close(self) -> None:

@@ -165,8 +165,8 @@ class PeerLimits(Table, frozen=True, kw_only=True):
 
     What goes beyond is answered 503 with Retry-After, or is no connection at all; the log has one line a minute and address.
     Of what counts by the minute or the hour as much may come at once; of requests a burst; of new connections those of four
-    seconds. A VEN is told by its certificate: without TLS, and behind a proxy, only the limits per address hold, for all
-    behind it together. An address may be many VENs behind one router; an IPv6 address counts by its network of 64 bits.
+    seconds. A VEN is told by its certificate: without TLS, and behind a proxy that is none of `proxies`, only the limits per
+    address hold, for all behind it together. An address may be many VENs behind one router; an IPv6 address counts by its network of 64 bits.
 
     `ven_registrations_per_h` are those of a VEN that is known, `address_registrations_per_h` those of VENs that are new.
     """
@@ -192,6 +192,10 @@ class Downstream(Table, frozen=True, kw_only=True):
     `lenient` repairs what VENs get wrong where its meaning is certain, and keeps a warning. What is signed may be
     `signature_window_s` old or ahead of our clock. Polls that ask for it are held for up to `hold_s`. A VEN that has missed
     `silent_reports` live reports leaves the fleet until it reports again.
+
+    `proxies` end the TLS of VENs and hand their certificates on in a header, `client_cert_header`; theirs is taken, and
+    whoever has no certificate is then refused. A VTN that is told to stop serves for `drain_s` who still asks; before that
+    it says to whoever asks at `health` that it is not ready any more, for as long again.
     """
 
     listen: str = "0.0.0.0:8443"
@@ -214,6 +218,10 @@ class Downstream(Table, frozen=True, kw_only=True):
     strict_content_type: bool = False
     check_push_hostname: bool = True
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024
+    proxies: tuple[str, ...] = ()
+    client_cert_header: str = "Client-Cert"
+    health: str = ""
+    drain_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     limits: PeerLimits = PeerLimits()
 
     @property

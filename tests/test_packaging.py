@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from openadr_ra.drivers.discovery import GROUP, OWN
+
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "constraints.txt").read_text("utf-8")
 
@@ -128,6 +130,13 @@ def test_mypy_reads_every_folder_that_holds_python() -> None:
 def test_every_name_that_the_distribution_promises_exists(group: str) -> None:
     for name, value in (PROJECT.scripts if group == "scripts" else PROJECT.entry_points[group]).items():
         assert callable(EntryPoint(name=name, value=value, group=group).load())
+
+
+def test_our_own_drivers_are_those_that_the_distribution_names() -> None:
+    """They are looked up in a table, which spares a gateway the reading of all that is installed on it."""
+    promised = PROJECT.entry_points[GROUP]
+
+    assert {name: value.partition(" ")[0] for name, value in promised.items()} == OWN
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:

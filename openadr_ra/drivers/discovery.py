@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,8 +14,32 @@ from openadr_ra.errors import SettingsError
 from openadr_ra.protocol.model import ResourceId
 from openadr_ra.seams import AnyDriver, Clock, Driver, DriverFactory, DriverSettings
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "openadr_ra.drivers"
 """The entry point group in which a distribution names its drivers."""
+
+OWN = {
+    "echonet": "openadr_ra.drivers.echonet:Echonet",
+    "mapped-http": "openadr_ra.drivers.mapped.http:MappedHttp",
+    "mapped-modbus": "openadr_ra.drivers.mapped.modbus:MappedModbus",
+    "mapped-mqtt": "openadr_ra.drivers.mapped.mqtt:MappedMqtt",
+    "ocpp": "openadr_ra.drivers.ocpp:Charger",
+    "simulated-battery": "openadr_ra.drivers.simulated:Battery",
+    "simulated-ev": "openadr_ra.drivers.simulated:EvCharger",
+    "simulated-generator": "openadr_ra.drivers.simulated:Generator",
+    "simulated-line": "openadr_ra.drivers.simulated:Line",
+    "simulated-load": "openadr_ra.drivers.simulated:InterruptibleLoad",
+    "simulated-pv": "openadr_ra.drivers.simulated:Pv",
+    "simulated-thermal": "openadr_ra.drivers.simulated:Thermal",
+    "simulated-v2h": "openadr_ra.drivers.simulated:V2h",
+    "simulated-wind": "openadr_ra.drivers.simulated:Wind",
+    "sunspec": "openadr_ra.drivers.sunspec:Sunspec",
+}
+"""Ours, as the distribution names them. A gateway with nothing but these need not read what each package on it has to
+offer, nor carry in memory what that takes (`importlib.metadata`, half a MB).
+"""
 
 _AT_KEY = re.compile(r"(?P<what>.*) - at `\$(?P<key>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<key>.*)`")
@@ -25,7 +49,9 @@ NO_DRIVERS: Mapping[str, DriverFactory] = {}
 
 def names(extra: Mapping[str, DriverFactory] = NO_DRIVERS) -> tuple[str, ...]:
     """Every driver that can be named in the settings, sorted."""
-    return tuple(sorted({*extra, *(entry.name for entry in entry_points(group=GROUP))}))
+    from importlib.metadata import entry_points
+
+    return tuple(sorted({*extra, *OWN, *(entry.name for entry in entry_points(group=GROUP))}))
 
 
 def build(
@@ -38,9 +64,9 @@ def build(
 ) -> AnyDriver:
     """The driver `name` of device `resource` with its own `settings`.
 
-    `name` is a key of `extra`, an entry point of the group, or `package.module:Class`. The driver's module is imported
-    here and not before. Raises SettingsError for a driver that is unknown, that lacks a package, or that is no driver,
-    and for settings that it does not have or cannot use; the message names the device, the driver and the key.
+    `name` is a key of `extra`, one of ours, an entry point of the group, or `package.module:Class`. The driver's module is
+    imported here and not before. Raises SettingsError for a driver that is unknown, that lacks a package, or that is no
+    driver, and for settings that it does not have or cannot use; the message names the device, the driver and the key.
     """
     device = f'device "{resource}"'
     factory = extra.get(name) or _load(name, device, extra)
@@ -48,17 +74,10 @@ def build(
 
 
 def _load(name: str, device: str, extra: Mapping[str, DriverFactory]) -> Callable[..., object]:
-    entry = _entry(name)
-    if entry is None:
-        known = names(extra)
-        hint = did_you_mean(name, known)
-        raise SettingsError(
-            f'{device}: there is no driver "{name}"{hint}; known are {", ".join(known)}, or package.module:Class'
-        )
     try:
-        found: object = entry.load()
+        found = _own(name) if name in OWN else _installed(name, device, extra)
     except ImportError as error:
-        raise SettingsError(f'{device}: driver "{name}" cannot be loaded: {_cure(entry, error)}') from error
+        raise SettingsError(f'{device}: driver "{name}" cannot be loaded: {_cure(name, error)}') from error
     except AttributeError as error:
         raise SettingsError(f"{device}: {error}") from error
     if not callable(found):
@@ -66,8 +85,26 @@ def _load(name: str, device: str, extra: Mapping[str, DriverFactory]) -> Callabl
     return found
 
 
+def _own(name: str) -> object:
+    module, _, attribute = OWN[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _installed(name: str, device: str, extra: Mapping[str, DriverFactory]) -> object:
+    entry = _entry(name)
+    if entry is None:
+        known = names(extra)
+        hint = did_you_mean(name, known)
+        raise SettingsError(
+            f'{device}: there is no driver "{name}"{hint}; known are {", ".join(known)}, or package.module:Class'
+        )
+    return entry.load()
+
+
 def _entry(name: str) -> EntryPoint | None:
     """The entry point called `name`, or the place that `name` itself spells."""
+    from importlib.metadata import EntryPoint, entry_points
+
     found = entry_points(group=GROUP, name=name)
     if found:
         return next(iter(found))
@@ -76,9 +113,10 @@ def _entry(name: str) -> EntryPoint | None:
     return EntryPoint(name=name, value=name, group=GROUP) if spelt else None
 
 
-def _cure(entry: EntryPoint, error: ImportError) -> str:
+def _cure(name: str, error: ImportError) -> str:
     """What is missing, and where the entry point names an extra, how to install it."""
-    if not entry.extras or entry.dist is None:
+    entry = _entry(name)
+    if entry is None or not entry.extras or entry.dist is None:
         return str(error)
     return f"{error}; pip install {entry.dist.name}[{','.join(entry.extras)}]"
 
@@ -138,6 +176,9 @@ def _built(
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`; did you mean …?` where one of `known` looks like it, else nothing."""
+    # Only for whom something is misspelt.
+    import difflib
+
     close = difflib.get_close_matches(wrong, sorted(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
 

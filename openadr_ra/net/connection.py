@@ -70,12 +70,18 @@ class Open:
             if not self._counts[name]:
                 del self._counts[name]
 
-    async def close(self) -> None:
-        """Returns when none is left; those that linger are cut off."""
+    async def none(self, within_s: float) -> bool:
+        """Whether none is left; that is waited for, and no longer than so."""
         try:
-            async with asyncio.timeout(CLOSE_GRACE_S):
+            async with asyncio.timeout(within_s):
                 await self._empty.wait()
         except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Returns when none is left; those that linger are cut off."""
+        if not await self.none(CLOSE_GRACE_S):
             for transport in tuple(self._transports):
                 _cut(transport)
             await self._empty.wait()
@@ -172,6 +178,11 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open.discard(self._below)
         super().connection_lost(exc)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request, of which nothing that could be answered has come."""
+        return self._waiter is not None and not self._waiter.done()
 
     @property
     def who(self) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import re
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -17,7 +15,11 @@ from http import HTTPStatus
 from aiohttp import StreamReader, hdrs, web
 
 from openadr_ra.errors import SettingsError
+from openadr_ra.net import drain
 from openadr_ra.net.connection import Connection, Octets, Open, Tls
+from openadr_ra.net.drain import Doors
+from openadr_ra.net.listening import Sockets, bound, listen_fault
+from openadr_ra.net.proxy import FORWARDED_FOR, Client, Malformed, Proxies, Spared
 from openadr_ra.net.quota import UNLIMITED, Quota
 from openadr_ra.net.tls import Contexts
 from openadr_ra.net.url import PATH_PREFIX, SERVICES
@@ -29,11 +31,11 @@ _LENIENT_TYPES = ("", XML, "text/xml")
 _UTF_8 = ("utf-8", "utf8")
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE | re.ASCII)
 
+UNDER_WAY_S = 1.0
+"""What requests under way have at least when a server closes."""
+
 DATE_S = 0.25
 """How old the Date header may be; VENs measure their clock skew by it, and warn above 2 s."""
-
-BACKLOG = 1024
-"""Connections the kernel may hold for us: after a restart a whole fleet comes back within seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Limits:
     keepalive_s: float = 120.0
     """Above the poll period: a TLS handshake costs as much as 12 to 18 requests."""
     drain_s: float = 5.0
-    """For requests under way when the server closes."""
+    """For requests under way when the server closes; and when it drains, for each connection to bring its next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,9 @@ class Listener:
 
     port: int
     url: str
+    drain: Callable[[], Coroutine[None, None, None]]
+    """Stop without losing a request: nobody new comes in, each connection closes with its next answer, and those that bring
+    no request for `drain_s` close then. Returns when none is left, or when those under way have had `drain_s` more."""
 
 
 @asynccontextmanager
@@ -108,54 +113,50 @@ async def serve(
     strict: bool = False,
     limits: Limits = Limits(),
     quota: Quota = UNLIMITED,
+    proxies: Proxies | None = None,
+    sockets: Sockets = (),
 ) -> AsyncIterator[Listener]:
     """Answers posts to `prefix` + service with `answer` until the block is left; port 0 takes a free one.
 
     An exception out of `answer` becomes 503 with one log line. `strict` takes only `application/xml`.
-    Whatever goes beyond `quota` gets 503 with Retry-After; a connection beyond it is cut.
+    Whatever goes beyond `quota` gets 503 with Retry-After; a connection beyond it is cut. With `proxies` whoever has no
+    certificate gets 403. `sockets` are bound to `host` already, maybe shared with others, and are closed in the end.
     Raises SettingsError if it cannot listen there.
     """
     path = f"/{prefix.strip('/')}/"
-    site = _Site(answer, {path + service: service for service in services}, limits, quota, strict=strict)
+    routes = {path + service: service for service in services}
+    site = _Site(answer, routes, limits, quota, proxies, strict=strict)
     http = web.Server(site.handle)
-    opened = Open(quota)
+    opened = Open(quota if proxies is None else Spared(quota, proxies))
 
     def accept() -> asyncio.BaseProtocol:
         connection = Connection(http, opened, keepalive_s=limits.keepalive_s, linger_s=limits.linger_s)
         return connection if ssl is None else Tls(connection, ssl, opened, limits.handshake_s)
 
+    doors = Doors(sockets or await bound(host, port), accept)
+    chosen = doors.port
     try:
-        server = await asyncio.get_running_loop().create_server(accept, host, port, backlog=BACKLOG)
+        await doors.open()
     except OSError as error:
-        raise SettingsError(_listen_fault(error, host, port)) from error
-    bound = server.sockets[0].getsockname()[1]
+        doors.close()
+        raise SettingsError(listen_fault(error, host, chosen)) from error
+
+    async def drained() -> None:
+        site.closing = True
+        await drain.drain(doors, http, opened, limits.drain_s)
+
     try:
-        yield Listener(port=bound, url=_url("http" if ssl is None else "https", host, bound, path))
+        yield Listener(port=chosen, url=_url("http" if ssl is None else "https", host, chosen, path), drain=drained)
     finally:
-        server.close()
+        doors.close()
         http.pre_shutdown()
-        await http.shutdown(limits.drain_s)
+        await http.shutdown(max(limits.drain_s, UNDER_WAY_S))
         await opened.close()
 
 
 def _url(scheme: str, host: str, port: int, path: str) -> str:
     name = "localhost" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - read, not bound
     return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}{path.rstrip('/')}"
-
-
-def _listen_fault(error: OSError, host: str, port: int) -> str:
-    where = f"cannot listen on {host} port {port}"
-    if isinstance(error, socket.gaierror):
-        return f"{where}: the host cannot be resolved; use an address of this machine"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"{where}: it is in use; stop the other program or choose another port"
-        case errno.EADDRNOTAVAIL:
-            return f"{where}: this machine has no such address; 0.0.0.0 means all of them"
-        case errno.EACCES | errno.EPERM:
-            return f"{where}: not permitted; ports below 1024 need a privilege, choose a higher one"
-        case _:
-            return f"{where}: {error.strerror or error}"
 
 
 class _Refusal(Exception):
@@ -179,11 +180,23 @@ class _Excess(Exception):
 class _Site:
     """From an HTTP request to an answer and back."""
 
-    def __init__(self, answer: Answerer, routes: dict[str, str], limits: Limits, quota: Quota, *, strict: bool) -> None:
+    def __init__(
+        self,
+        answer: Answerer,
+        routes: dict[str, str],
+        limits: Limits,
+        quota: Quota,
+        proxies: Proxies | None,
+        *,
+        strict: bool,
+    ) -> None:
+        self.closing = False
+        """Whether each connection closes with its next answer."""
         self._answer = answer
         self._routes = routes
         self._limits = limits
         self._quota = quota
+        self._proxies = proxies
         self._types = (XML,) if strict else _LENIENT_TYPES
         self._loop = asyncio.get_running_loop()
         self._date = b""
@@ -193,20 +206,34 @@ class _Site:
         connection = request.protocol
         if not isinstance(connection, Connection):
             raise TypeError(f"{type(connection)} was not accepted by serve()")
+        client: Client = connection
         try:
-            received = await self._receive(request, connection)
+            if self._proxies is not None:
+                client = self._behind(self._proxies, request, connection)
+            received = await self._receive(request, client)
         except _Refusal as refusal:
-            log.warning("! refused %d %s %.200r: %s", refusal.status, connection.who, request.path, refusal)
+            log.warning("! refused %d %s %.200r: %s", refusal.status, client.who, request.path, refusal)
             return self._write(request, Reply(status=refusal.status), refusal.header, keep=refusal.keep)
         except _Excess as excess:
             await self._quota.rest()
             return self._write(request, busy(excess.wait_s), keep=request.content.is_eof())
         return self._write(request, await self._answer(received))
 
-    async def _receive(self, request: web.BaseRequest, connection: Connection) -> Request:
+    def _behind(self, proxies: Proxies, request: web.BaseRequest, connection: Connection) -> Client:
+        """Without TLS of our own nothing but a certificate tells who it is, and whoever has none could be anybody."""
+        headers = request.headers
+        try:
+            client = proxies.client(connection, headers.getall(proxies.header, ()), headers.getall(FORWARDED_FOR, ()))
+        except Malformed as error:
+            raise _Refusal(HTTPStatus.BAD_REQUEST, f"behind a proxy: {error}") from error
+        if client.fingerprint is None:
+            raise _Refusal(HTTPStatus.FORBIDDEN, "no client certificate")
+        return client
+
+    async def _receive(self, request: web.BaseRequest, client: Client) -> Request:
         # Bytes are counted as they come, so that what lies here unfinished is bounded too.
         here = request.content.total_bytes
-        if (wait_s := self._quota.asks(connection.address, connection.fingerprint, here)) is not None:
+        if (wait_s := self._quota.asks(client.address, client.fingerprint, here)) is not None:
             raise _Excess(wait_s)
         headers = request.headers
         service = self._routes.get(request.raw_path) or self._routes.get(request.path)
@@ -222,16 +249,16 @@ class _Site:
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "an encoded body")
         return Request(
             service=service,
-            body=await self._body(request, connection, here),
+            body=await self._body(request, client, here),
             content_type=content_type,
             charset=charset,
-            certificate=connection.certificate,
-            fingerprint=connection.fingerprint,
-            address=connection.address,
+            certificate=client.certificate,
+            fingerprint=client.fingerprint,
+            address=client.address,
             wait_s=_wait_s(headers.getall("Prefer")) if "Prefer" in headers else None,
         )
 
-    async def _body(self, request: web.BaseRequest, connection: Connection, here: int) -> bytes:
+    async def _body(self, request: web.BaseRequest, client: Client, here: int) -> bytes:
         stream, most = request.content, self._limits.max_body_bytes
         if stream.is_eof():
             # The usual case: a small body came in one piece with its head.
@@ -245,7 +272,7 @@ class _Site:
             async with asyncio.timeout(self._limits.body_s):
                 if expected := request.headers.get(hdrs.EXPECT):
                     await _go_on(request, expected)
-                return await self._read(stream, most, connection, here)
+                return await self._read(stream, most, client, here)
         except TimeoutError:
             why = f"the body did not come within {self._limits.body_s:g} s"
             raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, why, keep=False) from None
@@ -253,24 +280,21 @@ class _Site:
             why = f"the body broke off ({' '.join(str(error).split())})"
             raise _Refusal(HTTPStatus.BAD_REQUEST, why, keep=False) from error
 
-    async def _read(self, stream: StreamReader, most: int, connection: Connection, counted: int) -> bytes:
+    async def _read(self, stream: StreamReader, most: int, client: Client, counted: int) -> bytes:
         body = bytearray()
         while piece := await stream.readany():
             body += piece
             if len(body) > most:
                 raise _too_large(most)
             more, counted = len(body) - counted, max(counted, len(body))
-            if (
-                more > 0
-                and (wait_s := self._quota.brings(connection.address, connection.fingerprint, more)) is not None
-            ):
+            if more > 0 and (wait_s := self._quota.brings(client.address, client.fingerprint, more)) is not None:
                 raise _Excess(wait_s)
         return bytes(body)
 
     def _write(
         self, request: web.BaseRequest, reply: Reply, header: bytes = b"", *, keep: bool = True
     ) -> web.StreamResponse:
-        keep = keep and request.keep_alive
+        keep = keep and request.keep_alive and not self.closing
         if not keep:
             header += b"Connection: close\r\n"
         elif request.version.minor == 0:

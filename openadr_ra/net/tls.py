@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from openadr_ra.errors import SettingsError
 
@@ -35,7 +35,11 @@ FINGERPRINT_BYTES = 10
 
 def fingerprint(der: bytes) -> str:
     """How OpenADR names a certificate: the last 10 bytes of its SHA-256, as in `0A:1B:…` (2.0b, 10.5)."""
-    return hashlib.sha256(der).digest()[-FINGERPRINT_BYTES:].hex(":").upper()
+    return _name(hashlib.sha256(der).digest())
+
+
+def _name(sha256: bytes) -> str:
+    return sha256[-FINGERPRINT_BYTES:].hex(":").upper()
 
 
 def normal_fingerprint(text: str) -> str:
@@ -88,7 +92,8 @@ def describe(certificate: x509.Certificate) -> Certificate:
     return Certificate(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
-        fingerprint=fingerprint(certificate.public_bytes(Encoding.DER)),
+        # Its DER would take cryptography's serialization, half a MB of code that a gateway needs for nothing else.
+        fingerprint=_name(certificate.fingerprint(hashes.SHA256())),
         key_type=key_type,
         key_bits=key_bits,
         valid_from=certificate.not_valid_before_utc,

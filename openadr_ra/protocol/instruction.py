@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import repeat
 from math import isfinite
@@ -147,24 +147,26 @@ def check(instruction: Instruction) -> None:
     """Raise InvalidData for what cannot be sent: no VEN, no interval, lengths that differ or are no whole seconds, signals
     that do not exist (X-EV-9), values that are no numbers or none of the signal's, and unknown device classes (X-EV-10)."""
     named = f"event {instruction.id}"
+    # Both look at every VEN: once for all of them.
+    count, steps = instruction.count, instruction.steps
     if not instruction.asks:
         raise InvalidData(f"{named} addresses no VEN; name at least one")
-    if instruction.count == 0 or any(len(ask.values) != instruction.count for ask in instruction.asks.values()):
+    if count == 0 or any(len(ask.values) != count for ask in instruction.asks.values()):
         raise InvalidData(f"{named}: every VEN needs the same number of intervals, at least one")
-    if len(instruction.steps) != instruction.count:
+    if len(steps) != count:
         raise InvalidData(f"{named}: as many lengths as intervals are needed")
-    if min(instruction.steps) < timedelta(0) or (not all(instruction.steps) and instruction.count > 1):
+    if min(steps) < timedelta(0) or (not all(steps) and count > 1):
         raise InvalidData(f"{named}: an interval must be longer than zero, unless it is the only one and has no end")
     if instruction.startafter < timedelta(0):
         raise InvalidData(f"{named}: startafter must not be negative")
-    for length in (*instruction.steps, instruction.startafter):
+    for length in (*steps, instruction.startafter):
         duration(length)
     for signal in _signals(instruction):
         _check_signal(instruction, signal)
     for ask in instruction.asks.values():
         _check_numbers(instruction, ask.values, ask.baseline_kw)
         table.check_values(instruction.signal, instruction.kind, ask.values)
-        if ask.baseline_kw and len(ask.baseline_kw) != instruction.count:
+        if ask.baseline_kw and len(ask.baseline_kw) != count:
             raise InvalidData(f"{named}: a baseline needs a figure for each interval")
         if instruction.baseline and not ask.baseline_kw:
             raise InvalidData(f"{named}: the baseline of every VEN is needed, or none is told")
@@ -206,7 +208,11 @@ def _check_numbers(instruction: Instruction, *series: tuple[float, ...]) -> None
 
 def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
     """The event as that VEN gets it; status and createdDateTime are renewed at each sending."""
-    ask = instruction.asks[ven]
+    return _addressed(_common(instruction, now), instruction, ven)
+
+
+def _common(instruction: Instruction, now: datetime) -> Event:
+    """What all VENs get; the intervals of its first signal, its baseline and its target are each VEN's own."""
     return Event(
         id=instruction.id,
         modification=instruction.modification,
@@ -226,7 +232,7 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
         ),
         signals=tuple(
             Signal(
-                intervals=_intervals(instruction, signal.values if number > 1 else ask.values),
+                intervals=_intervals(instruction, signal.values),
                 target=Target(device_classes=signal.device_classes) if signal.device_classes else None,
                 name=signal.signal,
                 type=signal.kind,
@@ -236,6 +242,16 @@ def event(instruction: Instruction, ven: VenId, now: datetime) -> Event:
             )
             for number, signal in enumerate(_signals(instruction), 1)
         ),
+        target=Target(),
+    )
+
+
+def _addressed(common: Event, instruction: Instruction, ven: VenId) -> Event:
+    ask = instruction.asks[ven]
+    own, *beside = common.signals
+    return replace(
+        common,
+        signals=(replace(own, intervals=_intervals(instruction, ask.values)), *beside),
         baseline=_baseline(instruction, ask) if instruction.baseline else None,
         target=Target(vens=(ven,), resources=ask.resources),
     )
@@ -294,7 +310,7 @@ def change(
     check(newer)
     gone = tuple(ven for ven in old.asks if ven not in newer.asks)
     withdrawn = replace(old, modification=newer.modification, modified=now, cancelled=True)
-    mail = tuple(_mail(withdrawn, ven, now) for ven in gone)
+    mail = _mail(withdrawn, gone, now)
     outcome = _out(newer, now, by, "changed", gone=gone)
     return replace(outcome, mail=outcome.mail + mail)
 
@@ -321,17 +337,22 @@ def _out(item: Instruction, now: datetime, by: str, what: str, gone: tuple[VenId
     entry = Entry(subject=key(item.id), at=now, by=by, what=what, detail=detail)
     return Outcome(
         state=item,
-        mail=tuple(_mail(item, ven, now) for ven in item.asks),
+        mail=_mail(item, item.asks, now),
         effects=(Record(entries=(entry,)),),
     )
 
 
-def _mail(item: Instruction, ven: VenId, now: datetime) -> Mail:
-    return Mail(
-        to=party(ven),
-        body=Publish(
-            event=event(item, ven, now),
-            response_required=item.response_required,
-            baseline_kw=item.asks[ven].baseline_kw,
-        ),
+def _mail(item: Instruction, vens: Iterable[VenId], now: datetime) -> tuple[Mail, ...]:
+    """To each of these VENs its event. What they have in common is made once, for there may be many thousands."""
+    common = _common(item, now)
+    return tuple(
+        Mail(
+            to=party(ven),
+            body=Publish(
+                event=_addressed(common, item, ven),
+                response_required=item.response_required,
+                baseline_kw=item.asks[ven].baseline_kw,
+            ),
+        )
+        for ven in vens
     )

@@ -13,6 +13,7 @@ from openadr_ra.errors import ComplianceError, SettingsError
 from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.step import Once
 from openadr_ra.run.decoding import apart
+from openadr_ra.run.remembered import Remembered
 from openadr_ra.seams import Clock
 from openadr_ra.settings import Signing
 from openadr_ra.wire import codec, lenient, schema, signature, signing, stencil
@@ -83,6 +84,7 @@ class Envelope:
         self._started = clock.now()
         self._light: dict[str, datetime] = {}
         self._stencils: OrderedDict[str, stencil.Stencil] = OrderedDict()
+        self._unsigned: Remembered[Policy] = Remembered()
 
     @property
     def signs(self) -> bool:
@@ -93,20 +95,28 @@ class Envelope:
         """The message in `body`, as authentic as its signature says. Raises WireError for what is not acceptable, and
         ComplianceError (459) where a signature is missing. Its nonce is not remembered: the signer may be anyone.
 
-        What `peer`, a certificate of the connection, says again and again, changing nothing, is verified by its stencil.
+        What `peer`, a certificate of the connection, says again and again, changing nothing, is verified by its stencil;
+        what is like an unsigned message that changed nothing is not decoded again.
         """
+        remembered = self._unsigned.read(body, policy)
+        if remembered is not None:
+            return Opened(message=remembered)
         known = self._stencils.get(peer) if peer is not None and policy.signing != "off" else None
         again = known.read(body) if known is not None else None
         if known is not None and again is not None:
             return Opened(message=known.message, signed=again)
         opened = await apart(body, lambda: _read(body, policy))
-        if peer is not None:
-            self._keep(peer, body, opened)
+        # What changes nothing, and had not to be repaired, may be spared the next time.
+        if not opened.warnings and self._is_light(opened.message):
+            if opened.signed is None:
+                self._unsigned.keep(body, policy, opened.message)
+            elif peer is not None:
+                self._keep(peer, body, opened)
         return opened
 
     def _keep(self, peer: str, body: bytes, opened: Opened) -> None:
-        """The stencil of a message that needs no more than that: it changes nothing, and had not to be repaired."""
-        if not isinstance(opened.signed, signature.Signed) or opened.warnings or not self._is_light(opened.message):
+        """The stencil of a message that needs no more than that."""
+        if not isinstance(opened.signed, signature.Signed):
             return
         made = stencil.cut(body, opened.signed, opened.message)
         if made is not None:

@@ -23,6 +23,7 @@ from openadr_ra.settings import NodeSettings, read
 from openadr_ra.store import open_store
 
 if TYPE_CHECKING:
+    from openadr_ra.net.listening import Sockets
     from openadr_ra.protocol.step import Key, Mail, Outcome
     from openadr_ra.protocol.vtn import Party
     from openadr_ra.run.vtn import Vtn
@@ -44,6 +45,7 @@ class Node:
         clock: Clock | None = None,
         store: Store | None = None,
         tap: Tap = no_tap,
+        sockets: Sockets = (),
     ) -> None:
         if settings.downstream is None and not settings.upstream:
             raise SettingsError(
@@ -58,6 +60,7 @@ class Node:
         self._on_event = on_event
         self._store = store
         self._tap = tap
+        self._sockets = sockets
 
     @classmethod
     def from_toml(
@@ -91,6 +94,11 @@ class Node:
         async with self.running():
             await asyncio.Event().wait()
 
+    async def drain(self) -> None:
+        """Before the end: return when the VENs below have had their answers. See `Vtn.drain`."""
+        if self.vtn is not None:
+            await self.vtn.drain()
+
     async def missing(self) -> tuple[str, ...]:
         """What it still waits for before it can serve, a sentence each; empty once it is ready."""
         if self.vtn is None and self.ven is None:
@@ -120,7 +128,7 @@ class Node:
             from openadr_ra.run.below import Below
             from openadr_ra.run.vtn import Vtn
 
-            vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap)
+            vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap, sockets=self._sockets)
             below = Below(self.settings.downstream, store, self.clock)
             fleet = FleetDesk(self.settings, drivers=self._drivers or {}, clock=self.clock, store=store, below=below)
 
@@ -136,9 +144,6 @@ class Node:
             self.vtn = await stack.enter_async_context(vtn.running())
             if not self.settings.upstream:
                 await fleet.enrol(())
-            group = await stack.enter_async_context(asyncio.TaskGroup())
-            for work in fleet.work():
-                stack.callback(group.create_task(work).cancel)
             self.fleet = fleet
         if self.settings.upstream:
             ven = Ven(
@@ -151,3 +156,8 @@ class Node:
                 fleet=self.fleet,
             )
             self.ven = await stack.enter_async_context(ven.running())
+        if self.fleet is not None:
+            # Not before the VEN knows which of its VTNs have been silent for too long: no device is to move for those.
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            for work in self.fleet.work():
+                stack.callback(group.create_task(work).cancel)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from openadr_ra.errors import OadrRaError
+from openadr_ra.errors import OadrRaError, StoreError
 from openadr_ra.fleet import below
 from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.protocol import event as events
@@ -26,7 +26,7 @@ from openadr_ra.protocol.requester import plain_name
 from openadr_ra.protocol.step import AnyLetter, EndRegistration, Entry, Key, Mail, Outcome, Publish, State
 from openadr_ra.protocol.times import FOREVER, shift
 from openadr_ra.run.forgetting import EVER, LEAST_SAMPLES, NAMES, PAUSE_S, SLICE, forget
-from openadr_ra.seams import Clock, Store
+from openadr_ra.seams import Clock, S, Store
 from openadr_ra.settings import NodeSettings
 
 log = logging.getLogger(__name__)
@@ -126,8 +126,10 @@ class Retention:
         over: list[Key] = []
         for prefix in INSTRUCTIONS:
             for key in await self._store.keys(prefix):
-                held = await self._store.load(key, Instruction)
+                held = await self._readable(key, Instruction)
                 if held is None:
+                    # Whatever it is: what was said of it stays as well.
+                    needed.add(key.removeprefix(prefix))
                     continue
                 if shift(_ends(held), self._keep) < now:
                     over.append(key)
@@ -144,6 +146,14 @@ class Retention:
             starts.append(start)
         needed.update(await self._owed())
         return Needs(events=frozenset(needed), since=shift(min(starts), -BEFORE), spans=spans, over=tuple(over))
+
+    async def _readable(self, key: Key, kind: type[S]) -> S | None:
+        """The row, None where it cannot be read: it stays, and must not keep the others; the log says so each time."""
+        try:
+            return await self._store.load(key, kind)
+        except StoreError as error:
+            log.error("! passed over while looking for what is too old: %s", error)
+            return None
 
     async def _promised(self) -> tuple[tuple[EventId, datetime], ...]:
         """The events of the fleet's promises, also as its VENs know them, each with the start of what is not final."""
@@ -194,7 +204,7 @@ class Retention:
         source, _, report = name.partition("/")
         if source not in needs.spans or not report.startswith(f"{TELEMETRY_USAGE}/"):
             return []
-        held = await self._store.load(party(VenId(source)), Party)
+        held = await self._readable(party(VenId(source)), Party)
         ours = held is not None and any(plain_name(one) == X_RESPONSE for one in held.reports.offered)
         return [] if ours else needs.spans[source]
 

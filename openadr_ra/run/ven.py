@@ -7,12 +7,11 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from openadr_ra.drivers.guard import Guard
-from openadr_ra.errors import InvalidId, OadrRaError, SettingsError
+from openadr_ra.errors import InvalidId, SettingsError
 from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.model import EventId, OptId, OptType, QualifiedEventId, ResourceId
@@ -27,6 +26,7 @@ from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.expiry import warn_of_expiry
 from openadr_ra.run.fleet import FleetDesk
 from openadr_ra.run.retention import bounded
+from openadr_ra.run.silence import Silence
 from openadr_ra.run.summary import OwnAvailability, Spans
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
@@ -109,10 +109,13 @@ class Ven(ReportDesk):
                 self._links[link.row.key] = link
                 await stack.enter_async_context(link.connected())
             fleet.listen(self._tell_links)
+            offline_s = self._settings.fleet.offline_s
+            silence = Silence(fleet, self._links, store=self.store, clock=self._clock, offline_s=offline_s)
+            await silence.begin()
             await fleet.enrol(tuple(self._links))
             await self._offer_feeds()
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [group.create_task(self._watch_for_ever(fleet))]
+            tasks = [group.create_task(silence.run())]
             if self._given_fleet is None:
                 tasks += [group.create_task(work) for work in fleet.work()]
             for link in self._links.values():
@@ -291,26 +294,6 @@ class Ven(ReportDesk):
         for item in mail:
             if item.to in self._links:
                 self._links[item.to].row.poke()
-
-    async def _watch_for_ever(self, fleet: FleetDesk) -> None:
-        """Events of a VTN that has not been heard of for `offline_s` are followed no longer, until it is again."""
-        patience = timedelta(seconds=self._settings.fleet.offline_s)
-        began = self._clock.now()
-        # Those that were out of reach before this start are so until they are heard of.
-        silent = set((await fleet.state()).cut)
-        while True:
-            now = self._clock.now()
-            for key, link in self._links.items():
-                heard_at = link.contact.heard_at or (None if key in silent else began)
-                cut = heard_at is None or now - heard_at > patience
-                if cut == (key in silent):
-                    continue
-                try:
-                    await fleet.cut_off(key, cut=cut)
-                    (silent.add if cut else silent.discard)(key)
-                except OadrRaError as error:
-                    log.warning("! %s: %s", key, error)
-            await self._clock.sleep_until(now + min(patience / 4, timedelta(seconds=5)))
 
 
 def _fresh() -> OptId:

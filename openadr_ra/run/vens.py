@@ -39,6 +39,7 @@ from openadr_ra.run.clock import Moments
 from openadr_ra.run.feeds import Feeds
 from openadr_ra.run.row import chained
 from openadr_ra.run.service import Service
+from openadr_ra.run.slices import sliced, slices
 from openadr_ra.run.status import ResourceNow, resources_now
 from openadr_ra.run.summary import VenSummary, summary
 from openadr_ra.run.wanted import Readings, Reports, WantedReport
@@ -73,7 +74,7 @@ class VenDesk(ABC):
 
     async def vens(self) -> tuple[VenSummary, ...]:
         """Every VEN with its state."""
-        found = [await self.store.load(key, Party) for key in await self.store.keys("party/")]
+        found = [await self.store.load(key, Party) async for key in sliced(await self.store.keys("party/"))]
         seen = self._service.last_seen if self._service is not None else {}
         now = self._clock.now()
         return tuple(summary(item, seen.get(item.ven_id), now) for item in found if item is not None)
@@ -282,14 +283,17 @@ class VenDesk(ABC):
     async def _events_of(self, vens: Iterable[VenId]) -> dict[VenId, tuple[Event, ...]]:
         """What each of these VENs has been given, mail that nobody has read included.
 
-        A row in memory without mail costs nothing; the others are stepped over their mail, all at once.
+        A row in memory without mail costs nothing; the others are stepped over their mail, a slice of them at once.
         """
-        held = {ven: self.store.peek(party(ven), Party) for ven in vens}
-        unread = [ven for ven, known in held.items() if known is None]
-        read = dict(zip(unread, await asyncio.gather(*(self._read(ven) for ven in unread)), strict=True))
-        return {
-            ven: tuple(given.event for given in (known or read[ven]).events.values()) for ven, known in held.items()
-        }
+        found: dict[VenId, tuple[Event, ...]] = {}
+        for some in slices(vens):
+            held = {ven: self.store.peek(party(ven), Party) for ven in some}
+            unread = [ven for ven, known in held.items() if known is None]
+            read = dict(zip(unread, await asyncio.gather(*(self._read(ven) for ven in unread)), strict=True))
+            for ven, known in held.items():
+                found[ven] = tuple(given.event for given in (known or read[ven]).events.values())
+            await asyncio.sleep(0)
+        return found
 
     async def _read(self, ven: VenId) -> Party:
         """The VEN's row with its mail applied."""

@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId, SettingsError
-from openadr_ra.net.server import Limits, Listener, serve
-from openadr_ra.net.tls import Contexts, client_contexts, normal_fingerprint, server_contexts
+from openadr_ra.net.listening import Sockets
+from openadr_ra.net.tls import normal_fingerprint
 from openadr_ra.protocol import event_overlap
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.distribution_version import revision_of
@@ -31,12 +31,15 @@ from openadr_ra.run.admission import Admission
 from openadr_ra.run.clock import SystemClock
 from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.expiry import warn_of_expiry
+from openadr_ra.run.files import warn_of_limit
 from openadr_ra.run.limits import Limiter
-from openadr_ra.run.places import host_port
 from openadr_ra.run.pushing import Pushing
+from openadr_ra.run.reception import Reception
 from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.retention import bounded
+from openadr_ra.run.seen import Seen
 from openadr_ra.run.service import Service
+from openadr_ra.run.slices import Telling, sliced
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.vens import VenDesk
@@ -57,23 +60,31 @@ class Vtn(VenDesk):
     """A VTN on its store. Use `async with vtn.running():`, or `await vtn.run()`."""
 
     def __init__(
-        self, settings: NodeSettings, *, clock: Clock | None = None, store: Store | None = None, tap: Tap = no_tap
+        self,
+        settings: NodeSettings,
+        *,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        tap: Tap = no_tap,
+        sockets: Sockets = (),
     ) -> None:
+        """`sockets` are bound to the port that VENs come to, where several processes share it."""
         if settings.downstream is None:
             raise SettingsError("downstream: a VTN needs this table; see README")
         self._settings = settings
         self._down: Downstream = settings.downstream
         self._clock = clock or SystemClock()
         self._limiter = Limiter(self._down.limits, self._clock)
+        self._reception = Reception(self._down, self._limiter, sockets)
         self._shared = store
         self._tap = tap
         self._store: Store | None = store
         self._service: Service | None = None
-        self._listener: Listener | None = None
         self._admission: Admission | None = None
         self._pushing: Pushing | None = None
         self._changed = asyncio.Event()
         self._instructing = asyncio.Lock()
+        self._telling = Telling(self._tell)
         self._listeners: list[Listening] = []
 
     @classmethod
@@ -105,12 +116,15 @@ class Vtn(VenDesk):
                 heard=self._heard,
                 hold_s=self._down.hold_s,
             )
-            contexts = self._contexts()
-            self._listener = await stack.enter_async_context(self._serving(contexts))
+            seen = Seen(store, self._clock, self._service.last_seen)
+            await stack.enter_async_context(seen.kept())
+            contexts = self._reception.contexts()
+            warn_of_limit(len(await store.keys("party/")))
+            await stack.enter_async_context(self._reception.open(self._service.answer, contexts))
             stack.callback(self._service.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            watch = group.create_task(warn_of_expiry(contexts, self._clock))
-            stack.callback(watch.cancel)
+            for work in (warn_of_expiry(contexts, self._clock), self._telling.run(), seen.run()):
+                stack.callback(group.create_task(work).cancel)
             self._pushing = Pushing(
                 store,
                 self._clock,
@@ -118,7 +132,7 @@ class Vtn(VenDesk):
                 self._admission,
                 envelope,
                 warned,
-                contexts=self._as_client(),
+                contexts=self._reception.as_client(),
                 tap=self._tap,
                 heard=self._answered,
                 tell=self._letters,
@@ -126,7 +140,7 @@ class Vtn(VenDesk):
             )
             await self._pushing.load()
             stack.callback(self._pushing.close)
-            log.info("= VTN %s listens on %s", self._down.vtn_id, self._listener.url)
+            log.info("= VTN %s listens on %s", self._down.vtn_id, self.url)
             yield self
 
     async def _admitting(self) -> Admission:
@@ -170,9 +184,18 @@ class Vtn(VenDesk):
     @property
     def url(self) -> str:
         """Where VENs reach it; known once it runs."""
-        if self._listener is None:
-            raise RuntimeError("the VTN is not running; use `async with vtn.running()`")
-        return self._listener.url
+        return self._reception.url
+
+    async def drain(self) -> None:
+        """Before the end, that no request be lost: nobody new is let in, held polls get their answers, and whoever asks over
+        an open connection gets one. It is closed with that, or after `drain_s`."""
+        if self._service is not None:
+            self._service.close()
+        await self._reception.drain()
+
+    async def missing(self) -> tuple[str, ...]:
+        """What keeps it from serving VENs, a sentence each; empty while it can."""
+        return await self._reception.missing(self.store)
 
     def _terms(self) -> Terms:
         down = self._down
@@ -184,37 +207,6 @@ class Vtn(VenDesk):
             extensions=announcing.extensions(down.announce),
             wanted=Wanted(live_s=down.live_s, slot_s=down.slot_s),
         )
-
-    def _contexts(self) -> Contexts | None:
-        if not self._down.client_ca:
-            log.warning("! no client_ca is set: VENs are not authenticated and nothing is encrypted")
-            return None
-        chains = tuple((Path(cert), Path(key)) for cert, key in self._down.chains)
-        return server_contexts(chains, Path(self._down.client_ca))
-
-    def _as_client(self) -> Contexts | None:
-        """The same certificate towards push VENs, which are servers."""
-        if not self._down.client_ca:
-            return None
-        cert, key = self._down.chains[0]
-        check = self._down.check_push_hostname
-        return client_contexts((Path(cert), Path(key)), Path(self._down.client_ca), check_hostname=check)
-
-    @asynccontextmanager
-    async def _serving(self, contexts: Contexts | None) -> AsyncIterator[Listener]:
-        host, port = host_port(self._down.listen, "downstream.listen")
-        if self._service is None:
-            raise RuntimeError("the service comes before the listener")
-        async with serve(
-            self._service.answer,
-            host=host,
-            port=port,
-            ssl=contexts,
-            strict=self._down.strict_content_type,
-            limits=Limits(max_body_bytes=self._down.max_body_bytes),
-            quota=self._limiter,
-        ) as listener:
-            yield listener
 
     def listen(self, listener: Listening) -> None:
         """`listener` is called after each step of a party."""
@@ -305,15 +297,17 @@ class Vtn(VenDesk):
 
     def _posted(self, keys: Iterable[Key]) -> None:
         """Mail waits for these parties: their held polls and their pushes are not to wait for it."""
-        for key in keys:
-            if self._service is not None:
-                self._service.tell(key)
-            if self._pushing is not None:
-                self._pushing.tell(key)
+        self._telling.tell(keys)
+
+    def _tell(self, key: Key) -> None:
+        if self._service is not None:
+            self._service.tell(key)
+        if self._pushing is not None:
+            self._pushing.tell(key)
 
     async def _check_vens(self, order: Instruction) -> None:
         known = set(await self.store.keys("party/"))
-        for ven in order.asks:
+        async for ven in sliced(order.asks):
             if party(ven) not in known:
                 raise InvalidId(f"VEN {ven} is unknown here; `openadr-ra ven list` shows those there are")
 
@@ -342,7 +336,7 @@ class Vtn(VenDesk):
     async def _opts(self, order: Instruction) -> dict[VenId, OptType | None]:
         found: dict[VenId, OptType | None] = {}
         forgotten: set[str] = set()
-        for ven in order.asks:
+        async for ven in sliced(order.asks):
             held = await self.store.load(party(ven), Party)
             given = held.events.get(order.id) if held is not None else None
             current = given is not None and given.revision == order.modification and not given.unanswered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import NamedTuple
@@ -50,7 +50,11 @@ class Batch:
         self.dropped: set[Key] = set()
         """Rows that are gone, as the batch leaves them."""
         self.aliases: dict[str, Key] = {}
+        self.unnamed: set[Key] = set()
+        """Rows whose older aliases are gone: all but those in `aliases`."""
         self.nonces: dict[str, datetime] = {}
+        self.seen: dict[Key, datetime] = {}
+        """When these were heard of last, unless that is known to be later."""
         self._emptied: set[Key] = set()
         self._added: dict[Key, list[Waiting]] = {}
 
@@ -67,6 +71,7 @@ class Batch:
             self.dropped,
             self.aliases,
             self.nonces,
+            self.seen,
         )
         return any(tables)
 
@@ -122,7 +127,17 @@ class Batch:
                 self.rows.pop(key, None)
                 self.dropped.add(key)
                 self.touched.add(key)
+                self._unname(key)
         self.struck.extend(entries)
+
+    def _unname(self, key: Key) -> None:
+        self.unnamed.add(key)
+        self.aliases = {alias: named for alias, named in self.aliases.items() if named != key}
+
+    def see(self, seen: Mapping[Key, datetime]) -> None:
+        """When these were heard of last."""
+        for key, at in seen.items():
+            self.seen[key] = max(at, self.seen.get(key, at))
 
     def _tear(self, key: Key, gone: set[int]) -> None:
         letters = self._waiting(key)

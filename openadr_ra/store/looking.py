@@ -18,7 +18,10 @@ from openadr_ra.protocol.step import Key, State
 from openadr_ra.store import rows
 from openadr_ra.store.database import BUSY_S, create, newest_schema, plainly, schema_of, sentence
 
-TABLES = ("states", "mail", "aliases", "series", "qualities", "readings", "journal", "nonces")
+TABLES = {
+    "states": 1, "mail": 1, "aliases": 1, "series": 1, "qualities": 1, "readings": 1, "journal": 1, "nonces": 1, "seen": 3,
+}  # fmt: skip
+"""Each with the schema that brought it."""
 
 MOST_FAULTS = 100
 """Of each kind no more are told."""
@@ -201,7 +204,7 @@ def _counted(look: Look, unread: list[Unread], tables: list[Size]) -> Iterator[s
     for key, letters, has_row in look.connection.execute(find):
         unread.append(Unread(key=Key(key), letters=letters, has_row=bool(has_row)))
     octets = _octets(look)
-    for table in TABLES:
+    for table in (name for name, since in TABLES.items() if since <= look.schema):
         (count,) = look.connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of ours
         tables.append(Size(table=table, rows=count, octets=None if octets is None else octets.get(table, 0)))
     yield from ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import nsmallest
 from itertools import islice
@@ -12,6 +12,7 @@ from typing import TypeVar
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, State
 from openadr_ra.seams import Due, S, Step
+from openadr_ra.store.alone import Alone
 from openadr_ra.store.batch import Batch, held
 from openadr_ra.store.rows import micros, span_micros
 from openadr_ra.store.world import Nowhere, World
@@ -19,16 +20,18 @@ from openadr_ra.store.world import Nowhere, World
 T = TypeVar("T")
 
 
-class MemoryStore:
+class MemoryStore(Alone):
     """Every call is done when it returns and never suspends: the same calls give the same results, always."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._world = World(Nowhere())
         self._aliases: dict[str, Key] = {}
         self._series: dict[str, _Series] = {}
         self._journal: dict[str, dict[int, Entry]] = {}
         self._lines: list[tuple[int, str]] = []
         self._entries = 0
+        self._seen: dict[Key, datetime] = {}
 
     async def update(self, key: Key, kind: type[S], step: Step[S]) -> Outcome[S]:
         return self._commit(lambda batch: batch.update(key, kind, step))
@@ -108,6 +111,12 @@ class MemoryStore:
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         return self._commit(lambda batch: batch.remember(nonce, until, now))
 
+    async def see(self, seen: Mapping[Key, datetime]) -> None:
+        self._commit(lambda batch: batch.see(seen))
+
+    async def seen(self) -> dict[Key, datetime]:
+        return dict(self._seen)
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
@@ -115,7 +124,11 @@ class MemoryStore:
         batch = Batch(self._world)
         result = work(batch)
         batch.settle()
+        if batch.unnamed:
+            self._aliases = {alias: key for alias, key in self._aliases.items() if key not in batch.unnamed}
         self._aliases.update(batch.aliases)
+        for key, at in batch.seen.items():
+            self._seen[key] = max(at, self._seen.get(key, at))
         for reading in batch.readings:
             self._series.setdefault(reading.series, _Series()).add(reading)
         for entry in batch.entries:

@@ -118,6 +118,11 @@ class Queries:
             found = self._connection.execute("SELECT key FROM aliases WHERE alias = ?", (alias,)).fetchone()
         return None if found is None else Key(found[0])
 
+    def seen(self) -> dict[Key, datetime]:
+        """When each was heard of last."""
+        with plainly(self._path):
+            return {Key(key): instant(us) for key, us in self._connection.execute("SELECT key, at FROM seen")}
+
     def readings(self, series: Sequence[str], start: datetime, end: datetime) -> tuple[Reading, ...]:
         """Readings of these series that touch [start, end), by series as asked, then start."""
         if end <= start:

@@ -10,6 +10,7 @@ import msgspec
 from openadr_ra.errors import InvalidData, StoreError
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import AnyLetter, Key, State
+from openadr_ra.store.pool import Pool
 
 S = TypeVar("S", bound=State)
 
@@ -19,6 +20,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder()
 _letters: msgspec.json.Decoder[AnyLetter] = msgspec.json.Decoder(AnyLetter)
 _rows = msgspec.json.Decoder(dict[str, object])
+_pool = Pool()
 
 
 def micros(when: datetime) -> int:
@@ -69,7 +71,7 @@ def state(key: Key, kind: type[S], name: str, written: int, body: str) -> S:
         )
     try:
         if written == kind.format:
-            return msgspec.json.decode(body, type=kind)
+            return _pool.share(msgspec.json.decode(body, type=kind))
         return msgspec.convert(kind.upgrade(_rows.decode(body), written), kind, str_keys=True)
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise StoreError(f"row {key} cannot be read as {name} ({error}); restore it from a backup") from error

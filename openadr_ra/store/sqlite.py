@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from openadr_ra.errors import StoreError
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, State
 from openadr_ra.seams import Due, S, Step
+from openadr_ra.store.alone import Alone
 from openadr_ra.store.batch import Batch
 from openadr_ra.store.database import Database, open_database
 from openadr_ra.store.queries import Queries
@@ -21,8 +23,11 @@ from openadr_ra.store.writer import Committed, Job, Writer
 
 T = TypeVar("T")
 
+SLICE = 64
+"""Results that are handed out in one go of the loop: a VTN makes a message of each, a quarter of a millisecond."""
 
-class SqliteStore:
+
+class SqliteStore(Alone):
     """Belongs to the event loop that opened it. Callers that wait at the same time share a commit.
 
     A row that was once stepped stays in memory. What a cancelled caller had asked for is done all the same.
@@ -30,6 +35,7 @@ class SqliteStore:
 
     def __init__(self, database: Database, world: World) -> None:
         """Use `open`."""
+        super().__init__()
         self._database = database
         self._queries = Queries(database.path, database.reader)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openadr-ra store reader")
@@ -39,6 +45,8 @@ class SqliteStore:
         self._aliases: dict[str, Key] = {}
         self._namings = 0
         self._closing: asyncio.Future[None] | None = None
+        self._done: deque[Job] = deque()
+        self._delivering = False
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -123,6 +131,13 @@ class SqliteStore:
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
         return await self._write(lambda batch: batch.remember(nonce, until, now))
 
+    async def see(self, seen: Mapping[Key, datetime]) -> None:
+        if seen:
+            await self._write(lambda batch: batch.see(seen))
+
+    async def seen(self) -> dict[Key, datetime]:
+        return await self._read(self._queries.seen)
+
     async def close(self) -> None:
         """Commit what is queued and let go of the file. Whatever is asked afterwards raises StoreError."""
         if self._closing is None:
@@ -151,11 +166,22 @@ class SqliteStore:
                 self._idle.pop(key, None)
             else:
                 self._idle[key] = state
-        if committed.aliases:
+        if committed.unnamed:
+            self._aliases = {alias: key for alias, key in self._aliases.items() if key not in committed.unnamed}
+        if committed.aliases or committed.unnamed:
             self._namings += 1
             self._aliases.update(committed.aliases)
-        for job in committed.jobs:
-            job.deliver()
+        self._done.extend(committed.jobs)
+        if not self._delivering:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        """Results in the order of the jobs. Whoever gets one goes on at once, so that many keep the loop for long."""
+        for _ in range(min(SLICE, len(self._done))):
+            self._done.popleft().deliver()
+        self._delivering = bool(self._done)
+        if self._delivering:
+            self._loop.call_soon(self._deliver)
 
     def _shut(self) -> None:
         self._writer.stop()

@@ -22,6 +22,8 @@ ON CONFLICT (key) DO UPDATE SET
 _DROP = "DELETE FROM mail WHERE number = ?"
 _POST = "INSERT INTO mail (number, key, body) VALUES (?, ?, ?)"
 _NAME = "INSERT INTO aliases (alias, key) VALUES (?, ?) ON CONFLICT (alias) DO UPDATE SET key = excluded.key"
+_UNNAME = "DELETE FROM aliases WHERE key = ?"
+_SEE = "INSERT INTO seen (key, at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET at = max(at, excluded.at)"
 _SERIES = """
 INSERT INTO series (name, longest) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET longest = max(longest, excluded.longest)
@@ -61,12 +63,14 @@ class Statements:
             self._save(batch.rows)
             self._connection.executemany(_DROP, ((number,) for number in batch.read))
             self._post(batch.posted)
+            self._connection.executemany(_UNNAME, ((key,) for key in batch.unnamed))
             self._connection.executemany(_NAME, batch.aliases.items())
             self._record(batch.readings)
             self._drop(batch.forgotten)
             self._enter(batch.entries)
             self._connection.executemany(_STRIKE, ((number,) for number in batch.struck))
             self._remember(batch.nonces, batch.newest)
+            self._connection.executemany(_SEE, ((key, micros(at)) for key, at in batch.seen.items()))
             self._connection.execute("COMMIT")
             failed.pop_all()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
@@ -71,10 +71,12 @@ def raised(work: Callable[[], None]) -> BaseException | None:
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch. `idle`: the states that may be seen without asking from now on, None where asking is due."""
+    """What became of a batch. `idle`: the states that may be seen without asking from now on, None where asking is due.
+    `unnamed`: rows whose other aliases are gone."""
 
     idle: dict[Key, State | None]
     aliases: dict[str, Key]
+    unnamed: Set[Key]
     jobs: Sequence[Job]
 
 
@@ -126,7 +128,7 @@ class Writer:
         if error is None:
             batch.settle()
             idle = {key: self._world.idle(key) for key in batch.touched}
-            self._tell(Committed(idle=idle, aliases=batch.aliases, jobs=jobs))
+            self._tell(Committed(idle=idle, aliases=batch.aliases, unnamed=batch.unnamed, jobs=jobs))
         elif len(jobs) > 1 and not _is_storage(error):
             # One of them wants to store a value that cannot be stored: the others shall not suffer for it.
             for job in jobs:
@@ -134,7 +136,7 @@ class Writer:
         else:
             for job in jobs:
                 job.fail(self._refusal(error))
-            self._tell(Committed(idle={}, aliases={}, jobs=jobs))
+            self._tell(Committed(idle={}, aliases={}, unnamed=frozenset(), jobs=jobs))
 
     def _commit(self, batch: Batch) -> None:
         if batch:

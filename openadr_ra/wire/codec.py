@@ -17,9 +17,9 @@ from openadr_ra.protocol.messages import PAYLOADS, Message
 from openadr_ra.wire import schema
 from openadr_ra.wire.names import clark
 from openadr_ra.wire.parse import one_line, parse
-from openadr_ra.wire.reader import END, compile_readers, stream
+from openadr_ra.wire.reader import END, Readers, stream
 from openadr_ra.wire.values import unexpected
-from openadr_ra.wire.writer import compile_writers
+from openadr_ra.wire.writer import Writers
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -32,8 +32,8 @@ class Plain(Verified, frozen=True):
     """Not signed; to be made only where the registration permits that."""
 
 
-_READERS = compile_readers(PAYLOADS)
-_WRITERS = compile_writers(PAYLOADS)
+_READERS = Readers(PAYLOADS)
+_WRITERS = Writers()
 
 
 class Unusable(InvalidData):

@@ -40,30 +40,43 @@ def stream(element: Element) -> Stream:
     return chain(element.iterdescendants("*"), repeat(END)).__next__
 
 
-def compile_readers(messages: tuple[type[Message], ...]) -> dict[str, Reader]:
-    """A reader for each of `messages`, by the name of its element."""
-    readers: dict[str, Reader] = {}
-    names: dict[str, object] = {
-        "read_boolean": read_boolean,
-        "read_datetime": read_datetime,
-        "read_duration": read_duration,
-        "read_opaque": read_opaque,
-        "read_token": read_token,
-        "not_finite": not_finite,
-        "readers": readers,
-        "skip": _skip,
-        "stream": stream,
-        "unexpected": unexpected,
-    }
-    for struct in structs(messages):
-        names[struct.__name__] = struct
+class Readers(dict[str, Reader]):
+    """A reader for each of `messages`, by the name of its element, compiled when it is first wanted.
+
+    No end of the wire gets them all, and a gateway has little memory. Threads may want the same one at once.
+    """
+
+    def __init__(self, messages: tuple[type[Message], ...]) -> None:
+        super().__init__()
+        self._messages = {clark(message.xml): message for message in messages}
+        self._names: dict[str, object] = {
+            "read_boolean": read_boolean,
+            "read_datetime": read_datetime,
+            "read_duration": read_duration,
+            "read_opaque": read_opaque,
+            "read_token": read_token,
+            "not_finite": not_finite,
+            "readers": self,
+            "skip": _skip,
+            "stream": stream,
+            "unexpected": unexpected,
+        }
+
+    def __missing__(self, name: str) -> Reader:
+        # The message comes last: once it is in the table, all that it calls is there.
+        for struct in reversed(structs((self._messages[name],))):
+            if f"read_{struct.__name__}" not in self._names:
+                self._compile(struct)
+        return self[name]
+
+    def _compile(self, struct: type[Value]) -> None:
+        self._names[struct.__name__] = struct
         # One at a time: the compiler's peak of memory stays small, and a traceback names the type.
-        source = Source(f"<reader of {struct.__name__}>")
-        _Function(source, names, struct).write()
+        source = Source(f"reader of {struct.__name__}")
+        _Function(source, self._names, struct).write()
         if issubclass(struct, Message):
             source.add(f"readers[{clark(struct.xml)!r}] = read_{struct.__name__}")
-        source.run(names)
-    return readers
+        source.run(self._names)
 
 
 def _skip(element: Element, nxt: Stream) -> None:

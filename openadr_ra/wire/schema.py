@@ -1,7 +1,8 @@
 """The normative XSDs, where they are, that they are the right ones, and what they say of a tree.
 
 They are those inside the installed openleadr distribution, whose code is never imported. What is compiled is what was
-hashed: the files are read once, and the compiler gets them from memory and can reach nothing else.
+hashed, less what it says to people: the files are read once, and the compiler gets them from memory and can reach nothing
+else.
 """
 
 from __future__ import annotations
@@ -110,10 +111,23 @@ def load() -> etree.XMLSchema:
 
     Raises SettingsError, with the cure, if a file is missing or is not the one we know.
     """
-    files = read_files(_folder())
+    files = {name: _bare(text) for name, text in read_files(_folder()).items()}
     parser = etree.XMLParser(load_dtd=False, resolve_entities=False, no_network=True)
     parser.resolvers.add(_OnlyThese(files))
     return etree.XMLSchema(etree.fromstring(files[_MAIN], parser, base_url=_BASE_URL + _MAIN))
+
+
+def _bare(text: bytes) -> bytes:
+    """A schema without annotations, comments and blanks: two thirds of the files, and 1.2 MB of what is kept of them."""
+    parser = etree.XMLParser(
+        load_dtd=False, resolve_entities=False, no_network=True, remove_comments=True, remove_blank_text=True
+    )
+    schema = etree.fromstring(text, parser)
+    etree.strip_elements(schema, _ANNOTATION)
+    return etree.tostring(schema)
+
+
+_ANNOTATION = "{http://www.w3.org/2001/XMLSchema}annotation"
 
 
 def read_files(folder: Path) -> Mapping[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ class Source:
         self._name = name
         self._lines: list[str] = []
         self._depth = 0
+        self._packed = b""
 
     def add(self, line: str) -> None:
         """One more line."""
@@ -30,6 +32,12 @@ class Source:
     def run(self, names: dict[str, object]) -> None:
         """Define in `names` what the lines define; they see what is in `names` already."""
         text = "\n".join(self._lines) + "\n"
-        # Tracebacks and debuggers then show the generated line.
-        linecache.cache[self._name] = len(text), None, text.splitlines(keepends=True), self._name
+        self._lines.clear()
+        # Tracebacks and debuggers then show the generated line. Few are ever looked at, so all are kept small.
+        self._packed = zlib.compress(text.encode())
+        linecache.lazycache(self._name, {"__name__": self._name, "__loader__": self})
         exec(compile(text, self._name, "exec"), names)  # noqa: S102 - made of our own declarations, nothing else
+
+    def get_source(self, name: str) -> str:
+        """The lines that were run; a loader's verb, which linecache knows."""
+        return zlib.decompress(self._packed).decode()

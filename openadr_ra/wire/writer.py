@@ -22,28 +22,36 @@ Writer = Callable[[Message], str]
 _DECLARATION = r'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-def compile_writers(messages: tuple[type[Message], ...]) -> dict[type[Message], Writer]:
-    """A writer for each of `messages`."""
-    writers: dict[type[Message], Writer] = {}
-    names: dict[str, object] = {
-        "escape": escape,
-        "escape_attribute": escape_attribute,
-        "write_datetime": write_datetime,
-        "write_decimal": write_decimal,
-        "write_duration": write_duration,
-        "write_float": write_float,
-        "write_opaque": write_opaque,
-        "no_member": _no_member,
-        "writers": writers,
-    }
-    for struct in structs(messages):
-        names[struct.__name__] = struct
-        source = Source(f"<writer of {struct.__name__}>")
+class Writers(dict[type[Message], Writer]):
+    """A writer for each message, compiled when it is first wanted; see `Readers`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, object] = {
+            "escape": escape,
+            "escape_attribute": escape_attribute,
+            "write_datetime": write_datetime,
+            "write_decimal": write_decimal,
+            "write_duration": write_duration,
+            "write_float": write_float,
+            "write_opaque": write_opaque,
+            "no_member": _no_member,
+            "writers": self,
+        }
+
+    def __missing__(self, message: type[Message]) -> Writer:
+        for struct in reversed(structs((message,))):
+            if f"write_{struct.__name__}" not in self._names:
+                self._compile(struct)
+        return self[message]
+
+    def _compile(self, struct: type[Value]) -> None:
+        self._names[struct.__name__] = struct
+        source = Source(f"writer of {struct.__name__}")
         _Function(source, struct).write()
         if issubclass(struct, Message):
             _envelope(source, struct)
-        source.run(names)
-    return writers
+        source.run(self._names)
 
 
 def _no_member(value: object) -> str:

@@ -122,6 +122,32 @@ async def test_events_that_are_over_go_with_all_that_was_said_of_them(store: Sto
     assert [entry.subject for _, entry in await store.entries(0, 10)] == ["event/young", "event/own-young"]
 
 
+async def test_rows_that_cannot_be_read_stay_and_keep_no_other(
+    tmp_path: Path, calendar: Calendar, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither an event nor a VEN: what was said of that event stays too, and the log names them."""
+    file, over = tmp_path / "node.db", NOW - KEPT - DAY
+    store = await SqliteStore.open(file)
+    for name in ("E1", "E2"):
+        await put(store, f"event/{name}", order(name, over))
+    await put(store, "event/E3", order("E3", NOW - 15 * DAY))
+    await put(store, "party/V1", Party(ven_id=VEN))
+    at = {"E1": over, "E2": over, "usage": NOW - 15 * DAY}
+    names = {"E1": "response/E1/*.kw", "E2": "response/E2/*.kw", "usage": "V1/TELEMETRY_USAGE/bat.kw"}
+    await store.record([Reading(series=names[one], start=start, span=HOUR, value=1.0) for one, start in at.items()])
+    await store.close()
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("UPDATE states SET body = '{' WHERE key IN ('event/E1', 'party/V1')")
+
+    store = await SqliteStore.open(file)
+    await Retention(store, calendar, SETTINGS).sweep()
+    assert await store.keys("event/") == ("event/E1", "event/E3")
+    assert await store.series("") == (names["usage"], names["E1"])
+    await store.close()
+    for name in ("event/E1", "party/V1"):
+        assert f"row {name} cannot be read" in caplog.text
+
+
 async def test_event_without_end_stays_until_it_is_cancelled_and_that_is_long_ago(
     store: Store, retention: Retention, calendar: Calendar
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from openadr_ra.protocol.step import Key
+from openadr_ra.protocol.step import Key, Record
 from openadr_ra.seams import Store
 from tests.store.check_store import NOON, OTHER, TANK, THIRD, Tank, entry, mail, pour, poured
 
@@ -24,6 +24,16 @@ class DropContract:
         assert [due.key for due in await store.due()] == [OTHER]
         await asyncio.gather(store.drop(rows=((OTHER, held), (THIRD, held))), store.update(OTHER, Tank, pour("b")))
         assert (await poured(store, OTHER), await store.keys("")) == (("b",), (OTHER,))
+
+    async def test_names_of_a_row_go_with_it(self, store: Store) -> None:
+        """All of them, those of others not; a row that stays keeps its own, and who begins anew is named anew."""
+        await store.update(TANK, Tank, pour("a", effects=(Record(aliases=("one", "two")),)))
+        await store.update(OTHER, Tank, pour("a", effects=(Record(aliases=("three",)),)))
+        assert await store.resolve("one") == TANK
+        await store.drop(rows=((TANK, Tank(poured=("a",))), (OTHER, Tank(poured=("b",)))))
+        assert [await store.resolve(name) for name in ("one", "two", "three")] == [None, None, OTHER]
+        await store.update(TANK, Tank, pour("b", effects=(Record(aliases=("two",)),)))
+        assert [await store.resolve(name) for name in ("one", "two")] == [None, TANK]
 
     async def test_row_that_changed_meanwhile_stays(self, store: Store) -> None:
         """In the same batch, too; and one for which mail waits, unless that goes with it."""

@@ -199,14 +199,11 @@ class MailContract:
         assert await poured(store) == ("a",)
 
     async def test_mail_of_a_step_is_there_for_the_next_step_of_its_row(self, store: Store) -> None:
-        """Also when all of them were asked for at once."""
-        await asyncio.gather(
-            store.update(TANK, Tank, pour(post=mail(OTHER, "1"))),
-            store.update(OTHER, Tank, pour(post=mail(TANK, "2"))),
-            store.update(TANK, Tank, pour(post=mail(OTHER, "3"))),
-            store.update(OTHER, Tank, pour("end")),
-        )
+        await store.update(TANK, Tank, pour(post=mail(OTHER, "1")))
+        await store.update(OTHER, Tank, pour(post=mail(TANK, "2")))
+        await store.update(TANK, Tank, pour(post=mail(OTHER, "3")))
         assert await poured(store) == ("2",)
+        await store.update(OTHER, Tank, pour("end"))
         assert await poured(store, OTHER) == ("1", "3", "end")
         assert await store.waiting() == ()
 
@@ -276,6 +273,27 @@ class NamesContract:
         await store.update(OTHER, Tank, pour(effects=(Record(aliases=("fingerprint",)),)))
         assert await store.resolve("fingerprint") == OTHER
         assert await store.resolve("registration") == TANK
+
+
+class SeenContract:
+    """When somebody was heard of last."""
+
+    async def test_newest_time_of_each_stays(self, store: Store) -> None:
+        """Whoever is told of an older one later, and in the same batch, too. Nobody is there until somebody was seen."""
+        assert await store.seen() == {}
+        await store.see({})
+        await store.see({TANK: NOON, OTHER: NOON + MICROSECOND})
+        await asyncio.gather(
+            store.see({TANK: NOON + MINUTE}), store.see({TANK: NOON}), store.see({OTHER: NOON, THIRD: NOON})
+        )
+        assert await store.seen() == {TANK: NOON + MINUTE, OTHER: NOON + MICROSECOND, THIRD: NOON}
+
+    async def test_being_seen_is_no_change_of_a_row(self, store: Store) -> None:
+        """Nothing is to be looked at because of it, and there need be no row."""
+        state = (await store.update(TANK, Tank, pour("a", due=NOON))).state
+        await store.see({TANK: NOON, OTHER: NOON})
+        assert store.peek(TANK, Tank) is state
+        assert (await store.keys(""), await store.waiting()) == ((TANK,), ())
 
 
 class RecordsContract:
@@ -484,5 +502,30 @@ class RecordsContract:
         assert [isinstance(each, ComplianceError) for each in done] == [False, True, True]
 
 
-class Contract(StoreContract, MailContract, NamesContract, RecordsContract):
+class Contract(StoreContract, MailContract, NamesContract, SeenContract, RecordsContract):
     """All of it."""
+
+
+class AloneContract:
+    """What a store promises beside that if it is one process's own."""
+
+    async def test_names_of_a_row_that_begins_anew_at_once_are_the_new_ones_alone(self, store: Store) -> None:
+        """Also when all of that was asked for at once."""
+        await asyncio.gather(
+            store.update(TANK, Tank, pour("a", effects=(Record(aliases=("one", "two")),))),
+            store.drop(rows=((TANK, Tank(poured=("a",))),)),
+            store.update(TANK, Tank, pour("b", effects=(Record(aliases=("two",)),))),
+        )
+        assert [await store.resolve(name) for name in ("one", "two")] == [None, TANK]
+
+    async def test_mail_of_a_step_is_there_for_the_next_step_of_its_row_at_once(self, store: Store) -> None:
+        """Also when all of them were asked for at once."""
+        await asyncio.gather(
+            store.update(TANK, Tank, pour(post=mail(OTHER, "1"))),
+            store.update(OTHER, Tank, pour(post=mail(TANK, "2"))),
+            store.update(TANK, Tank, pour(post=mail(OTHER, "3"))),
+            store.update(OTHER, Tank, pour("end")),
+        )
+        assert await poured(store) == ("2",)
+        assert await poured(store, OTHER) == ("1", "3", "end")
+        assert await store.waiting() == ()

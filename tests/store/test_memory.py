@@ -7,10 +7,10 @@ import pytest
 from openadr_ra.seams import Store
 from openadr_ra.store import open_store
 from tests.store.check_drop import DropContract
-from tests.store.check_store import TANK, Contract, Tank, pour
+from tests.store.check_store import TANK, AloneContract, Contract, Tank, pour
 
 
-class TestMemoryStore(Contract, DropContract):
+class TestMemoryStore(Contract, DropContract, AloneContract):
     """Passes the contract."""
 
     @pytest.fixture

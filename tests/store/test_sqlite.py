@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
 from openadr_ra.seams import Due, Step, Store
 from openadr_ra.store import SqliteStore, open_store
 from openadr_ra.store.queries import TOUCHING
+from openadr_ra.store.sqlite import SLICE
 from tests.store.check_drop import DropContract
 from tests.store.check_store import (
     HALF_HOUR,
@@ -26,6 +28,7 @@ from tests.store.check_store import (
     OTHER,
     TANK,
     THIRD,
+    AloneContract,
     Contract,
     Tank,
     entry,
@@ -49,7 +52,7 @@ async def store(file: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-class TestSqliteStore(Contract, DropContract):
+class TestSqliteStore(Contract, DropContract, AloneContract):
     """Passes the contract."""
 
     @pytest.fixture
@@ -97,10 +100,10 @@ async def test_url_names_the_file(file: Path, slashes: str) -> None:
     assert await asyncio.to_thread(file.exists)
 
 
-@pytest.mark.parametrize("url", ["", "sqlite", "sqlite:", "sqlite://", "postgresql://localhost", "memory:x"])
+@pytest.mark.parametrize("url", ["", "sqlite", "sqlite:", "sqlite://", "mysql://localhost", "memory:x"])
 async def test_unknown_url_is_refused(url: str) -> None:
     """The words say what may be written instead."""
-    with pytest.raises(SettingsError, match='use "memory" or "sqlite:FILE"'):
+    with pytest.raises(SettingsError, match='use "memory", "sqlite:FILE" or "postgresql:'):
         await open_store(url)
 
 
@@ -193,6 +196,22 @@ async def test_mail_read_before_is_not_read_after_reopening(file: Path) -> None:
     await store.update(TANK, Tank, pour())
     assert await poured(store) == ("1", "2")
     await store.close()
+
+
+async def test_results_come_in_slices_with_the_loop_free_between(store: SqliteStore) -> None:
+    """Those of one commit, too: each may set off work in the loop. They come in the order of asking."""
+    turns, done = 0, list[tuple[int, int]]()
+
+    async def call(number: int) -> None:
+        await store.update(Key(f"tank/{number}"), Tank, pour("a"))
+        done.append((number, turns))
+
+    calls = [asyncio.ensure_future(call(number)) for number in range(10 * SLICE + 1)]
+    while len(done) < len(calls):
+        turns += 1
+        await asyncio.sleep(0)
+    assert [number for number, _ in done] == list(range(len(calls)))
+    assert max(Counter(turn for _, turn in done).values()) <= SLICE
 
 
 async def test_a_thousand_concurrent_updates_share_few_commits(store: SqliteStore) -> None:

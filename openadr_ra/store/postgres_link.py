@@ -1,0 +1,162 @@
+"""The way to a PostgreSQL database: its connections, its schema, and its errors in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from openadr_ra.errors import OadrRaError, StoreError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+CONNECT_S = 5.0
+"""How long a connection may take to come about."""
+
+COMMAND_S = 10.0
+"""How long a statement may take: a database that hangs is away for who waits for it."""
+
+MOST_CONNECTIONS = 6
+"""Of one process: one writes, one listens, the others read."""
+
+NAME = "openadr_ra"
+"""Our channel, our lock, and what our connections are called in the server's views."""
+
+AWAY = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
+        asyncpg.TooManyConnectionsError)  # fmt: skip
+"""The database cannot be reached, or not now."""
+
+REPEATABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
+"""Somebody else was in the way, and nothing has changed: the same may be tried again."""
+
+# Of these the first that matches is said.
+_SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (asyncpg.InvalidAuthorizationSpecificationError, "refuses the user or the password; see [store] url"),
+    (asyncpg.InvalidCatalogNameError, "does not exist; create it: createdb -E UTF8 NAME"),
+    (asyncpg.InsufficientPrivilegeError, "does not let this user work in it; let the user own the database"),
+    (
+        asyncpg.ReadOnlySQLTransactionError,
+        "only reads: it is a standby; name the primary, or all hosts, in [store] url",
+    ),
+    (asyncpg.DiskFullError, "cannot grow because its disk is full; free some space there"),
+    (asyncpg.TooManyConnectionsError, "has no connection left for us; raise max_connections or run fewer workers"),
+    (asyncpg.QueryCanceledError, "was too busy to answer; see what it is doing"),
+    (AWAY, "cannot be reached; see that it runs and that [store] url names it"),
+)
+
+
+class Refused(StoreError):
+    """The database is there, and does not take this."""
+
+
+class Database:
+    """A database and our connections to it. `url` is asyncpg's: it may name several hosts, and leave the password to the
+    environment."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: Pool | None = None
+        self.name = plain(url)
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Raises StoreError."""
+        async with self._plainly():
+            pool = await asyncpg.create_pool(
+                self._url, min_size=1, max_size=MOST_CONNECTIONS, timeout=CONNECT_S, command_timeout=COMMAND_S,
+                reset=_leave_as_it_is, server_settings={"application_name": NAME}, target_session_attrs=_primary(),
+            )  # fmt: skip
+            self._pool = pool
+        try:
+            async with self.connection() as connection:
+                await _upgrade(self.name, connection)
+        except StoreError:
+            await self.close()
+            raise
+
+    async def listener(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection outside of the pool. Raises what asyncpg raises."""
+        return await asyncpg.connect(
+            self._url, timeout=CONNECT_S, command_timeout=COMMAND_S,
+            server_settings={"application_name": f"{NAME} listener"}, target_session_attrs=_primary(),
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One of our connections, for the block. Raises StoreError for what goes wrong with it."""
+        if self._pool is None:
+            raise StoreError(f"{self.name} has been closed; open it again")
+        async with self._plainly(), self._pool.acquire(timeout=CONNECT_S) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _plainly(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except REPEATABLE:
+            raise
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise self.refusal(error) from error
+
+    def refusal(self, error: BaseException) -> OadrRaError:
+        """What `error` means for whoever runs the program."""
+        if isinstance(error, OadrRaError):
+            return error
+        said = " ".join(str(error).split()) or type(error).__name__
+        for kind, sentence in _SENTENCES:
+            if isinstance(error, kind):
+                return StoreError(f"database {self.name} {sentence} ({said})")
+        return Refused(f"database {self.name} could not store or say this ({said})")
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+def plain(url: str) -> str:
+    """The database without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.path.removeprefix('/') or 'of the user'} at {parts.netloc.rpartition('@')[2] or 'this machine'}"
+
+
+def _primary() -> asyncpg.connect_utils.SessionAttribute:
+    return asyncpg.connect_utils.SessionAttribute.read_write
+
+
+async def _leave_as_it_is(connection: Connection) -> None:
+    """What asyncpg does instead after each use costs a way to the server; nothing of ours stays in a connection."""
+
+
+async def _upgrade(name: str, connection: Connection) -> None:
+    """Apply each schema script that the database has not seen, one process at a time."""
+    scripts = sorted(
+        file.name for file in (files(__package__) / "schema" / "postgres").iterdir() if file.name.endswith(".sql")
+    )
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", NAME)
+        await connection.execute("CREATE TABLE IF NOT EXISTS openadr_ra_schema (version integer NOT NULL)")
+        version: int = await connection.fetchval("SELECT coalesce(max(version), 0) FROM openadr_ra_schema")
+        if version > len(scripts):
+            raise StoreError(
+                f"database {name} was written by a newer openadr-ra (schema {version}, this one knows {len(scripts)}): "
+                "update the program, or restore the backup made before the update"
+            )
+        for number, script in enumerate(scripts[version:], version + 1):
+            await connection.execute((files(__package__) / "schema" / "postgres" / script).read_text(encoding="utf-8"))
+            await connection.execute("INSERT INTO openadr_ra_schema (version) VALUES ($1)", number)

@@ -1,0 +1,219 @@
+"""One run: nodes up, load on, faults by the schedule, quiet, nodes down, and then the books."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from openadr_ra import OadrRaError
+from torture import faults
+from torture.ends import found
+from torture.faults import Tormentor
+from torture.judge import Finding
+from torture.keeper import Keeper
+from torture.leash import leashed
+from torture.ledger import Alive, Book, Declared, Done, Heard, Ordered, Told, Writer, lines
+from torture.line import Line
+from torture.operating import Operator, console
+from torture.postgres import Postgres
+from torture.scene import Scene
+from torture.schedule import Fault
+from torture.site import Site
+from torture.site import make as make_site
+from torture.verdict import judged
+
+READY_S = 90.0
+"""For all VENs to register, on a busy machine."""
+
+QUIET_S = 150.0
+"""For both ends to agree after the last fault. A VEN that backed off may wait a minute before it tries again."""
+
+NEAR_OVER = timedelta(seconds=8)
+"""After the last event was over: its last interval is answered for."""
+
+Say = Callable[[str], None]
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    book: Book
+    findings: tuple[Finding, ...]
+    starts: dict[str, int]
+
+
+class Crew:
+    """The processes and lines of a run, and what was noted of them."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.alive: list[Alive] = []
+        self.done: list[Done] = []
+        self.keepers = {name: self._keeper(name) for name in site.scene.nodes}
+        self.lines: dict[str, tuple[Line, ...]] = {}
+        for cell in site.scene.cells:
+            for ven in cell.vens:
+                ports = site.ports[ven.name]
+                up = Line(ports.line, site.ports[cell.vtn].listen)
+                down = (Line(ports.push_line, ports.listen),) if ven.way == "push" else ()
+                self.lines[ven.name] = (up, *down)
+
+    def _keeper(self, name: str) -> Keeper:
+        site = self.site
+        cell = site.scene.cell_of(name)
+        if name == cell.vtn:
+            workers = ("--workers", str(cell.workers)) if cell.workers > 1 else ()
+            command = (sys.executable, "-m", "openadr_ra", "vtn", str(site.settings(name)), *workers)
+        else:
+            command = (sys.executable, "-m", "torture.ven", str(site.settings(name)), str(site.ledger(name)))
+        return Keeper(name, command, site.log(name), faults.clock_of(site, name), self.alive.append)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """All of it, until the block is left; then nodes are told to stop, VENs first."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._devices())
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            for lines_of_ven in self.lines.values():
+                for line in lines_of_ven:
+                    await line.open()
+                    stack.push_async_callback(line.close)
+            for keeper in self.keepers.values():
+                stack.callback(group.create_task(keeper.keep()).cancel)
+            yield
+            vtns = {cell.vtn for cell in self.site.scene.cells}
+            for names in (self.keepers.keys() - vtns, vtns):
+                await asyncio.gather(*(self._stop(self.keepers[name]) for name in names))
+
+    async def _stop(self, keeper: Keeper) -> None:
+        if not await keeper.stop():
+            # Whoever does not stop when it is told to is written down as one that ended by itself.
+            now_s = time.monotonic()
+            self.alive.append(Alive(name=f"{keeper.name} (SIGTERM)", began_s=now_s, ended_s=now_s, killed=False))
+
+    @asynccontextmanager
+    async def _devices(self) -> AsyncIterator[None]:
+        command = leashed(
+            sys.executable, "-m", "torture.device", str(self.site.devices_port), str(self.site.ledger("devices"))
+        )
+        process = await asyncio.create_subprocess_exec(*command)
+        try:
+            yield
+        finally:
+            process.kill()
+            await process.wait()
+
+
+async def run(
+    folder: Path,
+    scene: Scene,
+    schedule: tuple[Fault, ...],
+    *,
+    seed: int,
+    seconds: float,
+    say: Say,
+    servers: dict[str, Postgres],
+) -> Ran:
+    """Torture that scene by that schedule, in a folder that there is not yet."""
+    site = make_site(folder, scene, {name: server.url for name, server in servers.items()})
+    for name in scene.on_small_disks:
+        faults.mount(site.disk(name))
+    crew = Crew(site)
+    async with crew.working():
+        await _until(lambda: _registered(site), READY_S, "all VENs have registered")
+        say(f"{len(scene.vens)} VENs have registered with {len(scene.cells)} VTNs")
+        await _load(crew, schedule, seed, seconds, servers, say)
+        quiet = await _until(lambda: _settled(site), QUIET_S, None)
+        say("all is quiet" if quiet else f"not quiet after {QUIET_S:g} s")
+    book = _book(crew)
+    return Ran(
+        book=book,
+        findings=judged(book, scene, await found(site)),
+        starts={name: keeper.starts for name, keeper in crew.keepers.items()},
+    )
+
+
+async def _load(
+    crew: Crew, schedule: tuple[Fault, ...], seed: int, seconds: float, servers: dict[str, Postgres], say: Say
+) -> None:
+    """Orders and faults, and orders a little longer."""
+    site = crew.site
+    writer = Writer(site.ledger("operator"))
+    absences = Writer(site.ledger("absences"))
+    operators = [Operator(site, cell, seed, writer, absences) for cell in site.scene.cells]
+    tormentor = Tormentor(
+        site,
+        crew.keepers,
+        crew.lines,
+        {f"{name}-database": one for name, one in servers.items()},
+        crew.done.append,
+        say,
+    )
+    tasks = [asyncio.create_task(operator.work()) for operator in operators]
+    began_s = time.monotonic()
+    try:
+        await tormentor.suffer(schedule)
+        await asyncio.sleep(max(began_s + seconds - time.monotonic(), 0.0))
+    finally:
+        for operator in operators:
+            operator.end()
+        await asyncio.gather(*tasks)
+    over = max(operator.near_until for operator in operators) + NEAR_OVER
+    await asyncio.sleep(max((over - datetime.now(UTC)).total_seconds(), 0.0))
+
+
+async def _until(condition: Callable[[], bool], within_s: float, what: str | None) -> bool:
+    """Whether it came to be. With `what` it has to: raises TimeoutError."""
+    end_s = time.monotonic() + within_s
+    while not await asyncio.to_thread(condition):
+        if time.monotonic() > end_s:
+            if what is None:
+                return False
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        await asyncio.sleep(0.5)
+    return True
+
+
+def _registered(site: Site) -> bool:
+    for cell in site.scene.cells:
+        with suppress(OadrRaError, OSError):
+            there = {ven.ven_id for ven in console(site, cell.vtn).vens() if ven.registered}
+            if there >= {ven.name for ven in cell.vens}:
+                continue
+        return False
+    return True
+
+
+def _settled(site: Site) -> bool:
+    """Every VEN is answered, and has answered what it was told."""
+    try:
+        for cell in site.scene.cells:
+            vens = console(site, cell.vtn).vens()
+            if any(ven.unacknowledged or not ven.registered for ven in vens):
+                return False
+            for ven in cell.vens:
+                for above in console(site, ven.name).upstreams():
+                    if above.link != "connected" or above.unanswered or set(above.owed) - {"Update"}:
+                        return False
+    except (OadrRaError, OSError):
+        return False
+    return True
+
+
+def _book(crew: Crew) -> Book:
+    site = crew.site
+    return Book(
+        orders=lines(site.ledger("operator"), Ordered),
+        declared=lines(site.ledger("absences"), Declared),
+        heard={ven.name: lines(site.ledger(ven.name), Heard) for ven in site.scene.vens},
+        told=lines(site.ledger("devices"), Told),
+        alive=tuple(crew.alive),
+        done=tuple(crew.done),
+    )
