@@ -40,9 +40,11 @@ UNLIMITED: Mapping[str, int] = {
 async def ours(file: Path, vens: int, certs: Path | None) -> None:
     """A VTN as it comes; only the limits per address are left out."""
     from openadr_ra import dispatch
+    from openadr_ra.programs.garbage import collect_seldom
     from openadr_ra.run.vtn import Vtn
     from openadr_ra.settings import from_table
 
+    collect_seldom()
     # Without certificates it warns that nobody is authenticated; here that is meant.
     logging.getLogger("openadr_ra").setLevel(logging.ERROR)
     down: dict[str, object] = {"listen": "127.0.0.1:0", "admit": "ca", "hold_s": HOLD_S, "limits": UNLIMITED}

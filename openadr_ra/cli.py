@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from openadr_ra.cli_certs import certs
-from openadr_ra.cli_console import event, report
-from openadr_ra.cli_db import db, export
-from openadr_ra.cli_fleet import fleet
-from openadr_ra.cli_options import FILE, as_json_option, node_options, serve
-from openadr_ra.cli_vens import ven
+from openadr_ra.cli_later import Later
+from openadr_ra.cli_options import FILE, as_json_option, node_options, serve, share
 from openadr_ra.errors import OadrRaError, SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +18,9 @@ if TYPE_CHECKING:
 
 FAILURE = 1
 USER_MISTAKE = 2
+
+MOST_WORKERS = 256
+"""More than any machine has use for."""
 
 DEMO_PACKAGES = ("rich", "matplotlib")
 
@@ -45,7 +44,20 @@ def main() -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_LATER = Later(
+    {
+        "certs": ("cli_certs", "certs"),
+        "db": ("cli_db", "db"),
+        "event": ("cli_console", "event"),
+        "export": ("cli_db", "export"),
+        "fleet": ("cli_fleet", "fleet"),
+        "report": ("cli_console", "report"),
+        "ven": ("cli_ven", "ven"),
+    }
+)
+
+
+@click.group(commands=_LATER, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="openadr-ra")
 def root() -> None:
     """OpenADR 2.0b for aggregation coordinators, resource aggregators and edge gateways."""
@@ -56,16 +68,32 @@ def root() -> None:
 def run(settings: Path, log_level: Level, as_json: bool) -> None:
     """Be whatever NODE.TOML describes: a VTN, a VEN or both.
 
-    One line on stdout says where it listens; the log goes to stderr. SIGTERM or Ctrl-C stop it.
+    One line on stdout says where it listens; the log goes to stderr. SIGTERM or Ctrl-C stop it, once who asks has been
+    answered; a second one stops it at once.
     """
     serve(settings, "both", log_level, as_json)
 
 
 @root.command(short_help="Run a VTN.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=MOST_WORKERS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="So many processes on one port, over a PostgreSQL store. SIGHUP replaces them one by one.",
+)
 @node_options
-def vtn(settings: Path, log_level: Level, as_json: bool) -> None:
-    """Be the VTN of NODE.TOML, without its VEN side."""
-    serve(settings, "vtn", log_level, as_json)
+def vtn(settings: Path, log_level: Level, as_json: bool, workers: int) -> None:
+    """Be the VTN of NODE.TOML, without its VEN side.
+
+    One line on stdout says where it listens; the log goes to stderr. SIGTERM or Ctrl-C stop it, once who asks has been
+    answered; a second one stops it at once.
+    """
+    if workers > 1:
+        share(settings, workers, log_level, as_json)
+    else:
+        serve(settings, "vtn", log_level, as_json)
 
 
 @root.command(short_help="See the whole chain at work.")
@@ -95,12 +123,3 @@ def demo(chain: bool, batteries: int | None, out: Path | None, interval_s: int |
         raise SettingsError(
             f'the demo needs {package}, which is not installed: pip install "openadr-ra[demo]"'
         ) from error
-
-
-root.add_command(ven)
-root.add_command(event)
-root.add_command(fleet)
-root.add_command(report)
-root.add_command(certs)
-root.add_command(db)
-root.add_command(export)

@@ -172,3 +172,14 @@ def serve(settings: Path, side: Side, log_level: Level, as_json: bool) -> None:
 
     log_to_stderr(log_level)
     main(settings, side=side, say=tell)
+
+
+def share(settings: Path, workers: int, log_level: Level, as_json: bool) -> None:
+    from openadr_ra.programs.serve import log_to_stderr
+    from openadr_ra.programs.workers import main
+
+    def tell(started: Started) -> None:
+        say(started, started.line, as_json)
+
+    log_to_stderr(log_level)
+    main(settings, workers, log_level=log_level, say=tell)

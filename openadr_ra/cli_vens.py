@@ -1,4 +1,4 @@
-"""`openadr-ra ven …`: be a VEN, see to the VENs of a VTN, or speak for a VEN that runs."""
+"""`openadr-ra ven list` and the like: see to the VENs of a VTN, or speak for a VEN that runs."""
 
 from __future__ import annotations
 
@@ -13,44 +13,16 @@ from openadr_ra.cli_options import (
     as_json_option,
     client,
     console_options,
-    node_options,
     report_options,
     say,
-    serve,
     when_options,
 )
 
 if TYPE_CHECKING:
-    from openadr_ra.programs.serve import Level
+    pass
 
 
-class Ven(click.Group):
-    """`openadr-ra ven node.toml` runs a VEN; `openadr-ra ven list` and the like speak to a console."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names and _is_for_run(args[0]):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-def _is_for_run(word: str) -> bool:
-    """A misspelt command has neither a suffix nor a folder nor a dash."""
-    return word.startswith("-") or "." in word or "/" in word or "\\" in word
-
-
-@click.group(cls=Ven, short_help="Run a VEN, or see to the VENs of a VTN.")
-def ven() -> None:
-    """Be the VEN of NODE.TOML (`openadr-ra ven NODE.TOML`), see to a VTN's VENs, or speak for a VEN that runs."""
-
-
-@ven.command("run")
-@node_options
-def ven_run(settings: Path, log_level: Level, as_json: bool) -> None:
-    """Be the VEN of NODE.TOML, without its VTN side."""
-    serve(settings, "ven", log_level, as_json)
-
-
-@ven.command("list", short_help="Every VEN with its state.")
+@click.command("list", short_help="Every VEN with its state.")
 @console_options
 @as_json_option
 def ven_list(as_json: bool) -> None:
@@ -61,7 +33,7 @@ def ven_list(as_json: bool) -> None:
     say(found, lambda: vens.ven_list(found), as_json)
 
 
-@ven.command("enrol", short_help="Admit a VEN with these certificates.")
+@click.command("enrol", short_help="Admit a VEN with these certificates.")
 @click.argument("ven_id", metavar="ID")
 @click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
 @console_options
@@ -72,7 +44,7 @@ def ven_enrol(ven_id: str, fingerprints: tuple[str, ...], as_json: bool) -> None
     say(enrolled, lambda: f"{ven_id} may come with {', '.join(fingerprints)}", as_json)
 
 
-@ven.command("warnings", short_help="What had to be repaired in a VEN's messages.")
+@click.command("warnings", short_help="What had to be repaired in a VEN's messages.")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -84,7 +56,7 @@ def ven_warnings(ven_id: str, as_json: bool) -> None:
     say(found, lambda: vens.warnings_text(ven_id, found), as_json)
 
 
-@ven.command("reregister")
+@click.command("reregister")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -96,7 +68,7 @@ def ven_reregister(ven_id: str, as_json: bool) -> None:
     say(ordered, lambda: vens.ordered_text(ordered), as_json)
 
 
-@ven.command("cancel", short_help="End a VEN's registration.")
+@click.command("cancel", short_help="End a VEN's registration.")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -108,7 +80,7 @@ def ven_cancel(ven_id: str, as_json: bool) -> None:
     say(ordered, lambda: vens.ordered_text(ordered), as_json)
 
 
-@ven.command("reports", short_help="What a VEN reports; ask for more, or stop.")
+@click.command("reports", short_help="What a VEN reports; ask for more, or stop.")
 @click.argument("ven_id", metavar="ID")
 @report_options
 @console_options
@@ -128,7 +100,7 @@ def ven_reports(ven_id: str, ask: str | None, stop: tuple[str, ...], last: bool,
         say(known, lambda: vens.reports_text(ven_id, known), as_json)
 
 
-@ven.command("history", short_help="What a VEN has kept of the past.")
+@click.command("history", short_help="What a VEN has kept of the past.")
 @click.argument("ven_id", metavar="ID")
 @click.option("--from", "start", metavar="TIME", required=True, help="-1h, or 2026-11-21T12:00+09:00.")
 @click.option("--to", "end", metavar="TIME", default="now", show_default=True)
@@ -148,7 +120,7 @@ def ven_history(ven_id: str, start: str, end: str, point: tuple[str, ...], withi
     return 0 if found.came else 1
 
 
-@ven.command("status", short_help="A VEN's resources as they were last heard of.")
+@click.command("status", short_help="A VEN's resources as they were last heard of.")
 @click.argument("ven_id", metavar="ID")
 @console_options
 @as_json_option
@@ -160,7 +132,7 @@ def ven_status(ven_id: str, as_json: bool) -> None:
     say(found, lambda: readings.status_text(ven_id, found), as_json)
 
 
-@ven.command("greenbutton", short_help="A VEN's Green Button feeds.")
+@click.command("greenbutton", short_help="A VEN's Green Button feeds.")
 @click.argument("ven_id", metavar="ID")
 @click.option("--point", metavar="POINT", multiple=True, help="Of these alone; repeat it.  [default: all]")
 @click.option("--start", metavar="TIME", help="About what was from then on.  [default: whatever there is]")
@@ -190,7 +162,7 @@ def ven_greenbutton(
     return 0 if found.came else 1
 
 
-@ven.command("vtn-reports", short_help="At a VEN: what its VTN reports; ask for it, or stop.")
+@click.command("vtn-reports", short_help="At a VEN: what its VTN reports; ask for it, or stop.")
 @report_options
 @click.option("--upstream", metavar="NAME", help="This VTN alone.  [default: each, or the one called upstream]")
 @console_options
@@ -209,7 +181,7 @@ def ven_vtn_reports(
         say(known, lambda: vens.reports_text("the VTN", known), as_json)
 
 
-@ven.command("vtn-readings", short_help="At a VEN: what came of its VTN's reports.")
+@click.command("vtn-readings", short_help="At a VEN: what came of its VTN's reports.")
 @click.argument("report")
 @click.option("--from", "start", metavar="TIME", required=True, help="-1h, or 2026-11-21T12:00+09:00.")
 @click.option("--to", "end", metavar="TIME", default="now", show_default=True)
@@ -227,7 +199,7 @@ def ven_vtn_readings(
     say(found, lambda: readings.readings_text(report, found), as_json)
 
 
-@ven.command("opt", short_help="At a VEN: its operator's word on an event.")
+@click.command("opt", short_help="At a VEN: its operator's word on an event.")
 @click.argument("event_id", metavar="EVENT")
 @click.argument("word", type=click.Choice(["optIn", "optOut", "none"]))
 @click.option("--reason", metavar="WORD", default="", help="Why, for the VTN: economic, emergency, mustRun …")
@@ -250,7 +222,7 @@ def ven_opt(
     say(said, lambda: f"event {event_id}: {word}", as_json)
 
 
-@ven.command("upstreams", short_help="At a VEN: how it stands with its VTNs.")
+@click.command("upstreams", short_help="At a VEN: how it stands with its VTNs.")
 @console_options
 @as_json_option
 def ven_upstreams(as_json: bool) -> None:
@@ -261,7 +233,7 @@ def ven_upstreams(as_json: bool) -> None:
     say(found, lambda: above.upstreams_text(found), as_json)
 
 
-@ven.command("query", short_help="At a VEN: ask its VTNs what they offer.")
+@click.command("query", short_help="At a VEN: ask its VTNs what they offer.")
 @click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
@@ -276,7 +248,7 @@ def ven_query(upstream: str | None, as_json: bool) -> None:
         say(offer, partial(above.offer_text, offer), as_json)
 
 
-@ven.command("register-again", short_help="At a VEN: register with its VTNs again.")
+@click.command("register-again", short_help="At a VEN: register with its VTNs again.")
 @click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
@@ -291,7 +263,7 @@ def ven_register_again(upstream: str | None, as_json: bool) -> None:
         say(registering, partial(above.registering_text, registering), as_json)
 
 
-@ven.command("leave", short_help="At a VEN: end its registration.")
+@click.command("leave", short_help="At a VEN: end its registration.")
 @click.argument("upstream", metavar="[NAME]", required=False)
 @console_options
 @as_json_option
@@ -307,7 +279,7 @@ def ven_leave(upstream: str | None, as_json: bool) -> None:
         say(left, partial(above.left_text, left), as_json)
 
 
-@ven.command("available", short_help="At a VEN: declare when it is available.")
+@click.command("available", short_help="At a VEN: declare when it is available.")
 @when_options
 @console_options
 @as_json_option
@@ -316,7 +288,7 @@ def ven_available(as_json: bool, **said: object) -> None:
     _declare("optIn", said, as_json)
 
 
-@ven.command("unavailable", short_help="At a VEN: declare when it is not available.")
+@click.command("unavailable", short_help="At a VEN: declare when it is not available.")
 @when_options
 @console_options
 @as_json_option
@@ -337,7 +309,7 @@ def _declare(opt: Literal["optIn", "optOut"], said: dict[str, object], as_json: 
     say(declared, lambda: f"declared as {declared.id}; `openadr-ra ven retract {declared.id}` takes it back", as_json)
 
 
-@ven.command("availability", short_help="At a VEN: what stands declared.")
+@click.command("availability", short_help="At a VEN: what stands declared.")
 @console_options
 @as_json_option
 def ven_availability(as_json: bool) -> None:
@@ -348,7 +320,7 @@ def ven_availability(as_json: bool) -> None:
     say(found, lambda: vens.availability_text(found), as_json)
 
 
-@ven.command("retract", short_help="At a VEN: take a declaration back.")
+@click.command("retract", short_help="At a VEN: take a declaration back.")
 @click.argument("opt_id", metavar="OPT")
 @console_options
 @as_json_option

@@ -63,8 +63,8 @@ class Store(Protocol):
         """What `work` does, which of all that is called by that name is done one at a time, in whatever process."""
         ...
 
-    async def overdue(self, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
-        """Rows whose deadline has come and that no other process has in hand: they are this one's for as long as the lease,
+    async def overdue(self, prefix: str, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
+        """Rows of such keys whose deadline has come and that no other process has in hand: they are this one's for as long as the lease,
         or until they are stepped. The soonest first. Nothing where the store is not shared."""
         ...
 
@@ -124,6 +124,15 @@ class Store(Protocol):
 
         How many went: `most`, or fewer where there are no more. A series of which nothing is left is gone by name, too.
         """
+        ...
+
+    async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
+        """Drop readings of these series that lie within [start, end], but for the first that begins in each span of `every`,
+        counted from 1970. How many went: `most`, or fewer where there are no more."""
+        ...
+
+    async def octets(self) -> int | None:
+        """How much it holds, without what has been let go; None where that is not this node's to bound."""
         ...
 
     async def series(self, prefix: str) -> tuple[str, ...]:

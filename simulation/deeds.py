@@ -24,7 +24,6 @@ from openadr_ra.protocol.model import (
     ReportRequestId,
     Rid,
     SpecifierId,
-    VenId,
 )
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED, Opt
@@ -95,10 +94,8 @@ class Deeds:
         """An event of one to four intervals for some of the VENs."""
         name = EventId(f"E{self._name()}")
         order = self._order(name)
-        now = self._vtn.node.clock.now()
         if self._does("publish", lambda: self._vtn.instruct(order, lambda held: self._published(held, order))):
             self._orders.append(name)
-        del now
 
     def _published(self, held: Instruction | None, order: Instruction) -> instructions.Outcome[Instruction]:
         return instructions.publish(held, order, self._vtn.node.clock.now(), "operator")
@@ -155,7 +152,7 @@ class Deeds:
         if not node.up:
             return False
         self._stage.tell(node.name, f"! operator: {what}")
-        self._stage.counts[what] += 1
+        self._stage.counts["orders at VTNs"] += 1
         finished: list[bool] = []
 
         def doing() -> None:
@@ -172,7 +169,7 @@ class Deeds:
     def _says(self, what: str, link: Link, *letters: AskReports | StopReports | Reregister | EndRegistration) -> None:
         node = link.vtn.node
         self._stage.tell(node.name, f"! operator: {what} {link.ven_id}")
-        self._stage.counts[what] += 1
+        self._stage.counts["orders at VTNs"] += 1
         for letter in letters:
             node.doing(lambda letter=letter: link.vtn.says(link.ven_id, letter))  # type: ignore[misc]  # bound now
 
@@ -226,7 +223,7 @@ class Deeds:
         if not node.up:
             return
         self._stage.tell(node.name, f"! operator: {what}")
-        self._stage.counts[what] += 1
+        self._stage.counts["orders at VENs"] += 1
 
         def doing() -> None:
             try:
@@ -343,6 +340,3 @@ def heal(world: World) -> None:
             device.online = True
     for node in world.nodes:
         node.start()
-
-
-__all__ = ["AWAY", "Deeds", "VenId", "heal", "renew_ended"]

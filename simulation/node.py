@@ -96,15 +96,23 @@ class Node:
             self.soon(row.look, self.stage.within(timedelta(0), MINUTE))
 
     def update(
-        self, key: Key, kind: type[S], new: Callable[[], S], receive: Receive[S, G], inputs: tuple[G, ...]
+        self,
+        key: Key,
+        kind: type[S],
+        new: Callable[[], S],
+        receive: Receive[S, G],
+        inputs: tuple[G, ...],
+        otherwise: tuple[G, ...] = (),
     ) -> Outcome[S]:
-        """Apply waiting mail, then `inputs`: one transaction. Raises Crashed where the node dies just after the commit."""
+        """Apply waiting mail, then `inputs`, or `otherwise` where there is neither: one transaction. Raises Crashed where the
+        node dies just after the commit."""
         moments = SeededMoments(self.clock, self.stage.dice)
         read: list[tuple[S | None, tuple[AnyLetter, ...]]] = []
 
         def step(state: S | None, letters: tuple[AnyLetter, ...]) -> Outcome[S]:
             read.append((state, letters))
-            return chained(new() if state is None else state, receive, (*letters, *inputs), moments)
+            given = (*letters, *inputs) or otherwise
+            return chained(new() if state is None else state, receive, given, moments)
 
         outcome = done(self.store.update(key, kind, step))
         before, letters = read[-1]
@@ -114,8 +122,7 @@ class Node:
     def committed(self, sight: Sight) -> None:
         """Somebody watches each commit. Raises Crashed."""
         stage = self.stage
-        stage.counts["steps"] += 1
-        stage.watcher.saw_step(sight, self.store)
+        stage.committed(sight, self.store)
         if stage.faults.crash and stage.happens(stage.faults.crash):
             self.crash()
             raise Crashed
@@ -166,7 +173,7 @@ class Row(Generic[S, G]):
     def step(self, *inputs: G, waking: bool = False) -> Outcome[S]:
         """As `run.row.Row.step`: the outcome, committed and told of."""
         given: tuple[G | _Waking, ...] = (*inputs, WAKING) if waking else inputs
-        outcome = self.node.update(self.key, self._kind, self._new, self._routed, given)
+        outcome = self.node.update(self.key, self._kind, self._new, self._routed, given, (WAKING,))
         self._due = outcome.due
         if outcome.mail:
             self.node.tell(outcome.mail)

@@ -14,7 +14,7 @@ from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.instruction import key as event_key
 from openadr_ra.protocol.model import ALWAYS, CANCELLED, OPT_IN, OPT_OUT, EventId, OptType
 from openadr_ra.protocol.node import EndNode
-from openadr_ra.protocol.parts import GOOD, TELEMETRY_USAGE
+from openadr_ra.protocol.parts import GOOD, TELEMETRY_USAGE, ReportRequest
 from openadr_ra.protocol.requester import SLOT, Requested, series_prefix
 from openadr_ra.protocol.vtn import Party
 from simulation.site import register_kwh
@@ -117,7 +117,7 @@ def both_ends_agree_on_report_requests(world: World) -> Found:
             continue
         asked = {name: item.request for name, item in held.reports.requests.items() if _stands(item)}
         served = {name: item.request for name, item in node.producer.requests.items()}
-        served = {name: item for name, item in served.items() if name in asked or item.report_back.length}
+        served = {name: item for name, item in served.items() if name in asked or not _ends_by_itself(item)}
         waiting = [name for name, item in held.reports.requests.items() if _stands(item) and not item.running]
         if asked != served or waiting:
             found.append((link.ven_id, f"asked {sorted(asked)}, served {sorted(served)}, waiting {waiting}"))
@@ -125,8 +125,13 @@ def both_ends_agree_on_report_requests(world: World) -> Found:
 
 
 def _stands(item: Requested) -> bool:
-    """Is it to be served now and again? What an operator asked for once is over with its report."""
-    return not item.refused and not item.ending and (item.standing or bool(item.request.report_back.length))
+    """Is it to be served now and again?"""
+    return not item.refused and not item.ending and not _ends_by_itself(item.request)
+
+
+def _ends_by_itself(request: ReportRequest) -> bool:
+    """What is asked for once is over with its report, and the rest with its time; the VTN is not told of that."""
+    return not request.report_back.length or (request.interval is not None and bool(request.interval.duration.length))
 
 
 def nothing_is_owed_any_more(world: World) -> Found:

@@ -76,10 +76,12 @@ class Watcher:
 
 
 class Stage:
-    """One world: its time, its dice, and its faults as they are now. `note` is told what happens, for the transcript;
-    None where nobody reads it."""
+    """One world: its time, its dice, and its faults as they are now. `note` is told what happens, for the transcript, and
+    `describe` says what a step changed; None where nobody reads it."""
 
-    def __init__(self, seed: int, note: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self, seed: int, note: Callable[[str, str], None] | None = None, describe: Callable[[Sight], str] | None = None
+    ) -> None:
         self.timeline = Timeline()
         # Not a secret, and it must be the same in each run.
         self.dice = random.Random(seed)  # noqa: S311
@@ -87,6 +89,7 @@ class Stage:
         self.watcher = Watcher()
         self.counts: Counter[str] = Counter()
         self.note = note
+        self._describe = describe
 
     def happens(self, chance: float) -> bool:
         """Whether a fault of that likelihood strikes now. Dice are thrown for what can happen alone."""
@@ -100,3 +103,12 @@ class Stage:
         """Write it down, where somebody reads."""
         if self.note is not None:
             self.note(node, what)
+
+    def committed(self, sight: Sight, store: Store) -> None:
+        """A step was committed: it is counted, written down, and looked at."""
+        self.counts["steps"] += 1
+        if self._describe is not None:
+            changed = self._describe(sight)
+            if changed:
+                self.tell(sight.node, f"= {sight.key}: {changed}")
+        self.watcher.saw_step(sight, store)

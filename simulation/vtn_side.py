@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from openadr_ra.errors import NotRegistered, OadrError
+from openadr_ra.errors import InvalidId, NotRegistered
 from openadr_ra.protocol import event_overlap, vtn
 from openadr_ra.protocol import instruction as instructions
 from openadr_ra.protocol.instruction import Instruction, party
@@ -21,7 +21,6 @@ from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.refusal import refusal, refused_with
 from openadr_ra.protocol.step import AnyLetter, Effect, Fetched, Key, Mail, Outcome, Read, Send
 from openadr_ra.protocol.vtn import Heard, Input, Lost, Party, Pushed, Terms
-from openadr_ra.run.admission import Admission
 from simulation.network import Answer, Network, Reply
 from simulation.node import Node, Resume, Row
 from simulation.stage import Acknowledged, Sight
@@ -48,15 +47,14 @@ class Turn:
 
 
 class VtnSide:
-    """The VTN of a node. `vens` are enrolled at each start, as those of the settings are. `addresses` has the network's name
-    of each transport address. `listeners` are shown each step of a party."""
+    """The VTN of a node. `vens` are enrolled at each start, as those of the settings are; there are no certificates, so that a
+    VEN is who it says it is. `listeners` are shown each step of a party."""
 
     def __init__(self, node: Node, network: Network, terms: Terms, vens: tuple[VenId, ...]) -> None:
         self.node = node
         self.terms = terms
         self.vens = vens
         self._network = network
-        self._admission = Admission(node.store, node.clock, "ca")
         self._idle: dict[Key, Idle] = {}
         self._turns: dict[Key, Turn] = {}
         self._pushing: dict[Key, Row[Party, Input]] = {}
@@ -64,13 +62,11 @@ class VtnSide:
         node.starters.append(self._started)
 
     def _started(self) -> None:
-        self._admission = Admission(self.node.store, self.node.clock, "ca")
         self._idle, self._turns, self._pushing = {}, {}, {}
         self.listeners = []
-        done(self._admission.load())
         for ven in self.vens:
-            if not self._admission.knows(party(ven)):
-                done(self._admission.enrol(ven, (), by="settings"))
+            if self.party(ven) is None:
+                self.node.update(party(ven), Party, partial(_new, party(ven)), vtn.receive, ())
         self.node.tellers.append(lambda mail: self.tell(item.to for item in mail))
         for key in done(self.node.store.keys("party/")):
             held = self.party(VenId(key.partition("/")[2]))
@@ -84,11 +80,12 @@ class VtnSide:
 
     def serve(self, message: Message, wait_s: int, reply: Reply) -> None:
         """Answer a post."""
-        try:
-            key = done(self._admission.party(message, None))
-        except OadrError as error:
+        named = getattr(message, "ven_id", None)
+        if named not in self.vens:
+            error = InvalidId(f"venID {named} is unknown here")
             reply(refusal(message, error, ven_id=None, vtn_id=self.terms.vtn_id))
             return
+        key = party(VenId(named))
         if not vtn.is_poll(message):
             reply(self._said(key, message))
             return
@@ -159,7 +156,6 @@ class VtnSide:
         for listener in self.listeners:
             listener(key, outcome)
         self._look(key, outcome.state)
-        self._admission.learned(key, outcome)
         return outcome
 
     def _fetched(self, read: Read) -> Fetched:

@@ -113,6 +113,9 @@ class Ledger(Watcher):
             for name, item in after.agenda.items():
                 self.held.add((node, name, item.event.modification))
                 self.highest[node, name] = item.event.modification
+                if item.event.status != CANCELLED:
+                    # Whom an operator leaves out and then asks again has another version of the same event.
+                    self.over.discard((node, name))
         if before is None:
             return
         anew = before.member.registration_id != after.member.registration_id

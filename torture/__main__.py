@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
-from torture import faults
+from torture import faults, postgres
 from torture.run import Say, run
 from torture.scene import Scene, full_scene, small_scene
 from torture.schedule import KINDS, Fault, Kind, Left, draw
@@ -42,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=KINDS, metavar="NAME", help=f"of {', '.join(KINDS)}")
     parser.add_argument("--small", action="store_true", help="one VTN and two VENs, on SQLite")
     parser.add_argument("--sqlite", action="store_true", help="no PostgreSQL, even where there is one")
+    parser.add_argument("--workers", type=int, default=2, help="of the VTN on PostgreSQL (2)")
     parser.add_argument("--out", type=Path, default=Path("out/torture"), help="where a run has its folder")
     parser.add_argument("--dry", action="store_true", help="show the schedule and end")
     parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout, the rest on stderr")
@@ -66,10 +68,18 @@ def in_own_name_space() -> None:
         os.execvp(enter[0], (*enter, sys.executable, "-m", "torture", *sys.argv[1:]))  # noqa: S606 - no shell
 
 
+def no_database(asked: argparse.Namespace) -> str | None:
+    """Why there is none; None where there is."""
+    return "not asked for" if asked.small or asked.sqlite else postgres.missing()
+
+
 def scene_of(asked: argparse.Namespace, left: tuple[Left, ...]) -> Scene:
     """Who is there."""
-    disks = "disk-full" not in {one.kind for one in left}
-    return small_scene(disks=disks) if asked.small else full_scene(database=False, workers=1, disks=disks)
+    missing = {one.kind for one in left}
+    disks = "disk-full" not in missing
+    if asked.small:
+        return small_scene(disks=disks)
+    return full_scene(database="kill-database" not in missing, workers=asked.workers, disks=disks)
 
 
 def main() -> int:
@@ -78,7 +88,7 @@ def main() -> int:
     in_own_name_space()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1_000_000)
     say = speaker(sys.stderr if asked.json else sys.stdout)
-    left = faults.left_out(postgres="not yet")
+    left = faults.left_out(postgres=no_database(asked))
     scene = scene_of(asked, left)
     seconds = asked.minutes * 60 if asked.small else max(asked.minutes * 60 - AROUND_S, AROUND_S)
     missing = {one.kind for one in left}
@@ -114,7 +124,9 @@ def tortured(
     """The run and its figures. Logs and stores are kept where something is wrong."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    ran = asyncio.run(run(folder, scene, schedule, seed=seed, seconds=seconds, say=say, servers={}))
+    with ExitStack() as stack:
+        servers = {cell.vtn: stack.enter_context(postgres.database()) for cell in scene.cells if cell.database}
+        ran = asyncio.run(run(folder, scene, schedule, seed=seed, seconds=seconds, say=say, servers=servers))
     summary = summed(ran.book, ran.findings, ran.starts, seed=seed, minutes=seconds / 60, left=left)
     if not summary.findings:
         shutil.rmtree(folder, ignore_errors=True)

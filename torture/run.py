@@ -152,7 +152,7 @@ async def _load(
         site,
         crew.keepers,
         crew.lines,
-        {f"{name}-database": one for name, one in servers.items()},
+        _by_database(site.scene, servers),
         crew.done.append,
         say,
     )
@@ -167,6 +167,11 @@ async def _load(
         await asyncio.gather(*tasks)
     over = max(operator.near_until for operator in operators) + NEAR_OVER
     await asyncio.sleep(max((over - datetime.now(UTC)).total_seconds(), 0.0))
+
+
+def _by_database(scene: Scene, servers: dict[str, Postgres]) -> dict[str, Postgres]:
+    """Servers by the name that a schedule has for them."""
+    return {f"{cell.name}-database": servers[cell.vtn] for cell in scene.cells if cell.vtn in servers}
 
 
 async def _until(condition: Callable[[], bool], within_s: float, what: str | None) -> bool:

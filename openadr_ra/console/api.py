@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -69,9 +70,12 @@ SHUTDOWN_S = 1.0
 
 
 @asynccontextmanager
-async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[str]:
+async def serve(
+    node: Node, *, listen: str, token_file: Path, sockets: Sequence[socket.socket] = ()
+) -> AsyncIterator[str]:
     """Answers at the URL that is yielded until the block is left; port 0 takes a free one. `node` is running.
 
+    `sockets` are bound there already, where several processes share the port.
     Raises SettingsError if it cannot listen there, or if the token cannot be read or made.
     """
     host, port = host_port(listen, "console.listen")
@@ -83,7 +87,9 @@ async def serve(node: Node, *, listen: str, token_file: Path) -> AsyncIterator[s
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            sites: list[web.BaseSite] = [web.SockSite(runner, one) for one in sockets]
+            for site in sites or [web.TCPSite(runner, host, port)]:
+                await site.start()
         except OSError as error:
             raise SettingsError(_listen_fault(error, listen)) from error
         if not _is_loopback(host):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import msgspec
 from aiohttp import hdrs
 
 from openadr_ra.errors import SettingsError, TransportError
@@ -29,8 +29,7 @@ MAX_CONNECTIONS = 4
 """To one peer: a held poll, what goes on meanwhile, and some air."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """What one post may cost. Each is a setting."""
 
     max_answer_bytes: int = 4 * 1024 * 1024
@@ -41,8 +40,10 @@ class Bounds:
     """Above the poll period, to spare handshakes; below the server's, lest a post meet a closing one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+NORMAL = Bounds()
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with status 200; its body may be empty. `date` is what the peer's clock said, in UTC.
 
     Header names are found in any case.
@@ -60,7 +61,7 @@ class Link:
     Raises SettingsError if the two do not fit.
     """
 
-    def __init__(self, url: str, *, ssl: Contexts | None = None, bounds: Bounds = Bounds()) -> None:
+    def __init__(self, url: str, *, ssl: Contexts | None = None, bounds: Bounds = NORMAL) -> None:
         self.url = base_url(url)
         secure = self.url.startswith("https:")
         if secure and ssl is None:

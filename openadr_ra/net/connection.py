@@ -17,12 +17,9 @@ from aiohttp.abc import AbstractAccessLogger
 
 from openadr_ra.net.faults import handshake_fault
 from openadr_ra.net.quota import Quota, origin
-from openadr_ra.net.tls import Contexts, fingerprint
+from openadr_ra.net.tls import TLS_READ_BYTES, Contexts, fingerprint
 
 log = logging.getLogger(__name__)
-
-TLS_READ_BYTES = 32 * 1024
-"""Read buffer of a TLS connection: an idle one costs 75 KiB in all; with asyncio's own 256 KiB it costs 300."""
 
 UNBUFFERED_BYTES = 64 * 1024
 """Up to here aiohttp's writer never waits for the peer to read."""

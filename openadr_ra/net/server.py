@@ -347,6 +347,7 @@ def _head(status: int, content_type: str) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: ".encode("ascii")
 
 
+@lru_cache(maxsize=64)
 def _line(name: str, value: str) -> bytes:
     if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
         raise ValueError(f"a control character in the header {name!r}")

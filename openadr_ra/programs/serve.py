@@ -8,17 +8,25 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.errors import SettingsError
+from openadr_ra.net.tls import read_through_less
+from openadr_ra.programs.garbage import collect_seldom
 from openadr_ra.programs.tables import printable
+from openadr_ra.run.files import raise_limit
 from openadr_ra.run.node import Node
+from openadr_ra.seams import Clock
 from openadr_ra.settings import NodeSettings, read
+
+if TYPE_CHECKING:
+    from openadr_ra.net.listening import Sockets
+    from openadr_ra.programs.health import Readiness
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +35,15 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says once it runs. `vtn` is where VENs reach it, `upstreams` are the VTNs that it is a VEN of."""
+    """What a node says once it runs. `vtn` is where VENs reach it, `upstreams` are the VTNs that it is a VEN of, `health` is
+    where it tells of that, `workers` are the processes that it is."""
 
     name: str
     vtn: str | None
     upstreams: tuple[str, ...]
     console: str | None
+    health: str | None = None
+    workers: int = 1
 
     def line(self) -> str:
         """The same for people."""
@@ -42,6 +53,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
         if self.upstreams:
             parts.append(f"VEN of {', '.join(self.upstreams)}")
         parts.append(f"console listens on {self.console}" if self.console is not None else "no console")
+        if self.health is not None:
+            parts.append(f"health is told on {self.health}")
+        if self.workers > 1:
+            parts.append(f"{self.workers} workers")
         return "; ".join(parts)
 
 
@@ -51,8 +66,8 @@ class Dialect(logging.Formatter):
     What peers send gets into messages, so nothing that a terminal would obey is let through.
     """
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+    def __init__(self, mark: str = "") -> None:
+        super().__init__(f"%(asctime)s %(levelname)-7s {mark}%(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -62,10 +77,10 @@ class Dialect(logging.Formatter):
         return super().formatMessage(record)
 
 
-def log_to_stderr(level: Level) -> None:
-    """Everything at `level` and above, in the dialect."""
+def log_to_stderr(level: Level, mark: str = "") -> None:
+    """Everything at `level` and above, in the dialect; `mark` tells the lines of one process from those of others."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Dialect())
+    handler.setFormatter(Dialect(mark))
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
@@ -75,6 +90,9 @@ def main(path: Path, *, side: Side, say: Callable[[Started], None]) -> None:
     Raises SettingsError, which names the file, and StoreError.
     """
     settings = one_sided(read(path), side, path)
+    if settings.downstream is not None:
+        raise_limit()
+    read_through_less()
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(_serve(settings, say))
@@ -97,15 +115,105 @@ def one_sided(settings: NodeSettings, side: Side, path: Path) -> NodeSettings:
             return settings
 
 
+class Running:
+    """A node with its console and what it tells of its health, from its start until it has drained.
+
+    `vens` and `console` are sockets that are bound already, where several processes share their ports.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        say: Callable[[Started], None],
+        *,
+        vens: Sockets = (),
+        console: Sockets = (),
+    ) -> None:
+        self._settings = settings
+        self._say = say
+        self._console = console
+        self._node = Node(settings, sockets=vens)
+        self._serves = False
+        self._stopping = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
+    def stop(self) -> bool:
+        """Drain, and then end; False if there is nothing yet that could drain."""
+        self._stopping.set()
+        return self._serves
+
+    async def missing(self) -> tuple[str, ...]:
+        """What keeps it from serving VENs, a sentence each."""
+        if self.stopping:
+            return ("it is about to stop",)
+        if self._node.vtn is None or not self._serves:
+            return ("it is starting",)
+        return await self._node.vtn.missing()
+
+    async def run(self) -> None:
+        """Return when it was told to stop and has drained. Cancelled, it waits for nobody but requests under way."""
+        settings, down = self._settings, self._settings.downstream
+        async with AsyncExitStack() as stack:
+            health = None
+            if down is not None and down.health:
+                # A node without VENs below need not carry a server in memory; nor one that nobody asks.
+                from openadr_ra.programs.health import answering
+
+                health = await stack.enter_async_context(answering(down.health, self._readiness))
+            node = await stack.enter_async_context(self._node.running())
+            self._serves = True
+            console = await self._consoled(stack, node)
+            self._say(
+                Started(
+                    name=settings.name,
+                    vtn=node.vtn.url if node.vtn is not None else None,
+                    upstreams=tuple(upstream.url for upstream in settings.upstream),
+                    console=console,
+                    health=health,
+                )
+            )
+            await self._stopping.wait()
+            if down is not None and health is not None:
+                await shown_unready(node.clock, down.drain_s)
+            await node.drain()
+
+    async def _consoled(self, stack: AsyncExitStack, node: Node) -> str | None:
+        settings = self._settings.console
+        if settings is None:
+            return None
+        # The console is a server: a VEN without one need not carry it in memory.
+        from openadr_ra.console.api import serve
+
+        return await stack.enter_async_context(
+            serve(node, listen=settings.listen, token_file=Path(settings.token_file), sockets=self._console)
+        )
+
+    async def _readiness(self) -> Readiness:
+        from openadr_ra.programs.health import Readiness
+
+        missing = await self.missing()
+        return Readiness(ready=not missing, missing=missing)
+
+
+async def shown_unready(clock: Clock, drain_s: float) -> None:
+    """Return when whoever looks at our health has had the time to send VENs elsewhere."""
+    await clock.sleep_until(clock.now() + timedelta(seconds=drain_s))
+
+
 async def _serve(settings: NodeSettings, say: Callable[[Started], None]) -> None:
-    """Serve until told to stop; a second signal does not wait for requests under way."""
-    stopping = asyncio.Event()
-    serving = asyncio.ensure_future(_serve_for_ever(settings, say))
+    """Serve until told to stop, and drain; a second signal does not wait for that."""
+    running = Running(settings, say)
+    serving = asyncio.ensure_future(running.run())
 
     def stop(name: str) -> None:
-        log.info("= %s: stopping", name)
-        stopping.set()
-        serving.cancel()
+        at_once = running.stopping
+        log.info("= %s: stopping%s", name, " at once" if at_once else "")
+        if not running.stop() or at_once:
+            serving.cancel()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,28 +223,6 @@ async def _serve(settings: NodeSettings, say: Callable[[Started], None]) -> None
     try:
         await serving
     except asyncio.CancelledError:
-        if not stopping.is_set():
+        if not running.stopping:
             raise
     log.info("= stopped")
-
-
-async def _serve_for_ever(settings: NodeSettings, say: Callable[[Started], None]) -> None:
-    async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(Node(settings).running())
-        console = None
-        if settings.console is not None:
-            # The console is a server: a VEN without one need not carry it in memory.
-            from openadr_ra.console.api import serve
-
-            console = await stack.enter_async_context(
-                serve(node, listen=settings.console.listen, token_file=Path(settings.console.token_file))
-            )
-        say(
-            Started(
-                name=settings.name,
-                vtn=node.vtn.url if node.vtn is not None else None,
-                upstreams=tuple(upstream.url for upstream in settings.upstream),
-                console=console,
-            )
-        )
-        await asyncio.Event().wait()

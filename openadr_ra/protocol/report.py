@@ -207,18 +207,20 @@ def spans(report: Report) -> Iterator[tuple[datetime, timedelta, Interval]]:
     duration is a sample, or lasts as long as the report if it is the only one. Raises InvalidData if no start is known, or
     if one lasts less than no time.
     """
-    following = report.start
+    start, length = report.start, timedelta(0)
+    stated: Duration | None = None
+    whole = _only(report) or Duration()
     for interval in report.intervals:
-        start = interval.start or following
+        start = interval.start or (start and shift(start, length))
         if start is None:
             raise InvalidData(
                 f"report {report.specifier_id}: an interval has no dtstart, nor has the report (rule 314)"
             )
-        length = (interval.duration or _only(report) or Duration()).length
+        if stated is not (lasts := interval.duration or whole):
+            stated, length = lasts, lasts.length
         if length < timedelta(0):
             raise InvalidData(f"report {report.specifier_id}: an interval has a negative duration")
         yield start, length, interval
-        following = shift(start, length)
 
 
 def _only(report: Report) -> Duration | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from openadr_ra.errors import InvalidId
 from openadr_ra.protocol.messages import CreateReport, Message, UpdateReport
-from openadr_ra.protocol.model import Period, ReportRequestId, RequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.model import ItemBase, Period, ReportRequestId, RequestId, Rid, SpecifierId, VenId
 from openadr_ra.protocol.parts import (
     GOOD,
     TELEMETRY_STATUS,
@@ -333,7 +333,7 @@ def readings(requester: Requester, message: UpdateReport, ven_id: VenId) -> tupl
         item = requester.requests.get(report.request_id)
         if item is None:
             raise InvalidId(f"report request {report.request_id} is unknown here (rule 304)")
-        found.extend(_values(report, item, _points(requester, item.request.specifier_id), ven_id))
+        found.extend(_values(report, item, _units(requester, item.request.specifier_id), ven_id))
     served = tuple(report.request_id for report in message.reports)
     return _come(running(requester, served), served), tuple(found)
 
@@ -343,30 +343,29 @@ def _come(requester: Requester, ids: tuple[ReportRequestId, ...]) -> Requester:
     return replace(requester, requests=requester.requests | marked)
 
 
-def _points(requester: Requester, specifier: SpecifierId) -> dict[Rid, ReportDescription]:
+def _units(requester: Requester, specifier: SpecifierId) -> dict[Rid, ItemBase | None]:
     return {
-        point.rid: point
+        point.rid: point.unit
         for report in requester.offered
         if report.specifier_id == specifier
         for point in report.descriptions
     }
 
 
-def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription], ven_id: VenId) -> Iterator[Reading]:
-    allowed = {point.rid for point in item.request.points}
+def _values(report: Report, item: Requested, units: dict[Rid, ItemBase | None], ven_id: VenId) -> Iterator[Reading]:
     prefix = series_prefix(ven_id, item.name, report.report_id if item.name == X_RESPONSE else None)
+    known = {point.rid: (f"{prefix}{point.rid}", units.get(point.rid)) for point in item.request.points}
     for start, length, interval in spans(report):
         payloads = [payload for payload in interval.payloads if isinstance(payload, ReportPayload)]
         revision = _revision(payloads) if item.name == X_RESPONSE else 0
         for payload in payloads:
-            if payload.rid not in allowed:
+            if payload.rid not in known:
                 raise InvalidId(f"rID {payload.rid} was not asked for in report request {item.request.id}")
-            point = points.get(payload.rid)
-            unit = point.unit if point is not None else None
+            series, unit = known[payload.rid]
             accuracy = None if payload.accuracy is None else scaled(unit, payload.accuracy)
             for suffix, number in _numbers(payload):
                 yield Reading(
-                    series=f"{prefix}{payload.rid}{suffix}",
+                    series=series + suffix,
                     start=start,
                     span=length,
                     value=scaled(unit, number),
@@ -377,13 +376,15 @@ def _values(report: Report, item: Requested, points: dict[Rid, ReportDescription
                 )
 
 
-def _numbers(payload: ReportPayload) -> Iterator[tuple[str, float]]:
-    if isinstance(payload.value, ResourceStatus):
-        yield ".online", float(payload.value.online)
-        yield ".override", float(payload.value.manual_override)
-        yield from ((f".{name}", number) for name, number in figures(payload.value.load_control))
-        return
-    yield "", float(payload.value)
+def _numbers(payload: ReportPayload) -> tuple[tuple[str, float], ...]:
+    value = payload.value
+    if not isinstance(value, ResourceStatus):
+        return (("", float(value)),)
+    return (
+        (".online", float(value.online)),
+        (".override", float(value.manual_override)),
+        *((f".{name}", number) for name, number in figures(value.load_control)),
+    )
 
 
 def _revision(payloads: list[ReportPayload]) -> int:

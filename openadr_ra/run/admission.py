@@ -53,14 +53,13 @@ class Admission:
         self._admit = admit
         self._policy = policy
         self._policies = policies
-        self._keys: dict[str, Key] = {}
         self._rows: set[Key] = set()
 
     async def policy(self, fingerprint: str | None) -> Policy:
         """How the messages that come over a connection with this certificate are taken, whoever enrolled it."""
         if fingerprint is None or not self._policies:
             return self._policy
-        key = await self._owner(fingerprint)
+        key = await self._store.resolve(fingerprint)
         return self._policy if key is None else self.policy_of(key)
 
     def policy_of(self, key: Key) -> Policy:
@@ -86,7 +85,6 @@ class Admission:
 
         await self._store.update(party(ven_id), Party, step)
         self._rows.add(party(ven_id))
-        self._keys.update(dict.fromkeys(named, party(ven_id)))
 
     async def party(self, message: Message, fingerprint: str | None) -> Key:
         """The row of whoever sent `message`. Raises NotRegistered for a certificate that is nobody's or another's,
@@ -95,12 +93,14 @@ class Admission:
         claimed = party(named) if named is not None else None
         if fingerprint is None:
             return await self._plain(message, claimed)
-        own = await self._owner(fingerprint)
+        own = await self._store.resolve(fingerprint)
         if own is not None:
-            if claimed not in (None, own) and claimed in self._rows:
+            if claimed not in (None, own) and await self._is_there(claimed):
                 raise NotRegistered("this certificate does not belong to the venID")
+            # Another process may have enrolled it.
+            await self._is_there(own)
             return own
-        if claimed in self._rows:
+        if await self._is_there(claimed):
             raise NotRegistered("this certificate does not belong to the venID")
         if self._admit == "listed":
             raise NotRegistered(f"certificate {fingerprint} is not enrolled here")
@@ -108,16 +108,17 @@ class Admission:
             raise NotRegistered("there is no registration; send oadrCreatePartyRegistration first")
         return _usable(claimed) if claimed else party(VenId("VEN-" + fingerprint.replace(":", "")))
 
-    async def _owner(self, fingerprint: str) -> Key | None:
-        known = self._keys.get(fingerprint)
-        if known is None:
-            known = await self._store.resolve(fingerprint)
-            if known is not None:
-                self._keys[fingerprint] = known
-        return known
+    async def _is_there(self, key: Key | None) -> bool:
+        """Is there a row of this party? Where others make rows, too, those that are not known here are looked for."""
+        if key is None or key in self._rows:
+            return key is not None
+        if not self._store.shared or await self._store.load(key, Party) is None:
+            return False
+        self._rows.add(key)
+        return True
 
     async def _plain(self, message: Message, claimed: Key | None) -> Key:
-        if claimed in self._rows and claimed is not None:
+        if claimed is not None and await self._is_there(claimed):
             return claimed
         if not vtn.is_registering(message):
             raise InvalidId(f"venID {claimed.partition('/')[2] if claimed else ''} is unknown here")
@@ -127,15 +128,12 @@ class Admission:
         return party(VenId(f"VEN-{name or secrets.token_hex(4)}"))
 
     def knows(self, key: Key) -> bool:
-        """Is there a row of this party?"""
+        """Is there a row of this party, which `party` has found?"""
         return key in self._rows
 
-    def learned(self, key: Key, outcome: Outcome[Party]) -> None:
-        """A step created or renewed this party's row."""
+    def learned(self, key: Key) -> None:
+        """A step created this party's row."""
         self._rows.add(key)
-        for effect in outcome.effects:
-            if isinstance(effect, Record):
-                self._keys.update(dict.fromkeys(effect.aliases, key))
 
 
 def _usable(claimed: Key) -> Key:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from openadr_ra.errors import NotRegistered, OadrRaError, TransportError
+from openadr_ra.errors import NotRegistered, OadrRaError, StoreError, TransportError
 from openadr_ra.net.client import Link
 from openadr_ra.net.tls import Contexts
 from openadr_ra.net.url import base_url
@@ -28,6 +29,15 @@ from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Store
 
 log = logging.getLogger(__name__)
+
+STAND_IN = timedelta(seconds=5)
+"""After this what another process was to post is taken to be left lying; and how often it is looked for."""
+
+LEASE = timedelta(seconds=30)
+"""For so long what was left lying is one process's."""
+
+MOST = 100
+"""Rows that are taken over at once."""
 
 
 class Pushing:
@@ -62,6 +72,7 @@ class Pushing:
         self._heard = heard
         self._tell = tell
         self._group = group
+        self._theirs: dict[Key, datetime] = {}
         self._loops: dict[Key, tuple[Row[Party, Input], asyncio.Task[None]]] = {}
 
     async def load(self) -> None:
@@ -91,6 +102,29 @@ class Pushing:
         """Mail has come for this party."""
         if key in self._loops:
             self._loops[key][0].wake_up()
+
+    def others(self, keys: Iterable[Key]) -> None:
+        """Another process has posted mail to these, and sees to it; should it end before, it is ours after a while."""
+        until = self._clock.now() + STAND_IN
+        for key in self._loops.keys() & keys:
+            self._theirs.setdefault(key, until)
+
+    async def stand_in(self) -> None:
+        """See to what other processes have left lying, until cancelled. Only one step of a deadline finds something to post,
+        however many processes wake the row."""
+        while True:
+            now = self._clock.now()
+            for key in [key for key, until in self._theirs.items() if until <= now]:
+                del self._theirs[key]
+                self.tell(key)
+            try:
+                for key in await self._store.overdue("party/", now - STAND_IN, LEASE, MOST):
+                    held = await self._store.load(key, Party)
+                    if held is not None:
+                        self.look(key, held)
+            except StoreError as error:
+                log.warning("! what others left lying is not looked for: %s", error)
+            await self._clock.sleep_until(now + STAND_IN)
 
     def close(self) -> None:
         """End all loops."""

@@ -93,7 +93,8 @@ class Retention:
         while True:
             now = self._clock.now()
             try:
-                await self.sweep()
+                if await self._store.claim("retention", now, now + EVERY / 2):
+                    await self.sweep()
             except OadrRaError as error:
                 log.warning("! what is too old is not let go: %s", error)
             except Exception:

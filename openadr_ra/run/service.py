@@ -284,7 +284,7 @@ class Service:
         self._heard(key, outcome)
         # What the VEN says beside a held poll may have made something due.
         self.tell(key)
-        self._admission.learned(key, outcome)
+        self._admission.learned(key)
         self.saw(key)
         return outcome
 

@@ -287,7 +287,8 @@ class VenDesk(ABC):
         """
         found: dict[VenId, tuple[Event, ...]] = {}
         for some in slices(vens):
-            held = {ven: self.store.peek(party(ven), Party) for ven in some}
+            # Of what another process has just posted memory may not know yet.
+            held = {ven: None if self.store.shared else self.store.peek(party(ven), Party) for ven in some}
             unread = [ven for ven, known in held.items() if known is None]
             read = dict(zip(unread, await asyncio.gather(*(self._read(ven) for ven in unread)), strict=True))
             for ven, known in held.items():

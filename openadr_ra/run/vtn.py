@@ -83,8 +83,8 @@ class Vtn(VenDesk):
         self._admission: Admission | None = None
         self._pushing: Pushing | None = None
         self._changed = asyncio.Event()
-        self._instructing = asyncio.Lock()
         self._telling = Telling(self._tell)
+        self._hinting = Telling(self._hint)
         self._listeners: list[Listening] = []
 
     @classmethod
@@ -123,7 +123,7 @@ class Vtn(VenDesk):
             await stack.enter_async_context(self._reception.open(self._service.answer, contexts))
             stack.callback(self._service.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            for work in (warn_of_expiry(contexts, self._clock), self._telling.run(), seen.run()):
+            for work in (warn_of_expiry(contexts, self._clock), self._telling.run(), self._hinting.run(), seen.run()):
                 stack.callback(group.create_task(work).cancel)
             self._pushing = Pushing(
                 store,
@@ -138,8 +138,11 @@ class Vtn(VenDesk):
                 tell=self._letters,
                 group=group,
             )
+            store.watch(self._others)
             await self._pushing.load()
             stack.callback(self._pushing.close)
+            if store.shared:
+                stack.callback(group.create_task(self._pushing.stand_in()).cancel)
             log.info("= VTN %s listens on %s", self._down.vtn_id, self.url)
             yield self
 
@@ -229,6 +232,13 @@ class Vtn(VenDesk):
         if any(isinstance(effect, Record) for effect in outcome.effects):
             self._stir()
 
+    def _others(self, keys: frozenset[Key], names: bool) -> None:
+        """Other processes have stepped these rows, or posted mail to them; to push VENs they post themselves."""
+        self._hinting.tell(keys)
+        if self._pushing is not None:
+            self._pushing.others(keys)
+        self._stir()
+
     def _answered(self, key: Key) -> None:
         """A push VEN has answered a post."""
         if self._service is not None:
@@ -272,11 +282,10 @@ class Vtn(VenDesk):
         await self._step(name, lambda held: instructions.cancel(held, name, now, by))
 
     async def _instruct(self, order: Instruction, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
-        """Steps the event if its VENs are free then. One order after the other: between looking and posting none may come.
+        """Steps the event if its VENs are free then. One order after the other: between looking and posting none may come,
+        from no process."""
 
-        That holds within this process. Two processes on one store could still give a VEN two events at once.
-        """
-        async with self._instructing:
+        async def instruct() -> None:
             await self._check_vens(order)
             taken = await self._events_of(order.asks)
 
@@ -286,6 +295,8 @@ class Vtn(VenDesk):
                 return outcome
 
             await self._step(order.id, checked)
+
+        await self.store.exclusive("instructing", instruct)
 
     async def _step(self, event_id: EventId, step: Callable[[Instruction | None], Outcome[Instruction]]) -> None:
         def stepped(state: Instruction | None, letters: tuple[AnyLetter, ...]) -> Outcome[Instruction]:
@@ -299,9 +310,12 @@ class Vtn(VenDesk):
         """Mail waits for these parties: their held polls and their pushes are not to wait for it."""
         self._telling.tell(keys)
 
-    def _tell(self, key: Key) -> None:
+    def _hint(self, key: Key) -> None:
         if self._service is not None:
             self._service.tell(key)
+
+    def _tell(self, key: Key) -> None:
+        self._hint(key)
         if self._pushing is not None:
             self._pushing.tell(key)
 

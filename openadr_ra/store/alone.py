@@ -31,7 +31,7 @@ class Alone:
         async with self._locks.setdefault(name, Lock()):
             return await work()
 
-    async def overdue(self, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
+    async def overdue(self, prefix: str, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
         return ()
 
     async def claim(self, duty: str, now: datetime, until: datetime) -> bool:

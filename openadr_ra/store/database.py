@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,12 +137,15 @@ def _upgrade(path: Path, writer: sqlite3.Connection) -> None:
     """Apply each schema script that the file has not seen, in a transaction of its own."""
     version = pragma(writer, "user_version")
     for number, name in enumerate(_scripts()[version:], version + 1):
-        script = (files(__package__) / "schema" / name).read_text(encoding="utf-8")
+        script = (_SCHEMA / name).read_text(encoding="utf-8")
         writer.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
+_SCHEMA = Path(__file__).with_name("schema")
+
+
 def _scripts() -> tuple[str, ...]:
-    names = (file.name for file in (files(__package__) / "schema").iterdir())
+    names = (file.name for file in _SCHEMA.iterdir())
     return tuple(sorted(name for name in names if name.endswith(".sql")))
 
 

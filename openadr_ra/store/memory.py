@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
@@ -18,6 +18,9 @@ from openadr_ra.store.rows import micros, span_micros
 from openadr_ra.store.world import Nowhere, World
 
 T = TypeVar("T")
+
+READING_OCTETS = 300
+"""What a reading takes, about, with its time and its place in the order. The rest of a store is little beside them."""
 
 
 class MemoryStore(Alone):
@@ -75,6 +78,16 @@ class MemoryStore(Alone):
                 if self._series[name].is_empty:
                     del self._series[name]
         return most - left
+
+    async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
+        left = most
+        for name in dict.fromkeys(series):
+            if name in self._series and left:
+                left -= self._series[name].thin(micros(start), micros(end), span_micros(every), left)
+        return most - left
+
+    async def octets(self) -> int | None:
+        return READING_OCTETS * sum(len(each) for each in self._series.values())
 
     async def series(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self._series if name.startswith(prefix)))
@@ -180,13 +193,30 @@ class _Series:
         last_us = min(self._places[-least][0], end_us) if least else end_us
         first = bisect_left(self._places, (start_us, 0))
         old = islice(self._places, first, bisect_left(self._places, (last_us, 0)))
-        gone = tuple(islice((place for place in old if sum(place) <= end_us), most))
+        return self._lose(tuple(islice((place for place in old if sum(place) <= end_us), most)))
+
+    def thin(self, start_us: int, end_us: int, every_us: int, most: int) -> int:
+        """Forget the oldest `most` of those within, but for the first that begins in each span; how many went."""
+        first, last = (bisect_left(self._places, (at_us, 0)) for at_us in (start_us, end_us))
+        crowded = (
+            place
+            for place in islice(self._places, first, last)
+            if sum(place) <= end_us
+            and self._places[bisect_left(self._places, (place[0] - place[0] % every_us, 0))][0] < place[0]
+        )
+        return self._lose(tuple(islice(crowded, most)))
+
+    def _lose(self, gone: tuple[tuple[int, int], ...]) -> int:
+        """Forget these, which are in order."""
         for place in gone:
             del self._readings[place]
         if gone:
-            last = bisect_left(self._places, gone[-1]) + 1
+            first, last = bisect_left(self._places, gone[0]), bisect_left(self._places, gone[-1]) + 1
             self._places[first:last] = [place for place in self._places[first:last] if place in self._readings]
         return len(gone)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def touching(self, start_us: int, end_us: int) -> Iterator[Reading]:
         """Readings whose span overlaps [start, end), and samples inside it."""

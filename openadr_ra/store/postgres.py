@@ -84,8 +84,8 @@ class PostgresStore:
                 with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                     await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", name)
 
-    async def overdue(self, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
-        return await self._commands.overdue(now, now + lease, most)
+    async def overdue(self, prefix: str, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
+        return await self._commands.overdue(prefix, now, now + lease, most)
 
     async def claim(self, duty: str, now: datetime, until: datetime) -> bool:
         return await self._commands.claim(duty, now, until)
@@ -132,6 +132,13 @@ class PostgresStore:
 
     async def forget(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> int:
         return await self._pump.in_turn(lambda: self._commands.forget(series, start, end, least, most))
+
+    async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
+        return await self._pump.in_turn(lambda: self._commands.thin(series, start, end, every, most))
+
+    async def octets(self) -> int | None:
+        """Others may have tables in that database; whoever runs it sees to its size."""
+        return None
 
     async def series(self, prefix: str) -> tuple[str, ...]:
         return await self._queries.series(prefix)

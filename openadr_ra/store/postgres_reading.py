@@ -16,7 +16,7 @@ from openadr_ra.seams import Due, S
 from openadr_ra.store import rows
 from openadr_ra.store.postgres_link import Database
 from openadr_ra.store.postgres_parts import Found
-from openadr_ra.store.rows import instant, micros
+from openadr_ra.store.rows import instant, micros, span_micros
 
 if TYPE_CHECKING:
     from openadr_ra.store.postgres_link import Connection
@@ -45,10 +45,22 @@ WITH old AS (
 DELETE FROM readings USING old
 WHERE readings.series = old.series AND readings.start = old.start AND readings.span = old.span
 """
+_THIN = """
+WITH crowded AS (
+    SELECT series, start, span FROM readings AS each
+    WHERE series = $1 AND start >= $2 AND start < $3 AND start + span <= $3
+        AND EXISTS (SELECT 1 FROM readings WHERE series = $1
+                    AND start >= each.start - each.start % $4::bigint AND start < each.start)
+    ORDER BY start, span LIMIT $5
+)
+DELETE FROM readings USING crowded
+WHERE readings.series = crowded.series AND readings.start = crowded.start AND readings.span = crowded.span
+"""
 _BARE = "DELETE FROM series WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM readings WHERE readings.series = series.id)"
 _OVERDUE = """
 WITH mine AS (
-    SELECT key FROM states WHERE due <= $1 AND claimed <= $1 ORDER BY due, key LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT key FROM states WHERE due <= $1 AND claimed <= $1 AND starts_with(key, $4)
+    ORDER BY due, key LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE states SET claimed = $2 FROM mine WHERE states.key = mine.key RETURNING states.key, states.due
 """
@@ -205,9 +217,9 @@ class Commands:
         async with self._database.connection() as connection:
             return await connection.fetchval(_CLAIM, duty, micros(now), micros(until)) is not None
 
-    async def overdue(self, now: datetime, until: datetime, most: int) -> tuple[Key, ...]:
+    async def overdue(self, prefix: str, now: datetime, until: datetime, most: int) -> tuple[Key, ...]:
         async with self._database.connection() as connection:
-            found = await connection.fetch(_OVERDUE, micros(now), micros(until), most)
+            found = await connection.fetch(_OVERDUE, micros(now), micros(until), most, prefix)
         return tuple(Key(key) for key, _ in sorted(found, key=lambda line: (line[1], line[0])))
 
     async def remember(self, nonce: str, until: datetime, now: datetime) -> bool:
@@ -238,6 +250,20 @@ class Commands:
                 if gone:
                     await connection.execute(_BARE, numbers[name])
                 left -= gone
+        return most - left
+
+    async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
+        """See `Store.thin`. Of each series something stays."""
+        left = most
+        async with self._database.connection() as connection, connection.transaction():
+            names = list(dict.fromkeys(series))
+            known = await connection.fetch("SELECT name, id FROM series WHERE name = ANY($1::text[])", names)
+            numbers: dict[str, int] = dict(map(tuple, known))
+            for name in names:
+                if name in numbers and left:
+                    bounds = micros(start), micros(end), span_micros(every), left
+                    done = await connection.execute(_THIN, numbers[name], *bounds)
+                    left -= int(done.rpartition(" ")[2])
         return most - left
 
     async def drop(

@@ -14,8 +14,8 @@ from openadr_ra.protocol.step import Entry, Key, Mail, State
 from openadr_ra.seams import Due, S
 from openadr_ra.store import rows
 from openadr_ra.store.batch import Place
-from openadr_ra.store.database import plainly
-from openadr_ra.store.rows import instant, micros
+from openadr_ra.store.database import plainly, pragma
+from openadr_ra.store.rows import instant, micros, span_micros
 from openadr_ra.store.world import Row, Waiting, World
 
 TOUCHING = """
@@ -41,6 +41,16 @@ WHERE series = :series AND start >= :start AND start < :end AND start + span <= 
 ORDER BY start, span
 """
 """Where there are no more than `least`, there is no start to compare with, and nothing is found."""
+
+
+_CROWDED = """
+SELECT start, span FROM readings AS each
+WHERE series = :series AND start >= :start AND start < :end AND start + span <= :end
+    AND EXISTS (SELECT 1 FROM readings WHERE series = each.series
+                AND start >= each.start - each.start % :every AND start < each.start)
+ORDER BY start, span
+"""
+"""Instants before 1970 have a negative remainder; nothing was measured then."""
 
 
 class Queries:
@@ -154,6 +164,27 @@ class Queries:
         """The first `most` of the readings that `Store.forget` means."""
         with plainly(self._path):
             return tuple(islice(self._within(series, micros(start), micros(end), least), most))
+
+    def crowded(
+        self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int
+    ) -> tuple[Place, ...]:
+        """The first `most` of the readings that `Store.thin` means."""
+        with plainly(self._path):
+            return tuple(islice(self._crowded(series, micros(start), micros(end), span_micros(every)), most))
+
+    def _crowded(self, series: Sequence[str], start_us: int, end_us: int, every_us: int) -> Iterator[Place]:
+        for name in dict.fromkeys(series):
+            known = self._connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
+            if known is not None:
+                bounds = {"series": known[0], "start": start_us, "end": end_us, "every": every_us}
+                for began_us, span_us in self._connection.execute(_CROWDED, bounds):
+                    yield Place(name, began_us, span_us)
+
+    def octets(self) -> int:
+        """How much of the file is in use."""
+        with plainly(self._path):
+            pages = pragma(self._connection, "page_count") - pragma(self._connection, "freelist_count")
+            return pages * pragma(self._connection, "page_size")
 
     def _within(self, series: Sequence[str], start_us: int, end_us: int, least: int) -> Iterator[Place]:
         for name in dict.fromkeys(series):

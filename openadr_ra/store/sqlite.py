@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -103,6 +103,15 @@ class SqliteStore(Alone):
         if found:
             await self._write(lambda batch: batch.forgotten.extend(found))
         return len(found)
+
+    async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
+        found = await self._read(lambda: self._queries.crowded(series, start, end, every, most))
+        if found:
+            await self._write(lambda batch: batch.forgotten.extend(found))
+        return len(found)
+
+    async def octets(self) -> int | None:
+        return await self._read(self._queries.octets)
 
     async def series(self, prefix: str) -> tuple[str, ...]:
         return await self._read(lambda: self._queries.series(prefix))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -14,66 +12,11 @@ from openadr_ra.errors import SettingsError
 from openadr_ra.net import listening
 from openadr_ra.net.server import Limits, Listener, Reply, Request, serve
 from tests.net.conftest import Pki
+from tests.net.crowd import CLOSES, Client, crowd, more
 from tests.net.peers import Recorder, exchange, head, post
 
 HOST = "127.0.0.1"
 LONG, NONE = Limits(drain_s=60), Limits(drain_s=0)
-CLOSES = b"\r\nConnection: close\r\n"
-
-
-@dataclass
-class Client:
-    """Posts one after the other over one connection, until it is told that it closes; then over the next."""
-
-    port: int
-    answered: list[bytes] = field(default_factory=list)
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-    _reader: asyncio.StreamReader | None = None
-    _writer: asyncio.StreamWriter | None = None
-
-    async def ask(self) -> bytes:
-        """The head of the answer. Raises what the network does: nothing is tried again."""
-        if self._reader is None or self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection(HOST, self.port)
-        self._writer.write(post())
-        said = await self._reader.readuntil(b"\r\n\r\n")
-        await self._reader.readexactly(len(b"<answer/>"))
-        self.answered.append(said)
-        self.told.set()
-        if CLOSES in said:
-            self.leave()
-        return said
-
-    def leave(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._reader = self._writer = None
-
-    async def keep_asking(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            assert (await self.ask()).startswith(b"HTTP/1.1 200 ")
-        self.leave()
-
-
-@asynccontextmanager
-async def crowd(port: int, count: int) -> AsyncIterator[list[Client]]:
-    """Clients that keep asking while the block runs. An error of any one is raised."""
-    stop = asyncio.Event()
-    clients = [Client(port) for _ in range(count)]
-    async with asyncio.TaskGroup() as group:
-        for client in clients:
-            group.create_task(client.keep_asking(stop))
-        yield clients
-        stop.set()
-
-
-async def more(clients: list[Client]) -> None:
-    """Return when each has been answered again, and once more."""
-    for _ in range(2):
-        for client in clients:
-            client.told.clear()
-        for client in clients:
-            await client.told.wait()
 
 
 async def test_no_request_is_lost_while_servers_on_one_port_are_replaced_one_by_one() -> None:
@@ -89,7 +32,7 @@ async def test_no_request_is_lost_while_servers_on_one_port_are_replaced_one_by_
 
     running = [AsyncExitStack(), AsyncExitStack()]
     listeners = [await begin(stack, slot) for stack, slot in zip(running, slots, strict=True)]
-    async with crowd(port, 12) as clients:
+    async with crowd(*(Client(port) for _ in range(12))) as clients:
         await more(clients)
         for _ in range(3):
             for number, slot in enumerate(slots):

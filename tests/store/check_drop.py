@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
+from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Key, Record
 from openadr_ra.seams import Store
-from tests.store.check_store import NOON, OTHER, TANK, THIRD, Tank, entry, mail, pour, poured
+from tests.store.check_store import (
+    HALF_HOUR,
+    MINUTE,
+    NOON,
+    OTHER,
+    TANK,
+    THIRD,
+    Tank,
+    entry,
+    mail,
+    pour,
+    poured,
+    reading,
+)
 
 FIRST = Key("tank/0")
+
+SECOND = timedelta(seconds=1)
+
+
+def sample(series: str, at_s: int, *, span_s: int = 0) -> Reading:
+    """So many seconds after noon."""
+    return reading(series=series, start=NOON + at_s * SECOND, span=span_s * SECOND)
+
+
+async def left(store: Store, *series: str) -> list[int]:
+    """When they were that are there, in seconds after noon."""
+    return [(one.start - NOON) // SECOND for one in await store.readings(series, NOON, NOON + 24 * HALF_HOUR)]
 
 
 class DropContract:
@@ -100,3 +127,46 @@ class DropContract:
         assert (await store.journal("event/0"), await store.journal("event/1")) == ((), (found[1],))
         await store.record((), (entry("new"),))
         assert (await store.entries(0, 10))[-1][0] > found[-1][0]
+
+    async def test_readings_are_thinned_to_the_first_of_each_span(self, store: Store) -> None:
+        """Spans are those of the clock, whatever the bounds; other series keep all they have."""
+        seconds = [sample("a", 20 * number) for number in range(12)]
+        others = sample("b", 0), sample("b", 1)
+        await store.record([*seconds, *others])
+        assert await store.thin(("a", "nobody"), NOON, NOON + HALF_HOUR, MINUTE, 100) == 8
+        assert await left(store, "a", "b") == [0, 60, 120, 180, 0, 1]
+        assert await store.thin(("a", "nobody"), NOON, NOON + HALF_HOUR, MINUTE, 100) == 0
+        assert await store.thin(("a", "b"), NOON, NOON + HALF_HOUR, HALF_HOUR, 100) == 4
+        assert await left(store, "a", "b") == [0, 0]
+        assert await store.series("") == ("a", "b")
+
+    async def test_readings_are_thinned_within_bounds(self, store: Store) -> None:
+        """On both sides of both edges; what reaches out stays, and counts as the first as what stands before them does."""
+        inside = [sample("a", at_s) for at_s in (30, 31, 119)]
+        outside = [sample("a", at_s) for at_s in (0, 29, 120)]
+        await store.record([*inside, *outside, sample("a", 118, span_s=3)])
+        start, end = NOON + 30 * SECOND, NOON + 120 * SECOND
+        assert await store.thin(("a",), start, end, MINUTE, 100) == 3
+        assert await left(store, "a") == [0, 29, 118, 120]
+        assert await store.thin(("a",), start, end, HALF_HOUR, 100) == 0
+        assert await left(store, "a") == [0, 29, 118, 120]
+
+    async def test_readings_are_thinned_in_slices_the_oldest_of_each_series_first(self, store: Store) -> None:
+        """No more than asked for at once, over all series together; fewer when there are no more."""
+        await store.record([sample(name, at_s) for name in "ab" for at_s in range(4)])
+        went = [await store.thin(("a", "b", "a"), NOON, NOON + HALF_HOUR, MINUTE, 4) for _ in range(3)]
+        assert (went, await left(store, "a", "b")) == ([4, 2, 0], [0, 0])
+        await store.record([sample("a", at_s) for at_s in range(4)])
+        assert await store.thin(("a",), NOON, NOON + HALF_HOUR, MINUTE, 1) == 1
+        assert await left(store, "a") == [0, 2, 3]
+
+    async def test_store_holds_less_when_readings_are_gone(self, store: Store) -> None:
+        """What can be told of it, where it is this node's to bound."""
+        before = await store.octets()
+        await store.record([sample("a", at_s) for at_s in range(5000)])
+        much = await store.octets()
+        assert await store.thin(("a",), NOON, NOON + 24 * HALF_HOUR, HALF_HOUR, 5000) == 4997
+        less = await store.octets()
+        if before is not None and much is not None and less is not None:
+            assert much - before > 50_000
+            assert less - before < (much - before) / 2

@@ -156,13 +156,14 @@ async def test_overdue_row_is_in_one_hand(two: Two) -> None:
     one, other = two
     await one.update(TANK, Tank, pour("a", due=NOON))
     await one.update(OTHER, Tank, pour("a", due=NOON + MICROSECOND))
-    assert await one.overdue(NOON - MICROSECOND, MINUTE, 10) == ()
-    assert await one.overdue(NOON, MINUTE, 10) == (TANK,)
-    assert await other.overdue(NOON + MICROSECOND, MINUTE, 10) == (OTHER,)
-    assert await one.overdue(NOON + MINUTE - MICROSECOND, MINUTE, 10) == ()
-    assert await other.overdue(NOON + MINUTE, MINUTE, 10) == (TANK,)
+    assert await one.overdue("tank/", NOON - MICROSECOND, MINUTE, 10) == ()
+    assert await one.overdue("party/", NOON, MINUTE, 10) == ()
+    assert await one.overdue("tank/", NOON, MINUTE, 10) == (TANK,)
+    assert await other.overdue("tank/", NOON + MICROSECOND, MINUTE, 10) == (OTHER,)
+    assert await one.overdue("tank/", NOON + MINUTE - MICROSECOND, MINUTE, 10) == ()
+    assert await other.overdue("tank/", NOON + MINUTE, MINUTE, 10) == (TANK,)
     await one.update(TANK, Tank, pour("b", due=NOON + MINUTE))
-    assert TANK in await one.overdue(NOON + MINUTE, MINUTE, 10)
+    assert TANK in await one.overdue("tank/", NOON + MINUTE, MINUTE, 10)
 
 
 async def test_duty_is_one_processes_until_its_time_is_over(two: Two) -> None:

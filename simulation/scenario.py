@@ -1,0 +1,123 @@
+"""One seed: a world, a random schedule of deeds and faults in it, a quiet phase, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from openadr_ra.store.memory import MemoryStore
+from simulation.build import Kind, world
+from simulation.deeds import Deeds, heal, renew_ended
+from simulation.invariants import CHECKS
+from simulation.stage import NO_FAULTS, Faults, Stage
+from simulation.timeline import HOUR, MINUTE
+from simulation.transcript import Line, Transcript, changes
+from simulation.world import Broken, Checks, World
+
+LEVELS = (
+    NO_FAULTS,
+    Faults(lost=0.01, answer_lost=0.01, twice=0.01, slow=0.01, crash=0.0005),
+    Faults(lost=0.05, answer_lost=0.05, twice=0.05, slow=0.05, crash=0.002),
+    Faults(lost=0.2, answer_lost=0.2, twice=0.1, slow=0.1, crash=0.01),
+)
+"""How bad a world is: nothing goes wrong by itself, a good network, a bad one, hardly any."""
+
+WIRED = 25
+"""Every so many-th message goes as bytes through the codec and the schema."""
+
+CALM = timedelta(minutes=12)
+"""How long the quiet phase is beside what follows from clocks and polls."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a seed. `broken` is the sentence of the invariant that failed, "" where all held."""
+
+    seed: int
+    kind: Kind
+    broken: str = ""
+    where: str = ""
+    why: str = ""
+    counts: dict[str, int] = {}
+    digest: str = ""
+    lines: tuple[str, ...] = ()
+
+
+Spoil = Callable[[World], None]
+"""Plants a fault into a world that has not begun."""
+
+
+def kind_of(seed: int) -> Kind:
+    """What a seed simulates: mostly the protocol, now and then fleets and chains, which cost more."""
+    if seed % 50 == 7:
+        return "chain"
+    return "fleet" if seed % 10 == 3 else "protocol"
+
+
+def run(
+    seed: int,
+    *,
+    kind: Kind | None = None,
+    written: bool = False,
+    wired: int = WIRED,
+    checks: Checks = CHECKS,
+    store: type[MemoryStore] = MemoryStore,
+    spoil: Spoil | None = None,
+) -> Result:
+    """Simulate `seed`, `written` down or not: the outcome is the same."""
+    transcript = Transcript() if written else None
+    stage = Stage(seed) if transcript is None else Stage(seed, transcript.note, changes)
+    if transcript is not None:
+        transcript.times(stage.timeline)
+    chosen = kind or kind_of(seed)
+    made = world(chosen, stage, checks, wired, store)
+    if spoil is not None:
+        spoil(made)
+    broken: Broken | None = None
+    try:
+        _play(made, chosen)
+    except Broken as error:
+        broken = error
+    lines: tuple[Line, ...] = ()
+    if transcript is not None:
+        nodes = {made.links[0].vtn.node.name, broken.node if broken is not None else ""}
+        lines = transcript.shortened(nodes | {link.vtn.node.name for link in made.links if broken and link.ven_id == broken.node})
+    return Result(
+        seed=seed,
+        kind=chosen,
+        broken=broken.name if broken is not None else "",
+        where=broken.node if broken is not None else "",
+        why=str(broken) if broken is not None else "",
+        counts=dict(sorted(stage.counts.items())),
+        digest=transcript.digest if transcript is not None else "",
+        lines=tuple(map(str, lines)),
+    )
+
+
+def _play(made: World, kind: Kind) -> None:
+    """Faults and deeds, then quiet. Raises Broken."""
+    stage, dice = made.stage, made.stage.dice
+    level = dice.choice(LEVELS)
+    hours, most = (dice.choice((2, 4, 8)), 25) if kind == "protocol" else (1, 12)
+    deeds = Deeds(made)
+    known = deeds.all()
+    made.start()
+    stage.faults = level
+    busy = dice.random() * hours
+    for _ in range(dice.randint(3, most)):
+        (deed,) = dice.choices([each for _, each in known], [weight for weight, _ in known])
+        stage.timeline.after(dice.random() * busy * HOUR, deed)
+    made.run(hours * HOUR)
+    stage.faults = NO_FAULTS
+    heal(made)
+    renew_ended(made)
+    made.run(_calm(made))
+    made.check_quiet()
+
+
+def _calm(made: World) -> timedelta:
+    """Two retries of the VTN, and as much as a clock that was set back stands still for whoever waits."""
+    poll_s = max(link.vtn.terms.poll_s for link in made.links)
+    offsets = [node.clock.offset for node in made.nodes]
+    return CALM + 4 * timedelta(seconds=poll_s) + 2 * max(abs(offset) for offset in offsets) + 2 * MINUTE
