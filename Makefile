@@ -12,7 +12,7 @@ ARGS :=
 # Many tests wait for sockets and processes; a file's tests stay together, for they share what is dear to set up.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo chain test conformance conformance-full bench coverage lock clean
+.PHONY: help install demo chain test conformance conformance-full torture bench coverage lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -36,6 +36,9 @@ conformance: $(READY) ## the harness against our VTN and VEN and openleadr's; re
 
 conformance-full: $(READY) ## the same, with the cases that take real minutes
 	@$(PYTHON) -m conformance suite --jobs 3 --at-once 3 --slow $(ARGS)
+
+torture: $(READY) ## processes killed, disks filled, networks cut, clocks stepped, under load; SEED=, MINUTES= (5, at most 15)
+	@$(PYTHON) -m torture $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 bench: $(READY) ## our figures beside the peer's and the floor's
 	@$(PYTHON) -m benchmarks $(ARGS)

@@ -1,16 +1,15 @@
 """An event to many VENs at the VTN, over plain HTTP: it is published, each VEN polls, gets it and answers it.
 
-Ours is committed to SQLite at each of its steps before the other side hears of it (`synchronous=FULL`, as it comes), and each
-of its VENs offers ten points to report. Beside it openleadr, which keeps the same in memory. Each round is a new event of four
-half hours to VENs that had none, and have polled before. What is counted is the CPU time of the whole process on one core, from the operator's order to
-the last oadrCreatedEvent acknowledged.
+Ours commits each of its steps to SQLite before the other side hears of it (`synchronous=FULL`, as it comes), and each of its
+VENs offers ten points to report. Beside it openleadr, which keeps the same in memory. Each round is a new event of four half
+hours, to VENs that have polled before and have no other event. What is counted is the CPU time of the whole process on one
+core, from the operator's order to the last oadrCreatedEvent acknowledged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,12 +18,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.child import Child, beside, cpu_us, talking
 from benchmarks.fleet import enrol, ven_id
-from benchmarks.load_client import post_all
+from benchmarks.load_client import accepting, post_all
 from benchmarks.measure import Figure, Spread, against_peer, spread
 from benchmarks.poll_client import Lane
-from openadr_ra.protocol.messages import CreatedEvent, Poll
-from openadr_ra.protocol.model import OPT_IN, EventId, QualifiedEventId, RequestId, VenId
-from openadr_ra.protocol.parts import EventResponse, Result
+from openadr_ra.protocol.messages import Poll
+from openadr_ra.protocol.model import VenId
 from openadr_ra.wire.codec import encode
 
 MOST_MS = 0.45
@@ -34,8 +32,6 @@ LANES = 8
 ROUNDS = 15
 VENS: Mapping[str, int] = {"ours": 160, "peer": 40}
 """In a round."""
-
-EVENT, REQUEST = re.compile(rb"eventID>([^<]+)<"), re.compile(rb">([^<>]+)</[^<>]*requestID><ei:vtnID>")
 
 
 def figures() -> Iterator[Figure]:
@@ -72,19 +68,6 @@ def _round(server: Child, lanes: Sequence[Lane], vens: Sequence[VenId]) -> float
     os.kill(server.pid, SIGUSR1)
     assert next(server.lines) == "published"
     given = post_all("OadrPoll", polls, LANES, good=b"oadrDistributeEvent")
-    answers = [(lane, _accepted(ven, said)) for (lane, _), ven, said in zip(polls, vens, given, strict=True)]
+    answers = [(lane, accepting(ven)(said)) for (lane, _), ven, said in zip(polls, vens, given, strict=True)]
     post_all("EiEvent", answers, LANES)
     return cpu_us(server.pid) - before
-
-
-def _accepted(ven: VenId, distributed: bytes) -> bytes:
-    """The oadrCreatedEvent to the one event that was distributed."""
-    event, request = EVENT.search(distributed), REQUEST.search(distributed)
-    assert event is not None, distributed
-    assert request is not None, distributed
-    response = EventResponse(
-        request_id=RequestId(request[1].decode()),
-        event=QualifiedEventId(event_id=EventId(event[1].decode()), modification=0),
-        opt=OPT_IN,
-    )
-    return encode(CreatedEvent(result=Result(), responses=(response,), ven_id=ven))

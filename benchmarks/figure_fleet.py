@@ -1,8 +1,9 @@
 """An event to a whole fleet: pull VENs with held polls, a connection each, all on one machine with the VTN.
 
 From the operator's order until the VTN has acknowledged the last oadrCreatedEvent, by the clock on the wall; each VEN polls
-again at once, and that counts. All are registered, offer ten points to report, and everything is committed to SQLite first. The
-VTN has one core; the generator, which does next to nothing, has the other. With mutual TLS each VEN has a certificate of its own.
+again at once, and that counts. All are registered and offer ten points to report; everything is committed to SQLite first.
+The VTN has one core; the generator, which does next to nothing, has the other. Over mutual TLS each VEN has a certificate of
+its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -99,13 +100,16 @@ def _contexts(shown: Sequence[Issued], trust: Path) -> Iterator[SSLContext]:
 def measured(file: Path, count: int, tls: Iterable[SSLContext | None], *words: str) -> FanOut:
     """One event to all of them."""
     room_for(count)
-    with talking("-m", "benchmarks.load_servers", "ours", str(file), str(count), *words) as server:
-        with closing(Fleet(int(server.said), tuple(ven_id(number) for number in range(count)), tls)) as fleet:
-            before = _rested(server.pid)
-            began = monotonic()
-            os.kill(server.pid, SIGUSR1)
-            done = [at - began for at in fleet.answered()]
-            spent = _rested(server.pid) - before
+    vens = tuple(ven_id(number) for number in range(count))
+    with ExitStack() as stack:
+        command = ("-m", "benchmarks.load_servers", "ours", str(file), str(count), *words)
+        server = stack.enter_context(talking(*command))
+        fleet = stack.enter_context(closing(Fleet(int(server.said), vens, tls)))
+        before = _rested(server.pid)
+        began = monotonic()
+        os.kill(server.pid, SIGUSR1)
+        done = [at - began for at in fleet.answered()]
+        spent = _rested(server.pid) - before
     return FanOut(tuple(done[min(count * part // 100, count - 1)] for part in range(101)), spent / count / 1000)
 
 

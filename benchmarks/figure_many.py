@@ -1,7 +1,7 @@
 """What an idle oadrPoll costs the VTN by how many VENs are registered: a hundred, and a thousand times as many.
 
-What is counted is the CPU time of the server's process, over plain HTTP. The polls are spread over all the VENs there are, each
-of which has polled before.
+What is counted is the CPU time of the server's process, over plain HTTP. The polls are spread over all the VENs there are,
+each of which has polled before.
 """
 
 from __future__ import annotations
@@ -72,12 +72,11 @@ def poll(number: int) -> bytes:
 def copied(file: Path, count: int) -> None:
     """A store with `count` VENs: one that registered, and rows of the others that say the same of them."""
     asyncio.run(fleet.enrol(file, 1))
-    first = fleet.name(0)
-    others = ((fleet.name(number),) * 2 for number in range(1, count))
+    own = fleet.name(0)
     with closing(sqlite3.connect(file)) as database, database:
+        key, *fixed, body = database.execute("SELECT key, kind, format, version, due, body FROM states").fetchone()
+        others = (fleet.name(number) for number in range(1, count))
+        rows = ((key.replace(own, other), *fixed, body.replace(own, other)) for other in others)
         database.executemany(
-            "INSERT INTO states (key, kind, format, version, due, body)"
-            " SELECT replace(key, :first, ?), kind, format, version, due, replace(body, :first, ?)"
-            " FROM states WHERE key LIKE 'party/%' || :first".replace(":first", f"'{first}'"),
-            others,
+            "INSERT INTO states (key, kind, format, version, due, body) VALUES (?, ?, ?, ?, ?, ?)", rows
         )

@@ -10,36 +10,33 @@ import resource
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from functools import cache
 from time import monotonic
 
+from benchmarks.load_client import accepting
 from benchmarks.poll_client import PATH, READ_BYTES, TIMEOUT_S
-from openadr_ra.protocol.messages import CreatedEvent, Poll
-from openadr_ra.protocol.model import OPT_IN, EventId, QualifiedEventId, RequestId, VenId
-from openadr_ra.protocol.parts import EventResponse, Result
+from openadr_ra.protocol.messages import Poll
+from openadr_ra.protocol.model import VenId
 from openadr_ra.wire.codec import encode
 
 HOLD_S = 50
 PATIENCE_S = 120.0
 
-_EVENT, _REQUEST = b"<event>", b"<request>"
-_EVENT_ID = re.compile(rb"eventID>([^<]+)<")
-_REQUEST_ID = re.compile(rb">([^<>]+)</[^<>]*requestID><ei:vtnID>")
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
 
 
 class Pull:
     """One VEN on its connection. `done` is when the VTN acknowledged its answer."""
 
-    __slots__ = ("_answer", "_came", "_poll", "done", "socket")
+    __slots__ = ("_accept", "_came", "_poll", "done", "socket")
 
     def __init__(self, ven: VenId, connected: socket.socket) -> None:
         self.socket = connected
         self.done = 0.0
         self._came = b""
         self._poll = _post("OadrPoll", encode(Poll(ven_id=ven)), f"Prefer: wait={HOLD_S}\r\n")
-        self._answer = accepting(ven)
+        self._accept = accepting(ven)
 
     def poll(self) -> None:
         self.socket.sendall(self._poll)
@@ -58,7 +55,7 @@ class Pull:
             return False
         assert came.startswith(b"HTTP/1.1 200 "), came
         if b"oadrDistributeEvent" in came:
-            self.socket.sendall(self._answer(came))
+            self.socket.sendall(_post("EiEvent", self._accept(came)))
             return False
         assert b"responseCode>200<" in came, came
         self.poll()
@@ -69,31 +66,11 @@ class Pull:
         return True
 
 
-def accepting(ven: VenId) -> Callable[[bytes], bytes]:
-    """Makes the post of the oadrCreatedEvent of an oadrDistributeEvent with one event."""
-    response = EventResponse(
-        request_id=RequestId("@1@"), event=QualifiedEventId(event_id=EventId("@2@"), modification=0), opt=OPT_IN
-    )
-    body = encode(CreatedEvent(result=Result(), responses=(response,), ven_id=ven))
-    before, _, rest = body.partition(b"@1@")
-    between, _, after = rest.partition(b"@2@")
-    assert after, "the requestID comes before the eventID"
-    head = _head("EiEvent", "")
-
-    def answer(distributed: bytes) -> bytes:
-        event, request = _EVENT_ID.search(distributed), _REQUEST_ID.search(distributed)
-        assert event is not None, distributed
-        assert request is not None, distributed
-        octets = b"%b%b%b%b%b" % (before, request[1], between, event[1], after)
-        return b"%b%d\r\n\r\n%b" % (head, len(octets), octets)
-
-    return answer
-
-
-def _post(service: str, body: bytes, header: str) -> bytes:
+def _post(service: str, body: bytes, header: str = "") -> bytes:
     return b"%b%d\r\n\r\n%b" % (_head(service, header), len(body), body)
 
 
+@cache
 def _head(service: str, header: str) -> bytes:
     head = f"POST {PATH}/{service} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/xml\r\n{header}"
     return head.encode() + b"Content-Length: "

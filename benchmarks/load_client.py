@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from benchmarks.poll_client import Lane
 from openadr_ra.protocol.messages import (
     OADR_POLL,
+    CreatedEvent,
     CreatedPartyRegistration,
     CreatedReport,
     CreatePartyRegistration,
@@ -19,11 +21,22 @@ from openadr_ra.protocol.messages import (
     Response,
     UpdateReport,
 )
-from openadr_ra.protocol.model import PowerReal, ReportRequestId, RequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.model import (
+    OPT_IN,
+    EventId,
+    PowerReal,
+    QualifiedEventId,
+    ReportRequestId,
+    RequestId,
+    Rid,
+    SpecifierId,
+    VenId,
+)
 from openadr_ra.protocol.parts import (
     DIRECT_READ,
     GOOD,
     TELEMETRY_USAGE,
+    EventResponse,
     Interval,
     Report,
     ReportDescription,
@@ -118,9 +131,7 @@ def update(
 
 
 def _minute(minute: datetime, rids: int, *, together: bool) -> Iterator[Interval]:
-    values = tuple(
-        ReportPayload(rid=rid(number), value=_kw(number, minute), quality=GOOD) for number in range(rids)
-    )
+    values = tuple(ReportPayload(rid=rid(number), value=_kw(number, minute), quality=GOOD) for number in range(rids))
     for payloads in (values,) if together else ((value,) for value in values):
         yield Interval(start=minute, duration=duration(MINUTE), payloads=payloads)
 
@@ -129,6 +140,9 @@ def _kw(number: int, minute: datetime) -> float:
     """With as many digits as a meter has."""
     return round(1000 + 37.5 * number - 1.125 * (minute.timestamp() // 60 % 100), 3)
 
+
+_EVENT_ID = re.compile(rb"eventID>([^<]+)<")
+_REQUEST_ID = re.compile(rb">([^<>]+)</[^<>]*requestID><ei:vtnID>")
 
 GOOD_CODE = b"responseCode>200<"
 
@@ -146,3 +160,22 @@ def post_all(service: str, posts: Posts, at_once: int, good: bytes = GOOD_CODE) 
         found += reversed([lane.receive() for lane, _ in reversed(batch)])
     assert all(good in answer for answer in found), found
     return tuple(found)
+
+
+def accepting(ven: VenId) -> Callable[[bytes], bytes]:
+    """Makes the oadrCreatedEvent that opts in, of an oadrDistributeEvent with one event."""
+    response = EventResponse(
+        request_id=RequestId("@1@"), event=QualifiedEventId(event_id=EventId("@2@"), modification=0), opt=OPT_IN
+    )
+    body = encode(CreatedEvent(result=Result(), responses=(response,), ven_id=ven))
+    before, _, rest = body.partition(b"@1@")
+    between, _, after = rest.partition(b"@2@")
+    assert after, "the requestID comes before the eventID"
+
+    def answer(distributed: bytes) -> bytes:
+        event, request = _EVENT_ID.search(distributed), _REQUEST_ID.search(distributed)
+        assert event is not None, distributed
+        assert request is not None, distributed
+        return b"%b%b%b%b%b" % (before, request[1], between, event[1], after)
+
+    return answer

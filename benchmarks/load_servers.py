@@ -1,7 +1,7 @@
 """`python -m benchmarks.load_servers ours|peer FILE VENS [CERTS]`: a VTN that takes reports and gives events.
 
-Its port is on stdout. Each SIGUSR1 makes it publish an event to the next VENS of the fleet that FILE holds, and say so when it
-has. With CERTS, what `openadr-ra certs init` makes, it serves mutual TLS. The peer knows no FILE; it takes whoever comes.
+Its port is on stdout. Each SIGUSR1 makes it publish an event to the next VENS of the fleet that FILE holds, and say so when
+it has. With CERTS, what `openadr-ra certs init` makes, it serves mutual TLS. The peer has no FILE; it takes whoever comes.
 """
 
 from __future__ import annotations
@@ -40,18 +40,23 @@ UNLIMITED: Mapping[str, int] = {
 async def ours(file: Path, vens: int, certs: Path | None) -> None:
     """A VTN as it comes; only the limits per address are left out."""
     from openadr_ra import dispatch
-    from openadr_ra.programs.garbage import collect_seldom
+    from openadr_ra.programs.serve import own_process
     from openadr_ra.run.vtn import Vtn
     from openadr_ra.settings import from_table
 
-    collect_seldom()
     # Without certificates it warns that nobody is authenticated; here that is meant.
     logging.getLogger("openadr_ra").setLevel(logging.ERROR)
     down: dict[str, object] = {"listen": "127.0.0.1:0", "admit": "ca", "hold_s": HOLD_S, "limits": UNLIMITED}
     if certs is not None:
-        down |= {"cert": str(certs / "vtn-ec.pem"), "key": str(certs / "vtn-ec.key"), "client_ca": str(certs / "ca.pem")}
+        down |= {
+            "cert": str(certs / "vtn-ec.pem"),
+            "key": str(certs / "vtn-ec.key"),
+            "client_ca": str(certs / "ca.pem"),
+        }
     table = {"store": {"url": f"sqlite:{file}"}, "downstream": down}
-    async with Vtn(from_table(table, file.with_suffix(".toml"))).running() as vtn:
+    settings = from_table(table, file.with_suffix(".toml"))
+    own_process(settings)
+    async with Vtn(settings).running() as vtn:
         port = int(vtn.url.split(":")[2].partition("/")[0])
         async for addressed in rounds(port, vens):
             start = datetime.now(UTC).replace(microsecond=0) + AHEAD
@@ -74,7 +79,8 @@ async def peer(_: Path, vens: int, certs: Path | None) -> None:
     async def keep(came: list[tuple[datetime, float]]) -> None:
         values.extend(came)
 
-    async def offered(  # noqa: PLR0913 - openleadr looks at these names
+    # openleadr goes by these names.
+    async def offered(
         ven_id: str,
         resource_id: str | None,
         measurement: str,

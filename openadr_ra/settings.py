@@ -238,12 +238,20 @@ class StoreSettings(Table, frozen=True, kw_only=True):
 
     Events that are over, their responses, journal entries and letters that nobody reads are kept for `keep_days`; what VENs
     reported, which is most of it, for `keep_readings_days`. What an event that is not over needs, or a response that is
-    still to be said, stays. A fleet's own samples are kept for `[fleet] keep_samples_h`.
+    still to be said, stays. A fleet's own samples are kept for `[fleet] keep_samples_h`; of those of a node without VENs
+    below the oldest are thinned where the store would hold more than `max_mb`.
     """
 
     url: str = "sqlite:node.db"
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may work on it."""
+        return self.url.partition(":")[0] in ("postgresql", "postgres")
+
     keep_days: Annotated[int, Meta(ge=7, le=36_500)] = 400
     keep_readings_days: Annotated[int, Meta(ge=2, le=36_500)] = 35
+    max_mb: Annotated[int, Meta(ge=8, le=1_000_000)] = 512
 
 
 class Console(Table, frozen=True, kw_only=True):

@@ -91,7 +91,7 @@ def a_cancelled_event_is_not_followed_once_that_is_acknowledged(
     """Nor is it taken up again."""
     after = seen.outcome.state
     if isinstance(after, Site):
-        return _followed(after, {name for node, name in ledger.over if node == seen.node})
+        return _followed(after, {name for node, name in ledger.over if node == seen.node}, seen.now)
     if not isinstance(seen.before, EndNode) or not any(isinstance(given, Answered) for given in seen.inputs):
         return None
     told = {
@@ -102,11 +102,12 @@ def a_cancelled_event_is_not_followed_once_that_is_acknowledged(
         if (known := seen.before.agenda.get(item.event.event_id)) is not None and known.event.status == CANCELLED
     }
     site = store.peek(SITE, Site) if told else None
-    return _followed(site, told) if site is not None else None
+    return _followed(site, told, seen.now) if site is not None else None
 
 
-def _followed(site: Site, over: set[EventId]) -> str | None:
-    followed = sorted(name for name in over if name in site.promised and site.promised[name].follows)
+def _followed(site: Site, over: set[EventId], now: datetime) -> str | None:
+    held = {name: site.promised[name] for name in over if name in site.promised}
+    followed = sorted(name for name, item in held.items() if item.follows and now < item.until)
     return f"the cancellation of {followed[0]} is acknowledged, and the site follows it still" if followed else None
 
 
@@ -136,9 +137,10 @@ def a_lease_ends_with_what_was_promised(ledger: Ledger, seen: Sight, store: Stor
     for effect in seen.outcome.effects:
         if not isinstance(effect, Apply) or effect.kw is None:
             continue
-        ends = [promise.until for promise in after.promises if promise.event_id == effect.event_id]
+        # Where several events move a device, the set-point is for all of them.
+        ends = [promise.until for promise in after.promises if effect.resource in promise.shares]
         if ends and effect.lease_until > max(ends) + LEASE_MARGIN:
-            return f"{effect.resource} is held until {effect.lease_until}, and {effect.event_id} ends {max(ends)}"
+            return f"{effect.resource} is held until {effect.lease_until}, and its events end {max(ends)}"
     return None
 
 

@@ -116,7 +116,7 @@ class Node:
 
         outcome = done(self.store.update(key, kind, step))
         before, letters = read[-1]
-        self.committed(Sight(self.name, key, before, letters, inputs, outcome))
+        self.committed(Sight(self.name, self.clock.now(), key, before, letters, inputs, outcome))
         return outcome
 
     def committed(self, sight: Sight) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from openadr_ra.protocol.messages import Message
@@ -28,9 +28,10 @@ NO_FAULTS = Faults()
 
 
 class Sight(NamedTuple):
-    """A step of a row, as it was committed."""
+    """A step of a row, as it was committed; `now` by the clock of its node."""
 
     node: str
+    now: datetime
     key: Key
     before: State | None
     letters: tuple[AnyLetter, ...]

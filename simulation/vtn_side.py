@@ -230,14 +230,14 @@ class VtnSide:
 
     def order(self, event_id: EventId, step: Step) -> None:
         """Step an event; durable on return. Raises OadrError."""
-        key = instructions.key(event_id)
+        key, now = instructions.key(event_id), self.node.clock.now()
         held = done(self.node.store.load(key, Instruction))
 
         def stepped(state: Instruction | None, letters: tuple[AnyLetter, ...]) -> Outcome[Instruction]:
             return step(state)
 
         outcome = done(self.node.store.update(key, Instruction, stepped))
-        self.node.committed(Sight(self.node.name, key, held, (), (), outcome))
+        self.node.committed(Sight(self.node.name, now, key, held, (), (), outcome))
         self.node.tell(outcome.mail)
 
     def _events_of(self, ven: VenId) -> tuple[Event, ...]:

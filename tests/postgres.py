@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import secrets
@@ -16,8 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-
-import asyncpg
 
 USER = "nobody"
 """The server refuses to run as root."""
@@ -113,14 +110,8 @@ class Server:
         """The url of a new, empty database."""
         name = f"test_{secrets.token_hex(6)}"
 
-        async def create() -> None:
-            connection = await asyncpg.connect(self.url("postgres"))
-            try:
-                await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-            finally:
-                await connection.close()
-
-        asyncio.run(create())
+        command = f"CREATE DATABASE {name} TEMPLATE template0"
+        self._run("psql", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-c", command, "postgres")
         return self.url(name)
 
     def _run(self, program: str, *arguments: str) -> None:

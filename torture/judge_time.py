@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
+from math import isclose
 
 import msgspec
 
@@ -53,7 +54,7 @@ def readings(ven: str, heard: tuple[Heard, ...], end: VtnEnd) -> Iterator[Findin
             continue
         if not found:
             yield Finding(sort="lost", of=of, what="was acknowledged, and is not there")
-        elif found[0].value not in {value.value for value in _newest(values)}:
+        elif not any(isclose(found[0].value, value.value, rel_tol=1e-9, abs_tol=1e-12) for value in _newest(values)):
             was = ", ".join(f"{value.value:g}" for value in values)
             yield Finding(sort="differs", of=of, what=f"{was} was said, {found[0].value:g} is there")
     for key, found in stored.items():

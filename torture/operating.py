@@ -26,11 +26,11 @@ EVERY_S = (0.6, 1.8)
 ANSWER_S = 8.0
 """A console that has not answered by then is given up."""
 
-NEAR_S = 6
-"""The length of an interval of an event that is to be lived through."""
-
 NOTICE_S = 6.0
 """How long before its start it is published."""
+
+LATER = "-far-"
+"""In the names of events that are still to come when a run ends."""
 
 MOST_EVENTS = 40
 """That a cell has for later at a time: each goes to its VENs with all the others."""
@@ -83,9 +83,9 @@ class Operator:
     def _near(self, now: datetime) -> None:
         """An event to be lived through, after those before it: they must not overlap (rule 18)."""
         start = now + timedelta(seconds=NOTICE_S)
-        count = self._dice.randint(2, 4)
-        self.near_until = start + timedelta(seconds=NEAR_S * count)
-        self._publish(self._made("near", start, NEAR_S, count, ""), near=True)
+        count, every_s = self._dice.randint(2, 4), self._site.scene.near_s
+        self.near_until = start + timedelta(seconds=every_s * count)
+        self._publish(self._made("near", start, every_s, count, ""), near=True)
 
     def _far(self, now: datetime) -> Order:
         start = now + timedelta(hours=2 + 2 * self._count)

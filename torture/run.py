@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from torture.keeper import Keeper
 from torture.leash import leashed
 from torture.ledger import Alive, Book, Declared, Done, Heard, Ordered, Told, Writer, lines
 from torture.line import Line
-from torture.operating import Operator, console
+from torture.operating import LATER, Operator, console
 from torture.postgres import Postgres
 from torture.scene import Scene
 from torture.schedule import Fault
@@ -52,8 +52,10 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 class Crew:
     """The processes and lines of a run, and what was noted of them."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, stepped: frozenset[str]) -> None:
+        """`stepped` are those whose clocks will be."""
         self.site = site
+        self._stepped = stepped
         self.alive: list[Alive] = []
         self.done: list[Done] = []
         self.keepers = {name: self._keeper(name) for name in site.scene.nodes}
@@ -73,7 +75,8 @@ class Crew:
             command = (sys.executable, "-m", "openadr_ra", "vtn", str(site.settings(name)), *workers)
         else:
             command = (sys.executable, "-m", "torture.ven", str(site.settings(name)), str(site.ledger(name)))
-        return Keeper(name, command, site.log(name), faults.clock_of(site, name), self.alive.append)
+        env = faults.clock_of(site, name) if name in self._stepped else {}
+        return Keeper(name, command, site.log(name), env, self.alive.append)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -125,13 +128,14 @@ async def run(
     site = make_site(folder, scene, {name: server.url for name, server in servers.items()})
     for name in scene.on_small_disks:
         faults.mount(site.disk(name))
-    crew = Crew(site)
+    crew = Crew(site, frozenset(fault.target for fault in schedule if fault.kind == "clock"))
     async with crew.working():
-        await _until(lambda: _registered(site), READY_S, "all VENs have registered")
+        if lacking := await _until(lambda: _unregistered(site), READY_S):
+            raise TimeoutError(f"not within {READY_S:g} s: {lacking}; see {folder}")
         say(f"{len(scene.vens)} VENs have registered with {len(scene.cells)} VTNs")
         await _load(crew, schedule, seed, seconds, servers, say)
-        quiet = await _until(lambda: _settled(site), QUIET_S, None)
-        say("all is quiet" if quiet else f"not quiet after {QUIET_S:g} s")
+        unquiet = await _until(lambda: _unsettled(site), QUIET_S)
+        say(f"not quiet after {QUIET_S:g} s: {unquiet}" if unquiet else "all is quiet")
     book = _book(crew)
     return Ran(
         book=book,
@@ -174,42 +178,43 @@ def _by_database(scene: Scene, servers: dict[str, Postgres]) -> dict[str, Postgr
     return {f"{cell.name}-database": servers[cell.vtn] for cell in scene.cells if cell.vtn in servers}
 
 
-async def _until(condition: Callable[[], bool], within_s: float, what: str | None) -> bool:
-    """Whether it came to be. With `what` it has to: raises TimeoutError."""
+async def _until(lacking: Callable[[], str], within_s: float) -> str:
+    """What is lacking still when the time is over; empty as soon as nothing is."""
     end_s = time.monotonic() + within_s
-    while not await asyncio.to_thread(condition):
-        if time.monotonic() > end_s:
-            if what is None:
-                return False
-            raise TimeoutError(f"not within {within_s:g} s: {what}")
+    while (what := await asyncio.to_thread(lacking)) and time.monotonic() < end_s:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.5)
-    return True
+    return what
 
 
-def _registered(site: Site) -> bool:
+def _unregistered(site: Site) -> str:
+    """Which VEN a VTN does not know yet; empty once all are registered."""
     for cell in site.scene.cells:
-        with suppress(OadrRaError, OSError):
+        try:
             there = {ven.ven_id for ven in console(site, cell.vtn).vens() if ven.registered}
-            if there >= {ven.name for ven in cell.vens}:
-                continue
-        return False
-    return True
+        except (OadrRaError, OSError) as error:
+            return f"{cell.vtn}: {error}"
+        lacking = {ven.name for ven in cell.vens} - there
+        if lacking:
+            return f"{cell.vtn} has not registered {', '.join(sorted(lacking))}"
+    return ""
 
 
-def _settled(site: Site) -> bool:
-    """Every VEN is answered, and has answered what it was told."""
+def _unsettled(site: Site) -> str:
+    """Who is not answered, or has not answered for an event that is still to come; empty where all is quiet."""
     try:
         for cell in site.scene.cells:
-            vens = console(site, cell.vtn).vens()
-            if any(ven.unacknowledged or not ven.registered for ven in vens):
-                return False
-            for ven in cell.vens:
-                for above in console(site, ven.name).upstreams():
-                    if above.link != "connected" or above.unanswered or set(above.owed) - {"Update"}:
-                        return False
-    except (OadrRaError, OSError):
-        return False
-    return True
+            for ven in console(site, cell.vtn).vens():
+                open_ones = [name for name in ven.unacknowledged if LATER in name]
+                if open_ones or not ven.registered:
+                    return f"{ven.ven_id} has not answered for {', '.join(open_ones)}"
+            for place in cell.vens:
+                for above in console(site, place.name).upstreams():
+                    owed = [one for one in above.owed if one != "Update"]
+                    if above.link != "connected" or above.unanswered > 1 or owed:
+                        return f"{place.name} is {above.link}, owes {', '.join(owed) or 'reports'}: {above.last_error}"
+    except (OadrRaError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _book(crew: Crew) -> Book:

@@ -35,9 +35,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `on_small_disks` are nodes whose store is on a disk that can be filled."""
+    """All of it. `on_small_disks` are nodes whose store is on a disk that can be filled; `near_s` is the length of an
+    interval of an event that is lived through."""
 
     cells: tuple[Cell, ...]
+    near_s: int = 6
     on_small_disks: tuple[str, ...] = ()
 
     @property
@@ -73,4 +75,4 @@ def small_scene(*, disks: bool) -> Scene:
     """One cell of two VENs in plain HTTP, for the short form."""
     vens = (VenPlace(name="S-held", way="held"), VenPlace(name="S-push", way="push"))
     cell = Cell(name="s", tls=False, vens=vens)
-    return Scene(cells=(cell,), on_small_disks=("s-vtn", "S-held") if disks else ())
+    return Scene(cells=(cell,), near_s=2, on_small_disks=("s-vtn", "S-held") if disks else ())

@@ -42,6 +42,8 @@ def ven(node: Node) -> Ven:
 def fleet(node: Node) -> FleetDesk:
     """The node's fleet; 404 where it has none."""
     found = desk(node)
+    if found is None and node.settings.store.shared:
+        raise Refusal(HTTPStatus.NOT_FOUND, "another process leads the fleet: `openadr-ra run` on the same database")
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "this node has no fleet: it is neither a VTN nor a VEN, or does not run")
     return found

@@ -71,6 +71,10 @@ class Worker:
             )
         return cls(orders.number, process, *await asyncio.open_connection(sock=ours))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ready(self) -> Started | Fault | None:
         """Once it serves, or says why it cannot; None if it ended without a word."""
         match await self._hears():
@@ -205,6 +209,7 @@ class Crew:
             await worker.gone()
             raise
         if isinstance(said, Started):
+            log.info("= worker %d serves in process %d", slot.number, worker.pid)
             return worker, said
         await worker.gone()
         return None, said

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 
 NEW_OBJECTS = 10_000
-"""Python looks through its youngest objects whenever there are 700 more of them. Each held poll is about a hundred, so an event
-to a thousand VENs would set it off a hundred times, each time over what is still in use: a quarter of the event's whole cost.
-What goes unnoticed for longer is small: of a closed connection 7 objects, 2 KiB."""
+"""Python looks through its youngest objects whenever there are 700 more of them. A held poll is about a hundred, so that an
+event to a thousand VENs sets it off a hundred times, over what is all in use: a quarter of the event's cost. What goes
+unnoticed for longer is small: of a closed connection 7 objects, 2 KiB."""
 
 
 def collect_seldom() -> None:

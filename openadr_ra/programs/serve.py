@@ -90,14 +90,25 @@ def main(path: Path, *, side: Side, say: Callable[[Started], None]) -> None:
     Raises SettingsError, which names the file, and StoreError.
     """
     settings = one_sided(read(path), side, path)
-    if settings.downstream is not None:
-        raise_limit()
-    read_through_less()
+    own_process(settings)
     try:
         with suppress(KeyboardInterrupt):
-            asyncio.run(_serve(settings, say))
+            asyncio.run(_serve(settings, say, leads=leads(settings, side)))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def leads(settings: NodeSettings, side: Side) -> bool:
+    """Whether the node is to lead the fleet of its VENs. Where many processes serve them, one alone does: that of `run`."""
+    return side != "vtn" or not settings.store.shared
+
+
+def own_process(settings: NodeSettings) -> None:
+    """Set up the process as one of our own; whoever embeds us has other plans for theirs."""
+    if settings.downstream is not None:
+        raise_limit()
+        collect_seldom()
+    read_through_less()
 
 
 def one_sided(settings: NodeSettings, side: Side, path: Path) -> NodeSettings:
@@ -118,7 +129,7 @@ def one_sided(settings: NodeSettings, side: Side, path: Path) -> NodeSettings:
 class Running:
     """A node with its console and what it tells of its health, from its start until it has drained.
 
-    `vens` and `console` are sockets that are bound already, where several processes share their ports.
+    `leads`: see `Node`. `vens` and `console` are sockets that are bound already, where several processes share their ports.
     """
 
     def __init__(
@@ -126,13 +137,14 @@ class Running:
         settings: NodeSettings,
         say: Callable[[Started], None],
         *,
+        leads: bool,
         vens: Sockets = (),
         console: Sockets = (),
     ) -> None:
         self._settings = settings
         self._say = say
         self._console = console
-        self._node = Node(settings, sockets=vens)
+        self._node = Node(settings, sockets=vens, leads=leads)
         self._serves = False
         self._stopping = asyncio.Event()
 
@@ -204,9 +216,9 @@ async def shown_unready(clock: Clock, drain_s: float) -> None:
     await clock.sleep_until(clock.now() + timedelta(seconds=drain_s))
 
 
-async def _serve(settings: NodeSettings, say: Callable[[Started], None]) -> None:
+async def _serve(settings: NodeSettings, say: Callable[[Started], None], *, leads: bool) -> None:
     """Serve until told to stop, and drain; a second signal does not wait for that."""
-    running = Running(settings, say)
+    running = Running(settings, say, leads=leads)
     serving = asyncio.ensure_future(running.run())
 
     def stop(name: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from openadr_ra.errors import OadrRaError, SettingsError
-from openadr_ra.programs.serve import Level, Running, Started, log_to_stderr, one_sided
+from openadr_ra.programs.serve import Level, Running, Started, leads, log_to_stderr, one_sided, own_process
 from openadr_ra.settings import NodeSettings, read
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,12 @@ def main() -> int:
 async def _work(orders: Orders) -> int:
     line = await Line.of(orders.line)
     try:
+        settings = alone(read(Path(orders.settings)), Path(orders.settings))
+        own_process(settings)
         running = Running(
-            alone(read(Path(orders.settings)), Path(orders.settings)),
+            settings,
             lambda started: line.say(Up(started=started)),
+            leads=leads(settings, "vtn"),
             vens=_sockets(orders.vens),
             console=_sockets(orders.console),
         )

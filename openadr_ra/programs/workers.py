@@ -24,8 +24,6 @@ from openadr_ra.settings import Downstream, NodeSettings, read
 
 log = logging.getLogger(__name__)
 
-SHARED_STORES = ("postgresql", "postgres")
-
 PATIENCE_S = 30.0
 """A worker that has not ended so long after its drain must have is killed."""
 
@@ -37,7 +35,7 @@ def main(path: Path, count: int, *, log_level: Level, say: Callable[[Started], N
     Raises SettingsError, which names the file, and what a worker says is wrong.
     """
     settings = one_sided(read(path), "vtn", path)
-    if settings.store.url.partition(":")[0] not in SHARED_STORES:
+    if not settings.store.shared:
         raise SettingsError(f'{path}: store.url: several workers need [store] url = "postgresql://…"')
     raise_limit()
     try:

@@ -160,8 +160,12 @@ def next_wanting(given: Distribution, after: datetime, retry: timedelta) -> date
 
 
 def _listed(item: Given, now: datetime) -> bool:
-    """Rules 50, 52 and 66: all that is far, near or active; a cancelled one until it is acknowledged or over."""
-    return not _withdrawn(item) and now < events.listed_until(item.event)
+    """Rules 50, 52 and 66: all that is far, near or active; a cancelled one until it is acknowledged or over.
+
+    A version that is over before its VEN was given it is listed once: the VEN would go on with the one it has.
+    """
+    overtaken = 0 <= item.delivered < item.event.modification
+    return not _withdrawn(item) and (overtaken or now < events.listed_until(item.event))
 
 
 def _withdrawn(item: Given) -> bool:

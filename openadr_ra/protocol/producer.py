@@ -355,6 +355,16 @@ def _floor(standing: Standing, now: datetime) -> datetime:
     return standing.sent_until + max(missed - most, 0) * standing.back
 
 
+def owed_since(producer: Producer, now: datetime) -> datetime | None:
+    """From when on there are samples that no update has been about; of a long backlog without its oldest, see `due`."""
+    starts = (
+        max(standing.sent_until, _floor(standing, now)) if standing.back else standing.sent_until
+        for standing in producer.requests.values()
+        if standing.name not in (X_RESPONSE, METADATA_REPORT)
+    )
+    return min(starts, default=None)
+
+
 def next_due(producer: Producer, busy: Collection[ReportRequestId] = ()) -> datetime | None:
     """When `due` has something to hand out."""
     times = ((_ends(standing), standing.change_due) for _, standing in _timed(producer, busy))

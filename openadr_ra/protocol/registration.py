@@ -198,13 +198,15 @@ def cancelled(member: Membership, message: CancelPartyRegistration) -> tuple[Mem
     return ended, answer
 
 
-REPEAT = timedelta(minutes=1)
+REPEAT = timedelta(minutes=2)
 """How long a creation under the requestID of the one before is a repetition of it: a VEN that heard no answer tries
-again. Later it is a new one, for some VENs use one requestID for everything."""
+again, after a time limit and a pause of a minute each. Later it is a new one, for some VENs use one requestID for
+everything."""
 
 
 class Registration(Value, frozen=True, kw_only=True, gc=False):
-    """A VTN's record of a VEN's registration. `asked` is the requestID that it was created under, at `at`."""
+    """A VTN's record of a VEN's registration. `asked` is the requestID that it was created under, at `at`; `asked_at` is
+    when that was heard last, None in older rows."""
 
     id: RegistrationId
     at: datetime
@@ -216,6 +218,7 @@ class Registration(Value, frozen=True, kw_only=True, gc=False):
     xml_signature: bool = False
     address: str = ""
     ven_name: str = ""
+    asked_at: datetime | None = None
 
 
 def register(
@@ -251,11 +254,13 @@ def register(
         xml_signature=message.xml_signature,
         address=message.address or "",
         ven_name=message.ven_name or "",
+        asked_at=kept.asked_at if kept and message.request_id != kept.asked else now,
     )
 
 
 def _repeats(held: Registration, message: CreatePartyRegistration, now: datetime) -> bool:
-    return message.request_id == held.asked != "" and now - held.at <= REPEAT
+    """The time counts from the last repetition: an earlier one may have been held up on its way, and come still."""
+    return message.request_id == held.asked != "" and now - (held.asked_at or held.at) <= REPEAT
 
 
 class Announcement(Value, frozen=True, kw_only=True, gc=False):

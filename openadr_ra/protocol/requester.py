@@ -17,7 +17,6 @@ from openadr_ra.protocol.parts import (
     X_AVAILABILITY,
     X_RESPONSE,
     Report,
-    ReportDescription,
     ReportName,
     ReportPayload,
     ReportRequest,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from openadr_ra.errors import StoreError
 from openadr_ra.fleet.member import Merit
 from openadr_ra.protocol import event as events
 from openadr_ra.protocol.model import ACTIVE, ResourceId, VenId
@@ -28,6 +29,13 @@ FAR_KW = 1e9
 
 LOOK_BACK = timedelta(hours=1)
 """At a start what the VENs said last is looked for as far back."""
+
+
+AHEAD = timedelta(minutes=5)
+"""A VEN's clock may be ahead of ours by as much."""
+
+FOLLOW = timedelta(seconds=5)
+"""How often it is looked for what VENs said to other processes: a report a minute is the usual."""
 
 
 class _Heard:
@@ -56,6 +64,8 @@ class Below:
         self._silent: set[VenId] = set()
         self._taken: Container[str] = ()
         self._changed = asyncio.Event()
+        self._elsewhere: set[Key] = set()
+        self._lost = False
         self._since = clock.now()
         # A report may come late by half its period.
         self.silent_s = (down.silent_reports + 0.5) * down.live_s
@@ -65,14 +75,38 @@ class Below:
         self._taken = taken
         self._since = now = self._clock.now()
         for key in await self._store.keys("party/"):
-            held = await self._store.load(key, Party)
-            if held is None or not self._is_member(held):
-                continue
-            heard = self._heard.setdefault(held.ven_id, self._new(held.ven_id))
-            for name in (X_AVAILABILITY, TELEMETRY_USAGE):
-                series = await self._store.series(series_prefix(held.ven_id, name))
-                found = await self._store.readings(series, now - LOOK_BACK, now)
-                self._note(held, heard, found)
+            await self._catch_up(key, now)
+        self._changed.clear()
+
+    async def _catch_up(self, key: Key, now: datetime) -> None:
+        """What this VEN said since it was heard of here."""
+        held = await self._store.load(key, Party)
+        heard = self._member(held) if held is not None else None
+        if held is None or heard is None:
+            return
+        for name in (X_AVAILABILITY, TELEMETRY_USAGE):
+            series = await self._store.series(series_prefix(held.ven_id, name))
+            found = await self._store.readings(series, heard.at or now - LOOK_BACK, now + AHEAD)
+            self._note(held, heard, found)
+
+    def others(self, keys: Iterable[Key], *, lost: bool) -> None:
+        """Other processes have stepped these rows; `lost`: perhaps any."""
+        self._elsewhere.update(key for key in keys if key.startswith("party/"))
+        self._lost = self._lost or lost
+
+    async def follow(self) -> None:
+        """Look in the store for what VENs said to other processes, until cancelled."""
+        while True:
+            now = self._clock.now()
+            keys, self._elsewhere = self._elsewhere, set()
+            lost, self._lost = self._lost, False
+            try:
+                for key in await self._store.keys("party/") if lost else keys:
+                    await self._catch_up(key, now)
+            except StoreError as error:
+                log.warning("! what VENs said to other processes is not known: %s", error)
+                self.others(keys, lost=lost)
+            await self._clock.sleep_until(now + FOLLOW)
 
     def _new(self, ven: VenId) -> _Heard:
         return _Heard(self._contracts.get(ven, AdmittedVen(id=ven)))
@@ -88,7 +122,15 @@ class Below:
 
     def heard(self, key: Key, outcome: Outcome[Party]) -> None:
         """A step of a party: it may have come or gone, or reported something."""
-        party = outcome.state
+        heard = self._member(outcome.state)
+        if heard is None:
+            return
+        for effect in outcome.effects:
+            if isinstance(effect, Record) and effect.readings:
+                self._note(outcome.state, heard, effect.readings)
+
+    def _member(self, party: Party) -> _Heard | None:
+        """What is known of the VEN, which may have come or gone; None where it is no member."""
         member = self._is_member(party)
         if member != (party.ven_id in self._heard):
             if member:
@@ -96,11 +138,7 @@ class Below:
             else:
                 del self._heard[party.ven_id]
             self._changed.set()
-        if not member:
-            return
-        for effect in outcome.effects:
-            if isinstance(effect, Record) and effect.readings:
-                self._note(party, self._heard[party.ven_id], effect.readings)
+        return self._heard.get(party.ven_id)
 
     def _note(self, party: Party, heard: _Heard, readings: tuple[Reading, ...]) -> None:
         stated = series_prefix(party.ven_id, X_AVAILABILITY)

@@ -21,12 +21,14 @@ from openadr_ra.fleet.response import needed_since
 from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.agenda_scope import Asset
 from openadr_ra.protocol.model import EventId, ResourceId
+from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.schedule import Schedule
 from openadr_ra.protocol.step import Apply, Effect, Entry, Fetched, Instruct, Key, Mail, Read, Release
 from openadr_ra.run.describing import Descriptions
 from openadr_ra.run.forgetting import LEAST_SAMPLES, forget
 from openadr_ra.run.merits import merit
 from openadr_ra.run.row import Row
+from openadr_ra.run.thinning import Thinning, owed_since
 from openadr_ra.seams import Clock, DriverFactory, Setpoint, Store
 from openadr_ra.settings import NodeSettings
 
@@ -42,6 +44,9 @@ LONGEST_INTERVAL = timedelta(days=2)
 """Of an event's interval the samples stay until its response is final, but no longer: an interval may last for years."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MB = 1_000_000
+"""Octets."""
 
 
 class FleetDesk:
@@ -67,6 +72,8 @@ class FleetDesk:
         self._merits: dict[ResourceId, Merit] = {}
         self._report_to: tuple[Key, ...] = ()
         self._readers: list[Callable[[tuple[Mail, ...]], None]] = []
+        # What VENs below reported is kept by its age alone, and would push the node's own samples out.
+        self._thinning = Thinning(store, settings.store.max_mb * MB) if settings.downstream is None else None
         self.guards: dict[ResourceId, Guard] = {}
         self._described = Descriptions(self.guards, clock)
         self.row: Row[Fleet, fleets.Input] = Row(
@@ -134,6 +141,8 @@ class FleetDesk:
         tasks = [self.row.run(self._carry), self._read_for_ever(), self._forget_for_ever(), self._describe_for_ever()]
         if self._below is not None:
             tasks.append(self._hear_for_ever(self._below))
+            if self._store.shared:
+                tasks.append(self._below.follow())
         return tuple(tasks)
 
     async def state(self) -> Fleet:
@@ -293,10 +302,21 @@ class FleetDesk:
         while True:
             now = self._clock.now()
             try:
-                await forget(self._store, await self._store.series("live/"), await self._kept_since(now), LEAST_SAMPLES)
+                since = await self._kept_since(now)
+                await forget(self._store, await self._store.series("live/"), since, LEAST_SAMPLES)
+                if self._thinning is not None:
+                    await self._thinning.bound(now, since, await self._wanted_since(now))
             except OadrRaError as error:
                 log.warning("! old samples not forgotten: %s", error)
             await self._clock.sleep_until(now + FORGETTING)
+
+    async def _wanted_since(self, now: datetime) -> datetime | None:
+        """From when on samples are still to be told of to VTNs above, or to make a response final."""
+        fleet = await self.state()
+        needed = needed_since(fleet.promises, fleet.terms)
+        nodes = [await self._store.load(key, EndNode) for key in await self._store.keys("node/")]
+        owed = owed_since((node for node in nodes if node is not None), now)
+        return min((at for at in (needed, owed) if at is not None), default=None)
 
     async def _kept_since(self, now: datetime) -> datetime:
         since = now - timedelta(hours=self._settings.fleet.keep_samples_h)

@@ -33,7 +33,8 @@ class Node:
     """Both sides of a node. Use `async with node.running():`, or `await node.run()`.
 
     `vtn` and `ven` are there while it runs; one of them is None where the settings have no such side. With a VTN there is a
-    `fleet`, whose members are its VENs and the node's own devices. The other arguments are those of `Ven` and `Vtn`.
+    `fleet`, whose members are its VENs and the node's own devices; unless another process `leads` it, on the same store.
+    The other arguments are those of `Ven` and `Vtn`.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Node:
         store: Store | None = None,
         tap: Tap = no_tap,
         sockets: Sockets = (),
+        leads: bool = True,
     ) -> None:
         if settings.downstream is None and not settings.upstream:
             raise SettingsError(
@@ -61,6 +63,7 @@ class Node:
         self._store = store
         self._tap = tap
         self._sockets = sockets
+        self._leads = leads
 
     @classmethod
     def from_toml(
@@ -129,6 +132,9 @@ class Node:
             from openadr_ra.run.vtn import Vtn
 
             vtn = Vtn(self.settings, clock=self.clock, store=store, tap=self._tap, sockets=self._sockets)
+            if not self._leads:
+                self.vtn = await stack.enter_async_context(vtn.running())
+                return
             below = Below(self.settings.downstream, store, self.clock)
             fleet = FleetDesk(self.settings, drivers=self._drivers or {}, clock=self.clock, store=store, below=below)
 
@@ -138,7 +144,13 @@ class Node:
                 if any(item.to == FLEET for item in mail):
                     fleet.poke()
 
+            def elsewhere(keys: frozenset[Key], names: bool) -> None:
+                below.others(keys, lost=names and not keys)
+                if FLEET in keys:
+                    fleet.poke()
+
             vtn.listen(heard)
+            store.watch(elsewhere)
             fleet.listen(vtn.posted)
             await fleet.open(stack)
             self.vtn = await stack.enter_async_context(vtn.running())

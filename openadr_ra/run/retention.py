@@ -21,7 +21,6 @@ from openadr_ra.protocol.instruction import Instruction, party
 from openadr_ra.protocol.model import CANCELLED, EventId, VenId
 from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.parts import TELEMETRY_USAGE, X_RESPONSE
-from openadr_ra.protocol.party import Party
 from openadr_ra.protocol.requester import plain_name
 from openadr_ra.protocol.step import AnyLetter, EndRegistration, Entry, Key, Mail, Outcome, Publish, State
 from openadr_ra.protocol.times import FOREVER, shift
@@ -205,6 +204,9 @@ class Retention:
         source, _, report = name.partition("/")
         if source not in needs.spans or not report.startswith(f"{TELEMETRY_USAGE}/"):
             return []
+        # Only a VTN comes here: a VEN need not carry in memory what a VTN knows.
+        from openadr_ra.protocol.party import Party
+
         held = await self._readable(party(VenId(source)), Party)
         ours = held is not None and any(plain_name(one) == X_RESPONSE for one in held.reports.offered)
         return [] if ours else needs.spans[source]

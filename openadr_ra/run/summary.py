@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from openadr_ra.protocol import opt
 from openadr_ra.protocol.model import EventId, OptId, OptType, Period, ReportRequestId, ResourceId, VenId
 from openadr_ra.protocol.opt import Opt, Opts
-from openadr_ra.protocol.party import Party
 from openadr_ra.protocol.times import shift
 from openadr_ra.run.wanted import state
+
+if TYPE_CHECKING:
+    from openadr_ra.protocol.party import Party
 
 Transport = Literal["pull", "push"]
 """Does it ask, or is it posted to?"""

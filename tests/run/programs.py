@@ -63,6 +63,12 @@ async def ven(settings: NodeSettings) -> None:
         await asyncio.Event().wait()
 
 
+async def standby(settings: NodeSettings) -> None:
+    """The same, begun when the parent says so: all that takes long has been done before."""
+    await asyncio.to_thread(sys.stdin.readline)
+    await ven(settings)
+
+
 class Child:
     """A program in a process of its own, as its parent sees it."""
 
@@ -80,10 +86,19 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(task) + b"\n")
 
-    async def kill(self) -> None:
-        """SIGKILL; returns when it is gone."""
+    def begin(self) -> None:
+        """It has stood by for long enough."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+
+    def strike(self) -> None:
+        """SIGKILL, at this very moment."""
         if self._process.returncode is None:
             self._process.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        self.strike()
         await self._process.communicate()
 
 
@@ -101,7 +116,7 @@ async def child(program: str, file: Path) -> AsyncIterator[Child]:
         await made.kill()
 
 
-PROGRAMS = {"vtn": vtn, "ven": ven}
+PROGRAMS = {"vtn": vtn, "ven": ven, "standby": standby}
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ async def test_silence_goes_on_over_restarts_however_short_each_life_is(tmp_path
 
     for later_s in (OFFLINE_S * 0.3, OFFLINE_S * 0.6):
         async with Node(made, store=store, clock=Ahead(timedelta(seconds=later_s))).running() as edge:
-            await eventually(lambda: power(edge, -1.0))  # noqa: B023 - done before the next life
+            await eventually(lambda: power(edge, -1.0))
             assert (await fleet(edge)).cut == ()
     async with Node(made, store=store, clock=Ahead(timedelta(seconds=OFFLINE_S + 1))).running() as edge:
         assert (await fleet(edge)).cut == (AC,)

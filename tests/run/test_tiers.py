@@ -12,6 +12,7 @@ from openadr_ra.protocol.model import EventId, ResourceId
 from openadr_ra.protocol.schedule import Schedule, Slot
 from openadr_ra.run.node import Node
 from openadr_ra.store import MemoryStore
+from tests.postgres import Server
 from tests.run.site import PATIENCE, soon
 from tests.run.tiers import (
     HURRY,
@@ -106,6 +107,32 @@ async def test_an_aggregator_without_a_vtn_above_follows_its_operator() -> None:
         await eventually(answered)
         (account,) = (await desk.state()).promises[0].accounts
         assert account.said[3] == pytest.approx(-8.0, abs=0.8)
+
+
+async def test_one_process_leads_the_fleet_of_vens_that_others_serve(postgres: Server) -> None:
+    """Neither its word nor the edge's goes over the process that leads: both go by the database."""
+    shared = {"store": {"url": postgres.database()}}
+    async with AsyncExitStack() as stack:
+        leader = await node(stack, settings("ac", down=True, **shared))
+        worker = await stack.enter_async_context(Node(settings("ac", down=True, **shared), leads=False).running())
+        await node(stack, settings("edge", up={"ac": url(worker)}, device=[battery("b1")]))
+        await counts(leader, "edge")
+        desk = leader.fleet
+        assert desk is not None
+        start = soon(6).replace(microsecond=0)
+        asked = Schedule(id=EventId("own-1"), slots=(Slot(start=start, end=start + EVERY, kw=-4.0),))
+
+        promise = await desk.instruct(asked)
+
+        assert promise.verdict.opt == OPT_IN
+
+        async def answered() -> bool:
+            (account,) = (await desk.state()).promises[0].accounts
+            return account.revision >= 0
+
+        await eventually(answered)
+        (account,) = (await desk.state()).promises[0].accounts
+        assert account.said[3] == pytest.approx(-4.0, abs=0.4)
 
 
 async def test_a_gateway_that_loses_its_vtn_follows_what_it_accepted_until_its_lease_is_over() -> None:

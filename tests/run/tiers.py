@@ -138,4 +138,5 @@ async def two_above() -> AsyncIterator[tuple[Vtn, Vtn, Node]]:
 
 
 async def node(stack: AsyncExitStack, made: NodeSettings) -> Node:
-    return await stack.enter_async_context(Node(made, store=MemoryStore()).running())
+    """That forgets, unless its store is one that it shares."""
+    return await stack.enter_async_context(Node(made, store=None if made.store.shared else MemoryStore()).running())
