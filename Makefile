@@ -8,11 +8,12 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 ARGS :=
+SEEDS := 1000
 
 # Many tests wait for sockets and processes; a file's tests stay together, for they share what is dear to set up.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo chain test conformance conformance-full torture bench coverage lock clean
+.PHONY: help install demo chain test conformance conformance-full torture bench simulate coverage lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -42,6 +43,9 @@ torture: $(READY) ## processes killed, disks filled, networks cut, clocks steppe
 
 bench: $(READY) ## our figures beside the peer's and the floor's
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+simulate: $(READY) ## random schedules and faults in virtual time; SEEDS=10000, ARGS="--seed 7" repeats one
+	@$(PYTHON) -m simulation --seeds $(SEEDS) $(ARGS)
 
 coverage: $(READY) ## branch coverage of protocol and wire by their own tests; fails below 97 %
 	@$(PYTHON) -m coverage erase

@@ -1,4 +1,7 @@
-"""docs/performance.md and its pictures, drawn from docs/performance.json: the figures as they were measured last."""
+"""docs/performance.md and its pictures, drawn from docs/performance.json: the figures as they were measured last.
+
+`python -m benchmarks.performance` draws them anew and measures nothing.
+"""
 
 from __future__ import annotations
 
@@ -142,3 +145,7 @@ def number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    write(())

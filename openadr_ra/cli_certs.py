@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openadr_ra.cli_options import FILE, as_json_option, say
+from openadr_ra.cli_options import FILE, as_json_option
+from openadr_ra.cli_serve import say
 
 if TYPE_CHECKING:
     from openadr_ra.net.ca import KeyKind, Role

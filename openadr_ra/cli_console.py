@@ -6,7 +6,8 @@ from functools import partial
 
 import click
 
-from openadr_ra.cli_options import as_json_option, client, console_options, say, wish_options
+from openadr_ra.cli_options import as_json_option, client, console_options, wish_options
+from openadr_ra.cli_serve import say
 
 
 @click.group()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openadr_ra.cli_options import FILE, as_json_option, say
+from openadr_ra.cli_options import FILE, as_json_option
+from openadr_ra.cli_serve import say
 
 if TYPE_CHECKING:
     from openadr_ra.programs.export import What
@@ -17,8 +18,8 @@ FAULTY = 1
 """The exit status of a check that found a fault."""
 
 store_option = click.option(
-    "--store", type=FILE, default=Path("node.toml"), show_default=True, metavar="FILE",
-    help="The store's file, or the node's settings, which end in .toml.",
+    "--store", default="node.toml", show_default=True, metavar="STORE",
+    help="The node's settings, which end in .toml, the store's file, or a postgresql:// url.",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def db() -> None:
 @click.argument("file", type=FILE)
 @store_option
 @as_json_option
-def backup(file: Path, store: Path, as_json: bool) -> None:
+def backup(file: Path, store: str, as_json: bool) -> None:
     """Copy the store to FILE as it is at one moment; the node may run. Put in the place of the store it is that again."""
     from openadr_ra.programs import db as program
 
@@ -42,7 +43,7 @@ def backup(file: Path, store: Path, as_json: bool) -> None:
 @db.command(short_help="Can all of it be read, and how much is it?")
 @store_option
 @as_json_option
-def check(store: Path, as_json: bool) -> int:
+def check(store: str, as_json: bool) -> int:
     """Look at every page, row and letter; the node may run. Exit status 1 where something is wrong."""
     from openadr_ra.programs import db as program
 
@@ -58,9 +59,7 @@ def check(store: Path, as_json: bool) -> int:
 @click.option("--to", "end", metavar="TIME", help="What begins earlier.  [default: to the end]")
 @click.option("--ven", "vens", metavar="VEN", multiple=True, help="Of this one alone; repeat it.  [default: of all]")
 @click.option("--out", type=FILE, help="A new file.  [default: stdout]")
-def export(
-    what: What, store: Path, start: str | None, end: str | None, vens: tuple[str, ...], out: Path | None
-) -> None:
+def export(what: What, store: str, start: str | None, end: str | None, vens: tuple[str, ...], out: Path | None) -> None:
     """Write CSV from the store, while the node runs or not. Times are UTC; power is load: import +, export -."""
     from openadr_ra.programs import export as program
 

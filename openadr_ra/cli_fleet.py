@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import click
 
-from openadr_ra.cli_options import as_json_option, client, console_options, say
+from openadr_ra.cli_options import as_json_option, client, console_options
+from openadr_ra.cli_serve import say
 
 C = TypeVar("C", bound=Callable[..., object])
 

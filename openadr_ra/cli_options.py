@@ -10,7 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from openadr_ra.console.client import Client
-    from openadr_ra.programs.serve import Level, Side, Started
 
 C = TypeVar("C", bound=Callable[..., object])
 
@@ -152,34 +151,3 @@ def when_options(command: C) -> C:
     ):
         command = option(command)
     return command
-
-
-def say(value: object, text: Callable[[], str], as_json: bool) -> None:
-    """`value` as one line of JSON, or as text for people."""
-    if not as_json:
-        click.echo(text())
-        return
-    import msgspec
-
-    click.echo(msgspec.json.encode(value))
-
-
-def serve(settings: Path, side: Side, log_level: Level, as_json: bool) -> None:
-    from openadr_ra.programs.serve import log_to_stderr, main
-
-    def tell(started: Started) -> None:
-        say(started, started.line, as_json)
-
-    log_to_stderr(log_level)
-    main(settings, side=side, say=tell)
-
-
-def share(settings: Path, workers: int, log_level: Level, as_json: bool) -> None:
-    from openadr_ra.programs.serve import log_to_stderr
-    from openadr_ra.programs.workers import main
-
-    def tell(started: Started) -> None:
-        say(started, started.line, as_json)
-
-    log_to_stderr(log_level)
-    main(settings, workers, log_level=log_level, say=tell)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from openadr_ra.cli_later import Later
-from openadr_ra.cli_options import node_options, serve
+from openadr_ra.cli_options import node_options
+from openadr_ra.cli_serve import is_file, serve
 
 if TYPE_CHECKING:
     from openadr_ra.programs.serve import Level
@@ -42,14 +43,10 @@ class Ven(click.Group):
     """`openadr-ra ven node.toml` runs a VEN; `openadr-ra ven list` and the like speak to a console."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names and _is_for_run(args[0]):
+        word = args[0] if args else ""
+        if word not in ctx.help_option_names and (word.startswith("-") or is_file(word)):
             args = ["run", *args]
         return super().parse_args(ctx, args)
-
-
-def _is_for_run(word: str) -> bool:
-    """A misspelt command has neither a suffix nor a folder nor a dash."""
-    return word.startswith("-") or "." in word or "/" in word or "\\" in word
 
 
 @click.group(

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from openadr_ra.cli_options import (
-    FILE,
-    as_json_option,
-    client,
-    console_options,
-    report_options,
-    say,
-    when_options,
-)
+from openadr_ra.cli_options import FILE, as_json_option, client, console_options, report_options, when_options
+from openadr_ra.cli_serve import say
 
 if TYPE_CHECKING:
     pass

@@ -30,7 +30,8 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, when: datetime) -> None:
-        """Return at or after `when`; at once when it is past."""
+        """Return at or after `when`; at once when it is past. Sooner by a clock that was set back meanwhile, once it would
+        have been `when` without that: whoever waits for a time that means something looks again."""
         ...
 
 

@@ -251,7 +251,7 @@ class StoreSettings(Table, frozen=True, kw_only=True):
 
     keep_days: Annotated[int, Meta(ge=7, le=36_500)] = 400
     keep_readings_days: Annotated[int, Meta(ge=2, le=36_500)] = 35
-    max_mb: Annotated[int, Meta(ge=8, le=1_000_000)] = 512
+    max_mb: Annotated[int, Meta(ge=8, le=100_000)] = 512
 
 
 class Console(Table, frozen=True, kw_only=True):

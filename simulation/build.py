@@ -40,20 +40,15 @@ class Pace(NamedTuple):
     live_s: int
 
 
-PACES = (Pace(60, 0, 900), Pace(60, 0, 300), Pace(10, 0, 900), Pace(60, 50, 900), Pace(300, 0, 900))
+PACES = (Pace(60, 0, 900), Pace(60, 0, 1800), Pace(300, 0, 1800), Pace(10, 0, 1800), Pace(60, 50, 300))
 
 
 def world(kind: Kind, stage: Stage, checks: Checks, wired: int, store: type[MemoryStore] = MemoryStore) -> World:
     """A world of that kind, as the dice of the stage have it. `store` is what VTNs keep their rows in."""
     network = Network(stage, wired)
     ledger = Ledger(checks)
-    match kind:
-        case "protocol":
-            links = _protocol(stage, network, store)
-        case "fleet":
-            links = _fleets(stage, network, store)
-        case "chain":
-            links = _chain(stage, network, store)
+    build = {"protocol": _protocol, "fleet": _fleets, "chain": _chain}[kind]
+    links = build(stage, network, store)
     ledger.lease = LEASE
     return World(stage, network, ledger, links)
 
@@ -104,6 +99,7 @@ def _protocol(stage: Stage, network: Network, store: type[MemoryStore]) -> tuple
         site = SiteSide(node, (Key("node/VTN"),))
         side = _ven(network, node, "VTN", (BAT, ResourceId("pv")), push=stage.dice.random() < 0.3)
         side.reading = site.meters
+        side.folds(vtn)
         links.append(Link(vtn, side, name, site=site))
     return tuple(links)
 
@@ -112,9 +108,7 @@ def _terms() -> FleetTerms:
     return FleetTerms(track_every_s=20.0, lease_s=LEASE.total_seconds(), sample_s=75.0, patience_s=120.0)
 
 
-def _fleet(
-    stage: Stage, node: Node, side: VenSide | None, devices: int, below: VtnSide | None = None
-) -> FleetSide:
+def _fleet(stage: Stage, node: Node, side: VenSide | None, devices: int, below: VtnSide | None = None) -> FleetSide:
     own = tuple(Device(f"{node.name}-{number}", stage, 5.0 + number) for number in range(devices))
     return FleetSide(
         node,
@@ -133,9 +127,7 @@ def _below(vtn: VtnSide) -> Below:
     return Below(settings, vtn.node.store, vtn.node.clock)
 
 
-def _edge(
-    stage: Stage, network: Network, vtn: VtnSide, name: VenId, *, push: bool, devices: int
-) -> Link:
+def _edge(stage: Stage, network: Network, vtn: VtnSide, name: VenId, *, push: bool, devices: int) -> Link:
     node = Node(name, stage, _skew(stage))
     resources = tuple(ResourceId(f"{name}-{number}") for number in range(devices))
     side = _ven(network, node, vtn.node.name, resources, push=push)
@@ -176,4 +168,3 @@ def _chain(stage: Stage, network: Network, store: type[MemoryStore]) -> tuple[Li
         Link(top, up, middle, fleet=fleet),
         *(_edge(stage, network, below, name, push=number == 1, devices=1) for number, name in enumerate(edges)),
     )
-

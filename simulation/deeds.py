@@ -29,7 +29,7 @@ from openadr_ra.protocol.node import EndNode
 from openadr_ra.protocol.opt import SCHEDULED, Opt
 from openadr_ra.protocol.parts import ReportRequest, SpecifierPayload
 from openadr_ra.protocol.shape import Token
-from openadr_ra.protocol.step import AskReports, EndRegistration, Reregister, StopReports
+from openadr_ra.protocol.step import AskReports, EndRegistration, Outcome, Reregister, StopReports
 from openadr_ra.protocol.times import Duration, duration
 from openadr_ra.protocol.ven import Chosen, Declared, Input, Left, Renewed, Retracted
 from openadr_ra.run.availability import qualified
@@ -97,7 +97,7 @@ class Deeds:
         if self._does("publish", lambda: self._vtn.instruct(order, lambda held: self._published(held, order))):
             self._orders.append(name)
 
-    def _published(self, held: Instruction | None, order: Instruction) -> instructions.Outcome[Instruction]:
+    def _published(self, held: Instruction | None, order: Instruction) -> Outcome[Instruction]:
         return instructions.publish(held, order, self._vtn.node.clock.now(), "operator")
 
     def _order(self, name: EventId) -> Instruction:
@@ -164,7 +164,7 @@ class Deeds:
             finished.append(True)
 
         node.doing(doing)
-        return bool(finished) or node.life > 0 and not node.up
+        return bool(finished) or not node.up
 
     def _says(self, what: str, link: Link, *letters: AskReports | StopReports | Reregister | EndRegistration) -> None:
         node = link.vtn.node

@@ -116,9 +116,7 @@ class FleetSide:
         node.starters.append(self._started)
 
     def _made(self) -> Row[Fleet, fleets.Input]:
-        return Row(
-            self.node, FLEET, Fleet, new=Fleet, receive=fleets.receive, wake=fleets.wake, carry=self._carry
-        )
+        return Row(self.node, FLEET, Fleet, new=Fleet, receive=fleets.receive, wake=fleets.wake, carry=self._carry)
 
     def _started(self) -> None:
         self.row = self._made()

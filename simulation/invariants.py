@@ -55,7 +55,9 @@ def mail_is_applied_once_and_in_sequence(ledger: Ledger, seen: Sight, store: Sto
     waiting = ledger.mail.get((seen.node, seen.key), ())
     if not waiting and not seen.letters:
         return None
-    if len(waiting) == len(seen.letters) and all(one is other for one, other in zip(waiting, seen.letters, strict=True)):
+    if len(waiting) == len(seen.letters) and all(
+        one is other for one, other in zip(waiting, seen.letters, strict=True)
+    ):
         return None
     return f"{seen.key} read {seen.letters}, and {waiting} had been posted"
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from openadr_ra.protocol.messages import Message
 from openadr_ra.wire import codec
 from simulation.node import Node
-from simulation.stage import Stage
+from simulation.stage import NO_FAULTS, Stage
 from simulation.timeline import MINUTE, SECOND
 
 TIME_LIMIT = 60 * SECOND
@@ -67,7 +67,7 @@ class Network:
             soon = stage.dice.random() < 0.5
             stage.timeline.after(USUAL if soon else TIME_LIMIT, partial(post.ends, NONE))
             return
-        stage.timeline.after(TIME_LIMIT + wait_s * SECOND, partial(post.ends, NONE))
+        post.limit = stage.timeline.after(TIME_LIMIT + wait_s * SECOND, partial(post.ends, NONE))
         sent = self._as_sent(message)
         arrives = partial(self._arrive, post, place, sent, wait_s)
         stage.timeline.after(self._delay(), arrives)
@@ -114,6 +114,12 @@ class Network:
         self._stage.counts["messages as bytes"] += 1
         return codec.decode(codec.encode_checked(message))
 
+    def is_clean(self, name: str, address: str) -> bool:
+        """Whether nothing can happen to a message between that node and that address now."""
+        place, now = self.places[address], self._stage.timeline.now
+        cut = any(until > now for node, until in self.cuts.items() if node in (name, place.node.name))
+        return place.node.up and not cut and self._stage.faults == NO_FAULTS
+
     def cut(self, name: str, minutes: float) -> None:
         """That node is out of reach for so long."""
         self._stage.counts["cuts"] += 1
@@ -128,9 +134,12 @@ class _Post:
         self.source = source
         self._life = life
         self._then: Callable[[Answer], None] | None = then
+        self.limit: int | None = None
 
     def ends(self, answer: Answer) -> None:
         then, self._then = self._then, None
+        if then is not None and self.limit is not None and answer.came:
+            self.source.stage.timeline.cancel(self.limit)
         if then is None or self._life != self.source.life:
             return
         stage = self.source.stage

@@ -13,7 +13,7 @@ from openadr_ra.protocol.step import AnyLetter, Effect, Key, Mail, Moment, Outco
 from openadr_ra.run.row import START, Receive, Wake, chained
 from openadr_ra.store.memory import MemoryStore
 from simulation.stage import Sight, Stage
-from simulation.timeline import MINUTE, SECOND, NodeClock, SeededMoments, done
+from simulation.timeline import MINUTE, SECOND, Fold, NodeClock, SeededMoments, done
 
 S = TypeVar("S", bound=State)
 G = TypeVar("G")
@@ -40,7 +40,7 @@ class Node:
         self.up = False
         self.starters: list[Callable[[], None]] = []
         self.tellers: list[Callable[[tuple[Mail, ...]], None]] = []
-        self.rows: list[Row[State, object]] = []
+        self.lookers: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """The process begins."""
@@ -48,7 +48,7 @@ class Node:
             return
         self.up = True
         self.life += 1
-        self.rows, self.tellers = [], []
+        self.lookers, self.tellers = [], []
         self.stage.tell(self.name, "= starts")
         try:
             for starter in self.starters:
@@ -62,7 +62,7 @@ class Node:
             return
         self.up = False
         self.life += 1
-        self.rows, self.tellers = [], []
+        self.lookers, self.tellers = [], []
         self.stage.counts["crashes"] += 1
         self.stage.tell(self.name, "# crashes")
         self.stage.timeline.after(self.stage.within(SECOND / 10, 3 * MINUTE), self.start)
@@ -74,6 +74,15 @@ class Node:
     def at(self, when: datetime, happening: Callable[[], None]) -> None:
         """Do it when this node's clock, as it goes now, shows `when`."""
         self.stage.timeline.at(self.clock.true(when), partial(self._alive, self.life, happening))
+
+    def idly_at(self, when: datetime, happening: Callable[[], None], fold: Fold) -> None:
+        """The same for what may turn out to change nothing, see `Timeline.idly_at`."""
+        life = self.life
+
+        def folded(before: datetime) -> datetime | None:
+            return fold(before) if life == self.life else None
+
+        self.stage.timeline.idly_at(self.clock.true(when), partial(self._alive, life, happening), folded)
 
     def doing(self, happening: Callable[[], None]) -> None:
         """Do it now; a crash in the middle ends it."""
@@ -92,8 +101,8 @@ class Node:
         self.clock.offset += by
         self.stage.counts["clock steps"] += 1
         self.stage.tell(self.name, f"# clock set by {by.total_seconds():+.0f} s")
-        for row in self.rows:
-            self.soon(row.look, self.stage.within(timedelta(0), MINUTE))
+        for look in self.lookers:
+            self.soon(look, self.stage.within(timedelta(0), MINUTE))
 
     def update(
         self,
@@ -152,7 +161,15 @@ class Row(Generic[S, G]):
     """One row and its loop. Make it in a starter of its node, and call `begin`."""
 
     def __init__(
-        self, node: Node, key: Key, kind: type[S], *, new: Callable[[], S], receive: Receive[S, G], wake: Wake[S], carry: Carry
+        self,
+        node: Node,
+        key: Key,
+        kind: type[S],
+        *,
+        new: Callable[[], S],
+        receive: Receive[S, G],
+        wake: Wake[S],
+        carry: Carry,
     ) -> None:
         self.node = node
         self.key = key
@@ -163,7 +180,9 @@ class Row(Generic[S, G]):
         self._busy = False
         self._due: datetime | None = START
         self._alarm: datetime | None = None
-        node.rows.append(self)
+        self.fold: Fold | None = None
+        """Where being woken may be one of many times that change nothing."""
+        node.lookers.append(self.look)
 
         def routed(state: S, given: G | AnyLetter | _Waking, moment: Moment) -> Outcome[S]:
             return wake(state, moment) if isinstance(given, _Waking) else receive(state, given, moment)
@@ -232,7 +251,13 @@ class Row(Generic[S, G]):
         if self._alarm is not None and now < self._alarm <= true:
             return
         self._alarm = true
-        self.node.at(due, self.look)
+        if self.fold is None:
+            self.node.at(due, self.look)
+        else:
+            self.node.idly_at(due, self.look, self._folded)
+
+    def _folded(self, before: datetime) -> datetime | None:
+        return None if self._busy or self._mail or self.fold is None else self.fold(before)
 
     def _carry_all(self, work: deque[Effect], then: Callable[[], None]) -> None:
         """One effect after the other. An effect that is answered at once is not worth a turn of its own."""

@@ -24,7 +24,11 @@ LEVELS = (
 )
 """How bad a world is: nothing goes wrong by itself, a good network, a bad one, hardly any."""
 
-WIRED = 25
+STORMS = (HOUR / 2, HOUR, 2 * HOUR)
+REST = (6 * HOUR, 12 * HOUR, 24 * HOUR)
+"""How long deeds and faults go on, and how long it is quiet afterwards."""
+
+WIRED = 100
 """Every so many-th message goes as bytes through the codec and the schema."""
 
 CALM = timedelta(minutes=12)
@@ -50,9 +54,9 @@ Spoil = Callable[[World], None]
 
 def kind_of(seed: int) -> Kind:
     """What a seed simulates: mostly the protocol, now and then fleets and chains, which cost more."""
-    if seed % 50 == 7:
+    if seed % 100 == 7:
         return "chain"
-    return "fleet" if seed % 10 == 3 else "protocol"
+    return "fleet" if seed % 20 == 3 else "protocol"
 
 
 def run(
@@ -82,7 +86,9 @@ def run(
     lines: tuple[Line, ...] = ()
     if transcript is not None:
         nodes = {made.links[0].vtn.node.name, broken.node if broken is not None else ""}
-        lines = transcript.shortened(nodes | {link.vtn.node.name for link in made.links if broken and link.ven_id == broken.node})
+        lines = transcript.shortened(
+            nodes | {link.vtn.node.name for link in made.links if broken and link.ven_id == broken.node}
+        )
     return Result(
         seed=seed,
         kind=chosen,
@@ -96,23 +102,26 @@ def run(
 
 
 def _play(made: World, kind: Kind) -> None:
-    """Faults and deeds, then quiet. Raises Broken."""
+    """Faults and deeds; then quiet, after which both ends agree; then a long time in which little happens. Raises Broken."""
     stage, dice = made.stage, made.stage.dice
-    level = dice.choice(LEVELS)
-    hours, most = (dice.choice((2, 4, 8)), 25) if kind == "protocol" else (1, 12)
+    stormy, most, after = (dice.choice(STORMS), 25, dice.choice(REST)) if kind == "protocol" else (HOUR, 12, HOUR / 2)
+    if made.links[0].vtn.terms.hold_s:
+        after = HOUR
     deeds = Deeds(made)
     known = deeds.all()
+    level = dice.choice(LEVELS)
     made.start()
     stage.faults = level
-    busy = dice.random() * hours
     for _ in range(dice.randint(3, most)):
         (deed,) = dice.choices([each for _, each in known], [weight for weight, _ in known])
-        stage.timeline.after(dice.random() * busy * HOUR, deed)
-    made.run(hours * HOUR)
+        stage.timeline.after(dice.random() * stormy, deed)
+    made.run(stormy)
     stage.faults = NO_FAULTS
     heal(made)
     renew_ended(made)
     made.run(_calm(made))
+    made.check_quiet()
+    made.run(after)
     made.check_quiet()
 
 

@@ -11,7 +11,19 @@ from openadr_ra.protocol.model import OPT_IN, OPT_OUT, EventId, ResourceId
 from openadr_ra.protocol.report import usage_description
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.step import AnyLetter, Instruct, Key, Mail, Moment, Offer, Outcome, Read, Release, State, Verdict
+from openadr_ra.protocol.step import (
+    AnyLetter,
+    Instruct,
+    Key,
+    Mail,
+    Moment,
+    Offer,
+    Outcome,
+    Read,
+    Release,
+    State,
+    Verdict,
+)
 from openadr_ra.protocol.times import FOREVER
 from simulation.node import Node, Row
 from simulation.timeline import HOUR, MINUTE, START, done
@@ -22,6 +34,7 @@ OFFER = Offer(usage=(usage_description(BAT, "kwh", "m1"),), status=(), response=
 WIDER = Offer(usage=(*OFFER.usage, usage_description(ResourceId("pv"), "kwh", "m2")), status=(), response=())
 """The offer once there is a second resource."""
 
+METERED_EVERY = 5 * MINUTE
 METERED_KW = 2.0
 """The power behind each meter. It never changes, so that any reading can be checked by its time alone."""
 
@@ -81,9 +94,7 @@ def _instructed(state: Site, given: Instruct) -> Outcome[Site]:
     if held is not None and given.modification <= held.modification:
         return Outcome(state=state, mail=(_verdict(name, held),))
     until = max((slot.end for slot in given.schedule.slots), default=FOREVER)
-    made = Followed(
-        modification=given.modification, reply_to=given.reply_to, until=until, follows=not state.unwilling
-    )
+    made = Followed(modification=given.modification, reply_to=given.reply_to, until=until, follows=not state.unwilling)
     return Outcome(state=replace(state, promised=state.promised | {name: made}), mail=(_verdict(name, made),))
 
 
@@ -118,9 +129,7 @@ class SiteSide:
         node.starters.append(self._started)
 
     def _made(self) -> Row[Site, Input]:
-        return Row(
-            self.node, SITE, Site, new=Site, receive=receive, wake=wake, carry=lambda effect, resume: resume(())
-        )
+        return Row(self.node, SITE, Site, new=Site, receive=receive, wake=wake, carry=lambda effect, resume: resume(()))
 
     def _started(self) -> None:
         self.row = self._made()
@@ -136,10 +145,10 @@ class SiteSide:
         return self.row.state() or Site()
 
     def meters(self, read: Read) -> None:
-        """Record what the meters showed at each minute that is to be read of, as if they had been asked all the time."""
-        since = read.start.replace(second=0, microsecond=0)
+        """Record what the meters showed in the time that is to be read of, as if they had been asked all the while."""
+        since = read.start - (read.start - START) % METERED_EVERY
         until = min(read.end, self.node.clock.now())
-        stamps = [since + number * MINUTE for number in range(int((until - since) / MINUTE) + 1)]
+        stamps = [since + number * METERED_EVERY for number in range(int((until - since) / METERED_EVERY) + 1)]
         readings = [
             Reading(series=series, start=at, span=timedelta(0), value=register_kwh(at))
             for series in read.series

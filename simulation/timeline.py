@@ -35,27 +35,56 @@ def done(work: Coroutine[object, None, T]) -> T:
     raise RuntimeError(f"{work} suspended, and there is no loop here")
 
 
+Fold = Callable[[datetime], datetime | None]
+"""Asked about a happening that is due, and that may be one of many that change nothing: the last of them before the given
+time, to which it can be put off with the same effect; None: it cannot."""
+
+
 class Timeline:
     """True time, and the happenings that are still to come, in order of time and then of planning."""
 
     def __init__(self, start: datetime = START) -> None:
         self.now = start
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._idle: list[tuple[datetime, int, Callable[[], None], Fold | None]] = []
+        self._cancelled: set[int] = set()
         self._planned = 0
 
-    def at(self, when: datetime, happening: Callable[[], None]) -> None:
-        """Plan a happening; what lies in the past happens at once."""
+    def at(self, when: datetime, happening: Callable[[], None]) -> int:
+        """Plan a happening; what lies in the past happens at once. Its number, by which it can be cancelled."""
         self._planned += 1
-        heapq.heappush(self._heap, (when if when > self.now else self.now, self._planned, happening))
+        heapq.heappush(self._heap, (max(self.now, when), self._planned, happening))
+        return self._planned
 
-    def after(self, wait: timedelta, happening: Callable[[], None]) -> None:
-        self.at(self.now + wait, happening)
+    def after(self, wait: timedelta, happening: Callable[[], None]) -> int:
+        return self.at(self.now + wait, happening)
+
+    def idly_at(self, when: datetime, happening: Callable[[], None], fold: Fold) -> None:
+        """Plan what may turn out to change nothing; then `fold` can put it off, up to the next happening of another kind."""
+        self._planned += 1
+        heapq.heappush(self._idle, (max(self.now, when), self._planned, happening, fold))
+
+    def cancel(self, number: int) -> None:
+        """That happening is not to come."""
+        self._cancelled.add(number)
 
     def run(self, until: datetime) -> None:
         """Let all happen that is planned up to then. Raises NoProgress."""
-        heap, at_once = self._heap, 0
-        while heap and heap[0][0] <= until:
-            when, _, happening = heapq.heappop(heap)
+        heap, idle, at_once = self._heap, self._idle, 0
+        while True:
+            while heap and heap[0][1] in self._cancelled:
+                self._cancelled.discard(heapq.heappop(heap)[1])
+            soonest = min(heap[0][0], until) if heap else until
+            if idle and idle[0][0] <= soonest:
+                when, number, happening, fold = heapq.heappop(idle)
+                later = fold(soonest) if fold is not None else None
+                if later is not None:
+                    heapq.heappush(idle, (later, number, happening, None))
+                    continue
+            elif heap and heap[0][0] <= until:
+                when, _, happening = heapq.heappop(heap)
+            else:
+                break
             at_once = at_once + 1 if when == self.now else 0
             if at_once > MOST_AT_ONCE:
                 raise NoProgress(f"{MOST_AT_ONCE} happenings at {when}, the last of them {happening}")

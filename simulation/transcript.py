@@ -54,7 +54,12 @@ class Transcript:
         for line in self.lines:
             if line.node not in wanted and not (line.what.startswith("!") or "clock set" in line.what):
                 continue
-            if line.what == "< Response" and found and found[-1].what.endswith(": Poll") and found[-1].node == line.node:
+            if (
+                line.what == "< Response"
+                and found
+                and found[-1].what.endswith(": Poll")
+                and found[-1].node == line.node
+            ):
                 found.pop()
                 continue
             found.append(line)
@@ -64,7 +69,9 @@ class Transcript:
 def changes(sight: Sight) -> str:
     """What of a row is another now, as far as it tells a reader something."""
     old, new = _summary(sight.before), _summary(sight.outcome.state)
-    return ", ".join(f"{name} {old.get(name, '-')} -> {new.get(name, '-')}" for name in old | new if old.get(name) != new.get(name))
+    return ", ".join(
+        f"{name} {old.get(name, '-')} -> {new.get(name, '-')}" for name in old | new if old.get(name) != new.get(name)
+    )
 
 
 def _summary(state: State | None) -> dict[str, str]:
@@ -74,7 +81,10 @@ def _summary(state: State | None) -> dict[str, str]:
         case Party():
             return _of_party(state)
         case Site():
-            return {name: f"{item.modification} {'followed' if item.follows else 'refused'}" for name, item in state.promised.items()}
+            return {
+                name: f"{item.modification} {'followed' if item.follows else 'refused'}"
+                for name, item in state.promised.items()
+            }
         case Instruction():
             return {state.id: f"{state.modification}{' cancelled' if state.cancelled else ''}"}
     return {}
@@ -98,7 +108,13 @@ def _of_party(state: Party) -> dict[str, str]:
         found[name] = f"{item.event.modification} sent {item.delivered} answered {item.answered} {item.opt}{by}"
     found |= {debt.id: type(debt.work).__name__ for debt in state.debts}
     found |= {
-        f"asks {name}": "running" if item.running else "ending" if item.ending else "asked" if item.asked_at else "to ask"
+        f"asks {name}": "running"
+        if item.running
+        else "ending"
+        if item.ending
+        else "asked"
+        if item.asked_at
+        else "to ask"
         for name, item in state.reports.requests.items()
     }
     found |= {f"opt {name}": item.opt for name, item in state.opts.items()}

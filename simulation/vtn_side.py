@@ -138,6 +138,13 @@ class VtnSide:
         self._idle[key] = Idle(held, until, said)
         return said, self._idle[key]
 
+    def idle_until(self, ven: VenId) -> datetime | None:
+        """Until when, in true time, polls of that VEN bring nothing if nothing else happens; None: they may bring something."""
+        idle = self._idle.get(party(ven))
+        if idle is None or self.node.store.peek(party(ven), Party) is not idle.party:
+            return None
+        return self.node.clock.true(idle.until)
+
     def _said(self, key: Key, message: Message) -> Message:
         """What the party's step says to it; a report of ours is written from its readings by a second one."""
         before = self.node.store.peek(key, Party)

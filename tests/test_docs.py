@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from openadr_ra.protocol.registration import TRANSITIONS, Phase
+from openadr_ra.settings import read
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -32,3 +35,22 @@ def test_the_registration_table_in_the_docs_is_the_one_in_the_code() -> None:
     page = (DOCS / "registration.md").read_text()
 
     assert page == drawn(), drawn()
+
+
+def toml_blocks() -> list[str]:
+    """The settings of VTNs that the pages show."""
+    return [
+        block.partition("```")[0]
+        for page in sorted(DOCS.glob("*.md"))
+        for block in page.read_text("utf-8").split("```toml\n")[1:]
+        if "[downstream]" in block
+    ]
+
+
+@pytest.mark.parametrize("block", toml_blocks())
+def test_settings_in_the_docs_can_be_used(block: str, tmp_path: Path) -> None:
+    """Each block is a whole file."""
+    file = tmp_path / "node.toml"
+    file.write_text(block, "utf-8")
+
+    assert read(file).name

@@ -20,7 +20,7 @@ import click
 import msgspec
 import pytest
 
-from openadr_ra.cli import root
+from openadr_ra.cli_root import root
 from openadr_ra.drivers.discovery import GROUP
 from openadr_ra.drivers.mapped.declared import MappedSettings
 from openadr_ra.drivers.promises import PROMISES

@@ -16,7 +16,7 @@ from openadr_ra.protocol.report import spans
 from openadr_ra.protocol.schedule import Reading
 from torture.ends import VtnEnd
 from torture.judge import Finding, said
-from torture.ledger import Book, Heard, Told
+from torture.ledger import Alive, Book, Done, Heard, Told
 from torture.scene import Scene
 
 SLACK_S = 4.0
@@ -25,6 +25,9 @@ their turn."""
 
 STEP_SLACK_S = 3.0
 """About a step of its clock a VEN may tell a lease that is off by the step: it had been reckoned before it."""
+
+DRAIN_S = 15.0
+"""So long workers that have lost who led them may finish what they had begun."""
 
 RETURN_S = 90.0
 """A VEN that has not been answered by then, after what kept it away, has not come back."""
@@ -139,12 +142,25 @@ def _lived(book: Book, name: str, start_s: float, end_s: float) -> bool:
 # --- lives ------------------------------------------------------------------------------------------------------------
 
 
-def lives(book: Book) -> Iterator[Finding]:
-    """No process ends by itself, whatever happens to its disk, its database, its clock or its peers."""
+def lives(book: Book, scene: Scene) -> Iterator[Finding]:
+    """No process ends by itself, whatever happens to its disk, its database, its clock or its peers.
+
+    One that was started while it could not serve may say so and end: without its database, or beside workers of a VTN that
+    was killed, which finish what they had begun.
+    """
     for one in book.alive:
-        if not one.killed:
+        if not one.killed and not any(
+            done.began_s <= one.began_s < done.ended_s + DRAIN_S for done in _hindering(book, scene, one)
+        ):
             what = f"ended by itself after {one.ended_s - one.began_s:.0f} s; its log says why"
             yield Finding(sort="ended", of=one.name, what=what)
+
+
+def _hindering(book: Book, scene: Scene, one: Alive) -> Iterator[Done]:
+    """Faults because of which this process might not have come up."""
+    cell = next((cell for cell in scene.cells if cell.vtn == one.name and cell.database), None)
+    if cell is not None:
+        yield from (done for done in book.done if done.target in (cell.vtn, f"{cell.name}-database"))
 
 
 def returns(book: Book) -> Iterator[tuple[str, str, float | None]]:

@@ -54,7 +54,7 @@ def judged(book: Book, scene: Scene, ends: Ends) -> tuple[Finding, ...]:
             found += judge.agreement(ven.name, book, ends, end)
             found += judge_time.readings(ven.name, heard, end)
     found += judge_time.leases(book, scene, LEASE_S)
-    found += judge_time.lives(book)
+    found += judge_time.lives(book, scene)
     found += judge_time.absences(book)
     return tuple(found)
 

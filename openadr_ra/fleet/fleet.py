@@ -91,7 +91,8 @@ def wake(fleet: Fleet, moment: Moment) -> Outcome[Fleet]:
 
 def deadline(fleet: Fleet, after: datetime) -> datetime | None:
     """When to be woken next; what is overdue already, an instant after `after`. None: nothing is to come."""
-    since = fleet.steered or after
+    # By a clock that was set back they were given later than now.
+    since = min(fleet.steered or after, after)
     edges = (next_edge(promise, since, fleet.terms.track_every_s) for promise in fleet.promises)
     soonest = min(
         (

@@ -29,13 +29,17 @@ CLOSE_GRACE_S = 0.25
 
 
 class Open:
-    """The open transports of a listener: how many each origin has, and closing it can wait for them."""
+    """The open transports of a listener: how many each origin has, and closing it can wait for them.
+
+    `reading` is what TLS connections are read through.
+    """
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._transports: set[asyncio.BaseTransport] = set()
         self._origins: dict[asyncio.BaseTransport, str] = {}
         self._counts: Counter[str] = Counter()
+        self.reading = bytearray(TLS_READ_BYTES)
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -107,6 +111,10 @@ class Tls(SSLProtocol):
             ssl_handshake_timeout=handshake_s,
             ssl_shutdown_timeout=handshake_s,
         )
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            # Such a loop hands on what it has read before it reads for anybody else; on others each has a buffer of its own.
+            self._ssl_buffer = open_.reading
+            self._ssl_buffer_view = memoryview(open_.reading)
         self._open = open_
         self._below: asyncio.BaseTransport | None = None
         self._address = ""

@@ -9,7 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import Self
 
@@ -59,7 +59,10 @@ class Worker:
     async def start(cls, orders: Orders, command: Command) -> Self:
         """A process with these orders; the line to it is put in."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        # First, so that nothing is awaited between having a process and giving it away.
+        reader, writer = await asyncio.open_connection(sock=ours)
+        with theirs, ExitStack() as undo:
+            undo.callback(writer.close)
             line = theirs.fileno()
             process = await asyncio.create_subprocess_exec(
                 *command(msgspec.structs.replace(orders, line=line)),
@@ -69,7 +72,8 @@ class Worker:
                 # What a terminal sends to all in front of it is for the supervisor.
                 process_group=0,
             )
-        return cls(orders.number, process, *await asyncio.open_connection(sock=ours))
+            undo.pop_all()
+        return cls(orders.number, process, reader, writer)
 
     @property
     def pid(self) -> int:
@@ -204,14 +208,14 @@ class Crew:
             return None, None
         try:
             said = await worker.ready()
+            if isinstance(said, Started):
+                log.info("= worker %d serves in process %d", slot.number, worker.pid)
+                return worker, said
+            await worker.gone()
         except asyncio.CancelledError:
             worker.kill()
             await worker.gone()
             raise
-        if isinstance(said, Started):
-            log.info("= worker %d serves in process %d", slot.number, worker.pid)
-            return worker, said
-        await worker.gone()
         return None, said
 
     async def _start(self, slot: Slot) -> Worker:

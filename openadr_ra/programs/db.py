@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openadr_ra.errors import SettingsError
 from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.programs.tables import NOTHING, printable, table
 from openadr_ra.protocol.instruction import Instruction
@@ -14,9 +13,10 @@ from openadr_ra.protocol.vtn import Party
 from openadr_ra.run.retention import Ages
 from openadr_ra.settings import read
 from openadr_ra.store import looking
-from openadr_ra.store.looking import Checked, Copied
+from openadr_ra.store.findings import Checked
+from openadr_ra.store.sqlite_looking import Copied
 
-__all__ = ["KINDS", "Checked", "Copied", "backup", "check", "checked_text", "store_file"]
+__all__ = ["KINDS", "Checked", "Copied", "backup", "check", "checked_text", "store_url"]
 
 KINDS = {kind.__name__: kind for kind in (Ages, EndNode, Fleet, Instruction, Party, Shelf)}
 """All that the rows of a store may hold."""
@@ -25,27 +25,24 @@ _SHOWN = 20
 """Rows with unread mail in a text; `--json` has all of them."""
 
 
-def store_file(named: Path) -> Path:
-    """The file of a store: `named` itself, or what the settings in it name, which end in .toml.
+def store_url(named: str) -> str:
+    """The url of a store: `named` itself, that of a file so named, or what the settings say that end in .toml.
 
-    Raises SettingsError for settings that cannot be read, or that keep nothing.
+    Raises SettingsError for settings that cannot be read.
     """
-    if named.suffix != ".toml":
+    if looking.is_database(named):
         return named
-    kind, _, name = read(named).store.url.partition(":")
-    if kind != "sqlite":
-        raise SettingsError(f"{named}: store.url: is {kind!r}, which has no file")
-    return Path(name.removeprefix("//"))
+    return read(Path(named)).store.url if named.endswith(".toml") else f"sqlite:{named}"
 
 
-def backup(store: Path, target: Path) -> Copied:
-    """Copy a store, named by itself or by settings, to a new file. Raises StoreError."""
-    return looking.backup(store_file(store), target)
+def backup(store: str, target: Path) -> Copied:
+    """Copy a store, named by itself or by settings, to a new file. Raises StoreError, and SettingsError for what has none."""
+    return looking.backup(store_url(store), target)
 
 
-def check(store: Path) -> Checked:
-    """Look at all of a store, named by itself or by settings. Raises StoreError where it cannot be opened."""
-    return looking.check(store_file(store), KINDS)
+def check(store: str) -> Checked:
+    """Look at all of a store, named by itself or by settings. Raises StoreError where it cannot be opened, SettingsError."""
+    return looking.check(store_url(store), KINDS)
 
 
 def checked_text(found: Checked) -> str:

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TextIO
 
 from openadr_ra.errors import SettingsError, StoreError
-from openadr_ra.programs.db import store_file
+from openadr_ra.programs.db import store_url
 from openadr_ra.programs.export_events import EVENTS, Cell, events, utc
 from openadr_ra.programs.export_units import Units
 from openadr_ra.programs.spelling import when
 from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.run.clock import SystemClock
-from openadr_ra.store.database import newest_schema
-from openadr_ra.store.looking import looking
-from openadr_ra.store.queries import Queries
+from openadr_ra.store import looking
+from openadr_ra.store.looking import Reader
 from openadr_ra.store.rows import micros, span_micros
 
 What = Literal["readings", "events", "journal"]
@@ -53,7 +52,7 @@ class Range(NamedTuple):
 
 
 def main(
-    what: What, store: Path, *, start: str | None, end: str | None, vens: tuple[str, ...], out: Path | None
+    what: What, store: str, *, start: str | None, end: str | None, vens: tuple[str, ...], out: Path | None
 ) -> None:
     """Write it to a new file, or to stdout. Raises SettingsError for what is misspelt, StoreError."""
     now = SystemClock().now()
@@ -64,25 +63,18 @@ def main(
     )
     if asked.end <= asked.start:
         raise SettingsError("--to is not after --from")
-    file = store_file(store)
-    with looking(file) as look:
-        if look.schema < newest_schema():
-            raise StoreError(
-                f"{file} is of an older openadr-ra (schema {look.schema}); start its node once, which updates it"
-            )
-        queries = Queries(look.path, look.connection)
-        with _opened(out) as sheet:
-            write(sheet, *_table(what, queries, asked))
+    with looking.reading(store_url(store)) as reader, _opened(out) as sheet:
+        write(sheet, *_table(what, reader, asked))
 
 
-def _table(what: What, queries: Queries, asked: Range) -> tuple[tuple[str, ...], Iterator[tuple[Cell, ...]]]:
+def _table(what: What, reader: Reader, asked: Range) -> tuple[tuple[str, ...], Iterator[tuple[Cell, ...]]]:
     match what:
         case "readings":
-            return READINGS, readings(queries, asked)
+            return READINGS, readings(reader, asked)
         case "events":
-            return EVENTS, events(queries, asked.start, asked.end, asked.vens)
+            return EVENTS, events(reader, asked.start, asked.end, asked.vens)
         case "journal":
-            return JOURNAL, journal(queries, asked)
+            return JOURNAL, journal(reader, asked)
 
 
 @contextmanager
@@ -121,18 +113,18 @@ def _plain(cell: Cell) -> Cell:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_OBEYED) else cell
 
 
-def readings(queries: Queries, asked: Range) -> Iterator[tuple[Cell, ...]]:
+def readings(reader: Reader, asked: Range) -> Iterator[tuple[Cell, ...]]:
     """Series by series, each in order of time."""
-    units = Units(queries)
+    units = Units(reader)
     after = ""
-    while names := queries.next_series(after, PAGE):
+    while names := reader.next_series(after, PAGE):
         after = names[-1]
         for name in names:
             source, report, point = parted(name)
             if asked.vens and source not in asked.vens:
                 continue
             unit = units.of(source, report, point)
-            for one in _samples(queries, name, asked):
+            for one in _samples(reader, name, asked):
                 sure = one.confidence, one.accuracy
                 span_s = one.span.total_seconds()
                 yield source, report, point, utc(one.start), span_s, one.value, unit, one.quality, one.revision, *sure
@@ -147,18 +139,18 @@ def parted(series: str) -> tuple[str, str, str]:
     return source, report, point
 
 
-def _samples(queries: Queries, name: str, asked: Range) -> Iterator[Reading]:
+def _samples(reader: Reader, name: str, asked: Range) -> Iterator[Reading]:
     """Page by page."""
     after = (micros(asked.start), -1)
-    while page := queries.page(name, after, micros(asked.end), PAGE):
+    while page := reader.page(name, after, micros(asked.end), PAGE):
         yield from page
         after = (micros(page[-1].start), span_micros(page[-1].span))
 
 
-def journal(queries: Queries, asked: Range) -> Iterator[tuple[Cell, ...]]:
+def journal(reader: Reader, asked: Range) -> Iterator[tuple[Cell, ...]]:
     """In the order of writing; of VENs what they did and what is about them."""
     after = 0
-    while page := queries.entries(after, PAGE):
+    while page := reader.entries(after, PAGE):
         after = page[-1][0]
         for number, entry in page:
             concerns = not asked.vens or entry.by in asked.vens or entry.subject.removeprefix("party/") in asked.vens

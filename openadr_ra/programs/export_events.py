@@ -15,7 +15,7 @@ from openadr_ra.protocol.requester import series_prefix
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.run.order import FLEET_VEN
 from openadr_ra.run.wanted import unit_name
-from openadr_ra.store.queries import Queries
+from openadr_ra.store.looking import Reader
 
 EVENTS = (
     "event", "modification", "cancelled", "ven", "opt", "interval", "start_utc", "end_utc", "signal", "asked", "unit",
@@ -33,7 +33,7 @@ Cell = str | int | float | None
 Span = tuple[datetime, datetime]
 
 
-def events(queries: Queries, start: datetime, end: datetime, vens: frozenset[str]) -> Iterator[tuple[Cell, ...]]:
+def events(reader: Reader, start: datetime, end: datetime, vens: frozenset[str]) -> Iterator[tuple[Cell, ...]]:
     """Intervals that begin in [start, end), of these VENs or (none) of all: events for VENs, those for the node's own
     fleet, then those from above that its fleet answered for.
 
@@ -44,24 +44,22 @@ def events(queries: Queries, start: datetime, end: datetime, vens: frozenset[str
         return start <= line[0][0] < end
 
     for prefix in ("event/", "own/"):
-        for name in queries.keys(prefix):
-            held = queries.state(name, Instruction)
+        for name in reader.keys(prefix):
+            held = reader.state(name, Instruction)
             if held is None:
                 continue
-            opts = _opts(queries, held.id)
+            opts = _opts(reader, held.id)
             for ven in held.asks:
                 if not vens or ven in vens:
-                    yield from (line for _, line in filter(within, _of_ven(queries, held, ven, opts.get(ven))))
+                    yield from (line for _, line in filter(within, _of_ven(reader, held, ven, opts.get(ven))))
     if not vens or FLEET_VEN in vens:
-        yield from (line for _, line in filter(within, _from_above(queries)))
+        yield from (line for _, line in filter(within, _from_above(reader)))
 
 
-def _of_ven(
-    queries: Queries, held: Instruction, ven: VenId, opt: str | None
-) -> Iterator[tuple[Span, tuple[Cell, ...]]]:
+def _of_ven(reader: Reader, held: Instruction, ven: VenId, opt: str | None) -> Iterator[tuple[Span, tuple[Cell, ...]]]:
     """Its intervals, then those of responses that were said of others, as of one that was split by a change."""
     prefix = f"response/{held.id}/" if ven == FLEET_VEN else series_prefix(ven, X_RESPONSE, held.id)
-    said = _said(queries, prefix)
+    said = _said(reader, prefix)
     about = held.id, held.modification, _yes(held.cancelled), ven, opt
     signal, unit = f"{held.signal}/{held.kind}", _unit(held)
     for number, slot in enumerate(held.slots(ven)):
@@ -71,23 +69,23 @@ def _of_ven(
         yield span, (*about, None, *_times(span), signal, None, unit, *_figures(figures))
 
 
-def _from_above(queries: Queries) -> Iterator[tuple[Span, tuple[Cell, ...]]]:
+def _from_above(reader: Reader) -> Iterator[tuple[Span, tuple[Cell, ...]]]:
     ending = f"/{rid(TOTAL, 'asked')}"
-    own = {name.removeprefix("own/") for name in queries.keys("own/")}
-    for name in queries.series("response/"):
+    own = {name.removeprefix("own/") for name in reader.keys("own/")}
+    for name in reader.series("response/"):
         event = EventId(name.removeprefix("response/").removesuffix(ending))
         if not name.endswith(ending) or event in own:
             continue
-        about = event, None, None, FLEET_VEN, _opts(queries, event).get(FLEET_VEN)
-        for span, figures in sorted(_said(queries, f"response/{event}/").items()):
+        about = event, None, None, FLEET_VEN, _opts(reader, event).get(FLEET_VEN)
+        for span, figures in sorted(_said(reader, f"response/{event}/").items()):
             yield span, (*about, None, *_times(span), None, None, None, *_figures(figures))
 
 
-def _said(queries: Queries, prefix: str) -> dict[Span, dict[str, float]]:
+def _said(reader: Reader, prefix: str) -> dict[Span, dict[str, float]]:
     """By interval what was said of all resources together."""
     found: dict[Span, dict[str, float]] = {}
     names = {f"{prefix}{rid(TOTAL, quantity)}": quantity for quantity in SAID}
-    for one in queries.readings(tuple(names), datetime.min.replace(tzinfo=UTC), FOREVER):
+    for one in reader.readings(tuple(names), datetime.min.replace(tzinfo=UTC), FOREVER):
         found.setdefault((one.start, one.start + one.span), {})[names[one.series]] = one.value
     return found
 
@@ -97,9 +95,9 @@ def _figures(said: dict[str, float]) -> tuple[Cell, ...]:
     return (*figures, None if final is None else _yes(bool(final)))
 
 
-def _opts(queries: Queries, event: EventId) -> dict[str, str]:
+def _opts(reader: Reader, event: EventId) -> dict[str, str]:
     """What each said last."""
-    return {entry.by: OPTS[entry.what] for _, entry in queries.journal(key(event), 0) if entry.what in OPTS}
+    return {entry.by: OPTS[entry.what] for _, entry in reader.journal(key(event), 0) if entry.what in OPTS}
 
 
 def _unit(held: Instruction) -> str | None:

@@ -6,7 +6,7 @@ from openadr_ra.protocol.instruction import party
 from openadr_ra.protocol.model import VenId
 from openadr_ra.protocol.vtn import Party
 from openadr_ra.run.wanted import reports
-from openadr_ra.store.queries import Queries
+from openadr_ra.store.looking import Reader
 
 _OF_QUANTITIES = {
     "kw": "kW",
@@ -30,8 +30,8 @@ _OWN = ("live", "response", "x-RESPONSE", "x-AVAILABILITY")
 class Units:
     """Units of points: of our own reports by their names, of others as their METADATA has them."""
 
-    def __init__(self, queries: Queries) -> None:
-        self._queries = queries
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._known: dict[str, dict[tuple[str, str], str]] = {}
 
     def of(self, source: str, report: str, point: str) -> str:
@@ -44,6 +44,6 @@ class Units:
         return self._known[source].get((report, point), "")
 
     def _told(self, source: str) -> dict[tuple[str, str], str]:
-        held = self._queries.state(party(VenId(source)), Party)
+        held = self._reader.state(party(VenId(source)), Party)
         offered = reports(held.reports).offered if held is not None else ()
         return {(report.name, point.point): point.unit for report in offered for point in report.points if point.unit}

@@ -10,6 +10,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from openadr_ra.errors import SettingsError
 from openadr_ra.net import listening
 from openadr_ra.run.places import host_port
 
@@ -46,7 +47,10 @@ async def answering(listen: str, readiness: Callable[[], Awaitable[Readiness]]) 
     app = web.Application()
     app.add_routes([web.get("/live", live), web.get("/ready", ready)])
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
-    sockets = await listening.bound(host, port)
+    try:
+        sockets = await listening.bound(host, port)
+    except SettingsError as error:
+        raise SettingsError(f"downstream.health: {error}") from error
     await runner.setup()
     try:
         for one in sockets:

@@ -139,8 +139,8 @@ def hear(
     if limited:
         return heard
     named = {item.event.id for item in message.events}
-    for name in heard.agenda.keys() - named:
-        heard = _drop(heard, name, now)
+    for name in tuple(heard.agenda):
+        heard = heard if name in named else _drop(heard, name, now)
     return heard
 
 

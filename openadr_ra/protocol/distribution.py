@@ -24,6 +24,7 @@ from openadr_ra.protocol.model import (
     VenId,
     VtnId,
 )
+from openadr_ra.protocol.pacing import awaited
 from openadr_ra.protocol.parts import DistributedEvent, Event, EventResponse, Result
 from openadr_ra.protocol.shape import Value
 from openadr_ra.protocol.step import Entry, Key, Mail, Opted, Publish
@@ -146,7 +147,7 @@ def _wants(item: Given, now: datetime, retry: timedelta) -> bool:
         return False
     if item.delivered < item.event.modification:
         return True
-    return item.unanswered and now >= shift(item.delivered_at or now, retry)
+    return item.unanswered and item.delivered_at is not None and not awaited(item.delivered_at, now, retry)
 
 
 def next_wanting(given: Distribution, after: datetime, retry: timedelta) -> datetime | None:

@@ -58,6 +58,9 @@ def replied(state: EndNode, request: Message, answer: Message | None, moment: Mo
     if state.member.phase == "registered" and _disowned(request, answer):
         return _forgotten(state, moment)
     match request:
+        case Poll() | RequestEvent() if state.member.phase != "registered":
+            # The registration ended while this was asked: what was meant for it binds nobody any more.
+            return Outcome(state=paid(state, request))
         case Poll():
             return _polled(state, answer, moment)
         case CreatePartyRegistration():

@@ -86,6 +86,26 @@ class EndNode(State, frozen=True, kw_only=True, gc=False):
         return self.member.hold_s > 0 and self.identity.hold
 
 
+CLOCK_SET_BACK = timedelta(seconds=1)
+"""By less the clock is only adjusted."""
+
+
+def by_clock(state: EndNode, now: datetime) -> EndNode:
+    """The end node by a clock that was set back; as it is where that was not so.
+
+    Nothing was sent later than now, and no next attempt lies further ahead than the back-off. What seems to is due now:
+    otherwise a VEN would be silent for as long as its clock was ahead.
+    """
+    latest = now + timedelta(seconds=pacing.LONGEST_BACKOFF_S) + CLOCK_SET_BACK
+    if any(debt.due > latest for debt in state.debts):
+        debts = tuple(replace(debt, due=min(debt.due, now)) for debt in state.debts)
+        state = replace(state, debts=debts)
+    if state.poll_sent <= now + CLOCK_SET_BACK:
+        return state
+    sent = tuple(at for at in state.polls if at <= now)
+    return replace(state, polls=sent, poll_sent=now, poll_due=now)
+
+
 def scope(state: EndNode) -> Scope:
     """Whom an event may concern here."""
     identity = state.identity

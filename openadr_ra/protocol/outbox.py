@@ -16,7 +16,7 @@ from openadr_ra.protocol.messages import (
     RequestReregistration,
 )
 from openadr_ra.protocol.model import RegistrationId, RequestId
-from openadr_ra.protocol.pacing import LAST_TRY, backoff, dice
+from openadr_ra.protocol.pacing import LAST_TRY, LONGEST_BACKOFF_S, awaited, backoff, dice
 from openadr_ra.protocol.parts import Result
 from openadr_ra.protocol.party import Again, Data, Debt, End, Metadata, Party, Stop, Terms, Told
 from openadr_ra.protocol.step import Moment, Outcome, Record, Send
@@ -64,7 +64,7 @@ def _first(state: Party, terms: Terms, moment: Moment, kinds: tuple[type[Told], 
 
 
 def _is_due(debt: Debt, terms: Terms, now: datetime) -> bool:
-    return debt.sent_at is None or now >= debt.sent_at + terms.retry
+    return not awaited(debt.sent_at, now, terms.retry)
 
 
 def _written(state: Party, debt: Debt, moment: Moment) -> Message:
@@ -125,7 +125,7 @@ def _requests(state: Party, terms: Terms, moment: Moment) -> Outcome[Party] | No
 
 def pushed(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     """What to post to a push VEN now, as an effect; the next is told when this one is answered or has failed."""
-    if not state.pushed or (state.push_due is not None and moment.now < state.push_due):
+    if not state.pushed or _push_due(state, moment.now, terms) > moment.now:
         return Outcome(state=state)
     state = reporting.collected(state, moment)
     outcome = next_payload(state, terms, moment)
@@ -169,7 +169,15 @@ def push_deadline(state: Party, terms: Terms, after: datetime) -> datetime | Non
     if not state.pushed:
         return None
     until = quiet_until(state, after, terms)
-    return max(until or after, state.push_due or after, after + timedelta(microseconds=1))
+    return max(until or after, _push_due(state, after, terms), after + timedelta(microseconds=1))
+
+
+def _push_due(state: Party, now: datetime, terms: Terms) -> datetime:
+    """When the next post may go out: now, if that seems further ahead than any pause, for then the clock was set back."""
+    longest = max(terms.retry, timedelta(seconds=LONGEST_BACKOFF_S))
+    if state.push_due is None or state.push_due > now + 2 * longest:
+        return now
+    return state.push_due
 
 
 def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
@@ -178,7 +186,8 @@ def quiet_until(state: Party, now: datetime, terms: Terms) -> datetime | None:
     if state.registration is None:
         return None
     waits: list[datetime | None] = [
-        debt.sent_at + retry if debt.sent_at else now for debt in _ends(state) or state.debts
+        debt.sent_at + retry if debt.sent_at and awaited(debt.sent_at, now, retry) else now
+        for debt in _ends(state) or state.debts
     ]
     if _ends(state):
         return _later(waits, now)

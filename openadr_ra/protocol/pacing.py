@@ -19,6 +19,12 @@ def backoff(tries: int, dice: float) -> timedelta:
     return timedelta(seconds=longest * (0.5 + dice / 2))
 
 
+def awaited(sent_at: datetime | None, now: datetime, retry: timedelta) -> bool:
+    """May the answer to what was sent at `sent_at` still come? After `retry` it counts as lost; so it does when it seems to
+    be sent so long after now, for then the clock was set back. By less the clocks of two hosts may differ."""
+    return sent_at is not None and abs(now - sent_at) < retry
+
+
 def dice(moment: Moment) -> float:
     """A number in [0, 1) that differs from step to step, drawn from the moment's token."""
     return int(moment.token[-8:], 16) / 2**32

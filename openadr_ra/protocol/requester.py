@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from openadr_ra.errors import InvalidId
 from openadr_ra.protocol.messages import CreateReport, Message, UpdateReport
 from openadr_ra.protocol.model import ItemBase, Period, ReportRequestId, RequestId, Rid, SpecifierId, VenId
+from openadr_ra.protocol.pacing import awaited
 from openadr_ra.protocol.parts import (
     GOOD,
     TELEMETRY_STATUS,
@@ -269,7 +270,7 @@ def unasked(requester: Requester, now: datetime, retry: timedelta) -> tuple[Repo
     return tuple(
         item.request
         for item in requester.requests.values()
-        if not (item.running or item.ending or item.refused) and (item.asked_at is None or now >= item.asked_at + retry)
+        if not (item.running or item.ending or item.refused or awaited(item.asked_at, now, retry))
     )
 
 

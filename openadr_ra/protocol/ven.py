@@ -21,7 +21,7 @@ from openadr_ra.protocol.model import (
     OptType,
     ReportRequestId,
 )
-from openadr_ra.protocol.node import EndNode, Identity, asking, checking, checks, fetching, owe, paced
+from openadr_ra.protocol.node import EndNode, Identity, asking, by_clock, checking, checks, fetching, owe, paced
 from openadr_ra.protocol.opt import Opt
 from openadr_ra.protocol.pacing import backoff, dice
 from openadr_ra.protocol.parts import ReportRequest
@@ -210,6 +210,7 @@ def wake(state: EndNode, moment: Moment) -> Outcome[EndNode]:
 
     Each attempt moves its debt's next one by the back-off; only a reply clears it.
     """
+    state = by_clock(state, moment.now)
     judged = words.rejudged(_with(state, agenda.forget(state.agenda, moment.now)), moment, anew=False)
     state = judged.state
     if state.member.phase == "new" and not _owes(state, Register):
@@ -274,6 +275,7 @@ def _broken(state: EndNode, moment: Moment) -> EndNode:
 
 def deadline(state: EndNode, after: datetime) -> datetime | None:
     """When `wake` has something to do; None once the registration has ended."""
+    state = by_clock(state, after)
     if state.member.phase == "new" and not _owes(state, Register):
         return after + SOON
     times = [debt.due for debt in in_turn(state)]

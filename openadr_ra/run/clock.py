@@ -12,6 +12,9 @@ from openadr_ra.seams import Clock
 LONGEST_SLEEP_S = 60.0
 """Sleeps are cut to this, so that a step of the system's clock is noticed within a minute."""
 
+SET_BACK_S = 1.0
+"""By less the system's clock is only adjusted."""
+
 
 class SystemClock:
     """The machine's clock, UTC."""
@@ -20,8 +23,12 @@ class SystemClock:
         return datetime.now(UTC)
 
     async def sleep_until(self, when: datetime) -> None:
-        while (left := (when - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - time itself is awaited
+        loop = asyncio.get_running_loop()
+        began, began_s = self.now(), loop.time()
+        while (left := (when - self.now()).total_seconds()) > 0:
             await asyncio.sleep(min(left, LONGEST_SLEEP_S))
+            if loop.time() - began_s - (self.now() - began).total_seconds() > SET_BACK_S:
+                return
 
 
 class Moments:

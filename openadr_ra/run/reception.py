@@ -92,9 +92,9 @@ class Reception:
         if self._listener is not None:
             await self._listener.drain()
 
-    async def missing(self, store: Store) -> tuple[str, ...]:
+    async def missing(self, store: Store | None) -> tuple[str, ...]:
         """What keeps us from serving VENs, a sentence each."""
-        if self._listener is None:
+        if self._listener is None or store is None:
             return ("the VTN does not listen yet",)
         lacking = ("the VTN is about to stop",) if self._draining else ()
         try:

@@ -170,10 +170,14 @@ class Row(Generic[S, Given]):
         if self._due is None:
             await self._poked.wait()
             return
-        sleeping = asyncio.ensure_future(self._clock.sleep_until(self._due))
+        due = self._due
+        sleeping = asyncio.ensure_future(self._clock.sleep_until(due))
         poked = asyncio.ensure_future(self._poked.wait())
         try:
-            await asyncio.wait((sleeping, poked), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((sleeping, poked), return_when=asyncio.FIRST_COMPLETED)
+            if sleeping in done and self._clock.now() < due:
+                # The clock was set back: what was reckoned by it is reckoned anew.
+                self._due = START
         finally:
             sleeping.cancel()
             poked.cancel()

@@ -198,7 +198,7 @@ class Vtn(VenDesk):
 
     async def missing(self) -> tuple[str, ...]:
         """What keeps it from serving VENs, a sentence each; empty while it can."""
-        return await self._reception.missing(self.store)
+        return await self._reception.missing(self._store)
 
     def _terms(self) -> Terms:
         down = self._down

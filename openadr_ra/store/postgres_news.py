@@ -13,7 +13,7 @@ import msgspec
 
 from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import Key
-from openadr_ra.store.postgres_link import CONNECT_S, NAME, Database
+from openadr_ra.store.postgres_link import CONNECT_S, FAILURES, NAME, Database
 from openadr_ra.store.postgres_parts import Hint
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class News:
             listener = await self._database.listener()
             await listener.add_listener(NAME, self._hear)
             await self._look(listener)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             raise self._database.refusal(error) from error
         self.come = True
         return listener
@@ -88,7 +88,7 @@ class News:
                 raise
             except StoreError as error:
                 log.warning("! no news of other processes: %s", error)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 log.warning("! no news of other processes: %s", self._database.refusal(error))
             self.come = False
             self._lost()
@@ -146,5 +146,5 @@ async def _leave(listener: Listener) -> None:
     try:
         async with asyncio.timeout(CONNECT_S):
             await listener.close()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except FAILURES:
         listener.terminate()

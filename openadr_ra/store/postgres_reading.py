@@ -28,6 +28,11 @@ SELECT start, span, value, quality, revision, confidence, accuracy FROM readings
 WHERE series = $1 AND start >= $2 AND start < $3 AND (start >= $4 OR start + span > $4)
 ORDER BY start, span
 """
+_PAGE = """
+SELECT start, span, value, quality, revision, confidence, accuracy FROM readings
+WHERE series = (SELECT id FROM series WHERE name = $1) AND (start, span) > ($2, $3) AND start < $4
+ORDER BY start, span LIMIT $5
+"""
 _ENTRIES = """
 SELECT number, subject, at, actor, what, detail FROM journal WHERE number > $1 ORDER BY number LIMIT $2
 """
@@ -162,6 +167,15 @@ class Queries:
                     lines = await connection.fetch(_TOUCHING, *bounds)
                     found += [self._reading(name, line) for line in lines]
             return tuple(found)
+
+    async def page(self, series: str, after: tuple[int, int], end_us: int, most: int) -> tuple[Reading, ...]:
+        """The first `most` readings of the series that begin before `end_us` and follow `after` (start, span), both in
+        microseconds."""
+        async with self._database.connection() as connection:
+            lines = await connection.fetch(_PAGE, series, *after, end_us, most)
+            if lines:
+                await self._learn(connection)
+            return tuple(self._reading(series, line) for line in lines)
 
     async def _learn(self, connection: Connection) -> None:
         (count,) = (await connection.fetch("SELECT count(*) FROM qualities"))[0]

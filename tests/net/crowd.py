@@ -22,6 +22,8 @@ class Client:
     port: int
     path: str = POLL
     body: bytes = b"<poll/>"
+    fresh: bool = False
+    """Takes a new connection each time."""
     answered: list[bytes] = field(default_factory=list)
     told: asyncio.Event = field(default_factory=asyncio.Event)
     _reader: asyncio.StreamReader | None = None
@@ -36,7 +38,7 @@ class Client:
         await self._reader.readexactly(int(LENGTH.findall(said)[0]))
         self.answered.append(said)
         self.told.set()
-        if CLOSES in said:
+        if CLOSES in said or self.fresh:
             self.leave()
         return said
 

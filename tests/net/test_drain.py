@@ -32,7 +32,7 @@ async def test_no_request_is_lost_while_servers_on_one_port_are_replaced_one_by_
 
     running = [AsyncExitStack(), AsyncExitStack()]
     listeners = [await begin(stack, slot) for stack, slot in zip(running, slots, strict=True)]
-    async with crowd(*(Client(port) for _ in range(12))) as clients:
+    async with crowd(*(Client(port, fresh=number % 3 == 0) for number in range(12))) as clients:
         await more(clients)
         for _ in range(3):
             for number, slot in enumerate(slots):

@@ -65,6 +65,10 @@ class RunningNode:
     def log(self) -> str:
         return self._log.read_text("utf-8")
 
+    def hear(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to stop; its exit status."""
         self._process.send_signal(number)

@@ -104,17 +104,20 @@ async def supervised(settings: Path, workers: int = 2) -> AsyncIterator[Supervis
         await process.wait()
 
 
-def vens(port: int, count: int) -> list[Client]:
+def vens(port: int, count: int, *, fresh: bool = False) -> list[Client]:
     """VENs that ask all the time. That they are strangers is answered like anything else."""
     path = "/OpenADR2/Simple/2.0b/OadrPoll"
-    return [Client(port, path=path, body=codec.encode(Poll(ven_id=VenId(f"VEN{number}")))) for number in range(count)]
+    return [
+        Client(port, path=path, body=codec.encode(Poll(ven_id=VenId(f"VEN{number}"))), fresh=fresh)
+        for number in range(count)
+    ]
 
 
 async def test_no_request_is_lost_while_workers_are_replaced_one_by_one(settings: Path) -> None:
     """SIGHUP: a client that honours `Connection: close` and tries nothing twice sees 200 and nothing else."""
     async with supervised(settings) as vtn:
         before = await vtn.logged(SERVES, 2)
-        async with crowd(*vens(vtn.port, 4)) as clients:
+        async with crowd(*vens(vtn.port, 3), *vens(vtn.port, 3, fresh=True)) as clients:
             await more(clients)
             vtn.process.send_signal(signal.SIGHUP)
             await vtn.logged("= all workers are replaced")

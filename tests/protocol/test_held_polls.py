@@ -184,3 +184,30 @@ def test_the_pace_of_polls() -> None:
     assert next_poll(sent, 10, NOON + 5 * SECOND) == NOON + MINUTE
     assert next_poll(sent, 300, NOON + 5 * SECOND) == sent[-1] + 300 * SECOND
     assert with_poll(sent, NOON + MINUTE) == (*sent[1:], NOON + MINUTE)
+
+
+def test_what_a_poll_brings_after_the_registration_has_ended_binds_nobody(held: Pair) -> None:
+    """The VEN leaves while its poll is held; the event that the poll then brings was for a registration that is no more.
+    Found by simulation."""
+    polls(held)
+    held.ven_receives(ven.Left())
+    held.ven_wakes()
+    assert held.node.member.phase == "ended"
+
+    hears(held, SECOND, distributed(event(start=held.now)))
+
+    assert held.node.agenda == {}
+    assert held.node.debts == ()
+
+
+def test_a_poll_that_is_answered_late_and_again_after_the_end_leaves_nothing_owed(held: Pair) -> None:
+    """After a repeated poll a VEN asks for its events; not so one that has left. Found by simulation."""
+    polls(held)
+    held.now += MINUTE
+    polls(held)
+    held.ven_receives(ven.Left())
+    held.ven_wakes()
+
+    hears(held, SECOND)
+
+    assert held.node.debts == ()

@@ -293,3 +293,13 @@ def test_prices_and_levels_are_events_too() -> None:
 def test_a_time_without_a_zone_is_no_start() -> None:
     with pytest.raises(InvalidData, match="time zone"):
         dispatch(start=datetime(2026, 6, 1, 12), every=HOUR, delta_kw=(1,), to=TO)  # noqa: DTZ001
+
+
+def test_what_vens_have_in_common_is_made_once() -> None:
+    """An event may have thousands of them: only its values, its baseline and its target are each VEN's own."""
+    outcome = instructions.publish(None, TWO, NOW, "op")
+    one, other = (mail.body.event for mail in outcome.mail if isinstance(mail.body, Publish))
+    assert (one.period is other.period, one.market_context is other.market_context) == (True, True)
+    assert (one.target, other.target) == (Target(vens=(VEN1,)), Target(vens=(VEN2,)))
+    values = [[each.payloads[0] for each in event.signals[0].intervals] for event in (one, other)]
+    assert [[each.value for each in own] for own in values] == [[-1.0, -2.0], [3.0, 0.0]]

@@ -30,17 +30,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """Posts to the VTN at `url`, with a certificate or, to a plain one, without."""
+    """Posts to the VTN at `url`, with a certificate or, to a plain one, without; `lines` are headers of its own."""
 
     url: str
     ssl: ssl.SSLContext | None = None
+    lines: tuple[str, ...] = ()
 
     async def post(self, service: str, body: bytes, *, content_type: str = "application/xml") -> Answer:
         """Any bytes at all."""
         url = urlsplit(self.url)
         head = (
             f"POST {url.path}/{service} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: {content_type}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n"
+            + "".join(f"{line}\r\n" for line in (*self.lines, ""))
         )
         assert url.port is not None
         answer = await exchange(url.port, head.encode() + body, ssl=self.ssl)

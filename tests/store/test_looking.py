@@ -14,7 +14,8 @@ from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import Key
 from openadr_ra.store import SqliteStore
 from openadr_ra.store.database import newest_schema
-from openadr_ra.store.looking import Unread, backup, check, looking
+from openadr_ra.store.findings import Unread
+from openadr_ra.store.sqlite_looking import backup, check, looking
 from tests.store.check_store import MINUTE, NOON, OTHER, TANK, Tank, Valve, entry, mail, pour, poured, reading
 from tests.store.test_broken_storage import damage
 
