@@ -71,6 +71,29 @@ def test_version_is_that_of_the_distribution(tmp_path: Path) -> None:
     assert re.fullmatch(r"openadr-ra, version \d+\.\d+\.\d+\n", done.out)
 
 
+@pytest.mark.parametrize(
+    ("words", "node"),
+    [
+        (["run", "a.toml"], ("both", Path("a.toml"))),
+        (["vtn", "a"], ("vtn", Path("a"))),
+        (["ven", "a.toml"], ("ven", Path("a.toml"))),
+        (["ven", "./a"], ("ven", Path("a"))),
+        (["ven", "run", "a"], ("ven", Path("a"))),
+        (["ven", "list"], None),
+        (["ven", "-h"], None),
+        (["ven", "./a", "--json"], None),
+        (["run", "--help"], None),
+        (["vtn", "--workers", "2", "a.toml"], None),
+        (["run"], None),
+        (["demo"], None),
+        ([], None),
+    ],
+)
+def test_a_node_without_options_starts_without_a_parser(words: list[str], node: tuple[str, Path] | None) -> None:
+    """A gateway runs for years, and what parses options would stay in its memory."""
+    assert plain_node(words) == node
+
+
 def test_help_loads_no_server(tmp_path: Path) -> None:
     """A command line answers at once."""
     done = command("event", "create", "--help", cwd=tmp_path, env={"PYTHONPROFILEIMPORTTIME": "1"})

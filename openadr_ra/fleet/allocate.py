@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import copysign, fsum, inf
+from math import fsum, inf
 from typing import Final, Literal
 
 from openadr_ra.errors import SettingsError
@@ -79,26 +79,6 @@ def sustainable(power_kw: float, energy_kwh: float | None, hours: float) -> floa
     if energy_kwh is None or hours <= 0:
         return max(power_kw, 0.0)
     return max(min(power_kw, energy_kwh / hours), 0.0)
-
-
-def reachable(delta_now_kw: float, ramp_kw_per_s: float | None, seconds: float) -> tuple[float, float]:
-    """The changes that a member at `delta_now_kw` can have reached after `seconds`; without a ramp, any."""
-    way = inf if ramp_kw_per_s is None else ramp_kw_per_s * max(seconds, 0.0)
-    return delta_now_kw - way, delta_now_kw + way
-
-
-def mean_of_ramp(from_kw: float, to_kw: float, ramp_kw_per_s: float | None, seconds: float) -> float:
-    """The mean over the next `seconds` of a power that moves from one to the other by its ramp, and then stays there.
-
-    Of no time at all it is `from_kw`.
-    """
-    if seconds <= 0:
-        return from_kw
-    if ramp_kw_per_s is None:
-        return to_kw
-    way = min(abs(to_kw - from_kw), ramp_kw_per_s * seconds)
-    moving_s = way / ramp_kw_per_s if way > 0 else 0.0
-    return from_kw + copysign(way, to_kw - from_kw) * (1 - moving_s / 2 / seconds)
 
 
 def allocate(

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 
 from openadr_ra.fleet.allocate import EXACT_KW
 from openadr_ra.fleet.metered import Delivered, hours
-from openadr_ra.protocol.schedule import Schedule, Slot, mean, splice
+from openadr_ra.protocol.schedule import Slot, mean
 from openadr_ra.protocol.shape import Value
-from openadr_ra.protocol.times import shift
 
 
 class HoldTerms(Value, frozen=True, kw_only=True, gc=False):
@@ -57,27 +56,6 @@ def band(target_kw: float, part: float, base_kw: float | None = None) -> Band:
     """`part` of the base about the target. The base is the award where `base_kw` names one, else the target itself."""
     half = part * abs(target_kw if base_kw is None else base_kw)
     return Band(low_kw=target_kw - half, high_kw=target_kw + half)
-
-
-class Target(Value, frozen=True, kw_only=True, gc=False):
-    """What the mean of a slot is judged against after it was modified while it ran.
-
-    `weighted_kw`: each instruction for the time it was in force, a change from its response time on. `newest_kw`: the
-    newest one, as if it had been in force all the time. Which of the two a market means is not settled: both are kept.
-    """
-
-    weighted_kw: float
-    newest_kw: float
-
-
-def target(asks: Schedule, newest: Schedule, start: datetime, end: datetime) -> Target:
-    """The target of the slot; `asks` is what `in_force` made of all its modifications."""
-    return Target(weighted_kw=asks.mean(start, end), newest_kw=newest.mean(start, end))
-
-
-def in_force(asks: Schedule, newest: Schedule, given_at: datetime, response: timedelta) -> Schedule:
-    """What is judged after one more modification: it counts from its response time on, that being dead time (V4)."""
-    return splice(asks, newest, shift(given_at, response))
 
 
 class Reach(Value, frozen=True, kw_only=True, gc=False):

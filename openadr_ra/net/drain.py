@@ -44,15 +44,15 @@ class Doors:
     async def let_in(self) -> None:
         """Take in who waits in front of the doors, and close them."""
         loop = asyncio.get_running_loop()
+        for one in self._sockets:
+            loop.remove_reader(one)
+        # What asyncio accepted just now is lost if its server closes before it has a transport.
+        await _turns()
         waiting = [conn for one in self._sockets for conn in _queued(one)]
         self.close()
         await asyncio.gather(
             *(loop.connect_accepted_socket(self._accept, conn) for conn in waiting), return_exceptions=True
         )
-        # A connection that asyncio accepted just now has its transport after one turn, and its protocol hears of it in the
-        # next.
-        for _ in range(2):
-            await _turn()
 
 
 def _queued(listening: socket.socket) -> Sequence[socket.socket]:
@@ -70,11 +70,13 @@ def _queued(listening: socket.socket) -> Sequence[socket.socket]:
     return found
 
 
-async def _turn() -> None:
+async def _turns() -> None:
+    """Two turns of the loop: in one an accepted connection gets its transport, in the next its protocol hears of it."""
     loop = asyncio.get_running_loop()
-    turned = loop.create_future()
-    loop.call_soon(turned.set_result, None)
-    await turned
+    for _ in range(2):
+        turned = loop.create_future()
+        loop.call_soon(turned.set_result, None)
+        await turned
 
 
 async def drain(doors: Doors, http: web.Server, opened: Open, grace_s: float) -> None:

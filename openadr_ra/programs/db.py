@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from openadr_ra.errors import SettingsError
 from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.programs.tables import NOTHING, printable, table
 from openadr_ra.protocol.instruction import Instruction
@@ -28,15 +29,21 @@ _SHOWN = 20
 def store_url(named: str) -> str:
     """The url of a store: `named` itself, that of a file so named, or what the settings say that end in .toml.
 
-    Raises SettingsError for settings that cannot be read.
+    Raises SettingsError for settings that cannot be read, or that keep nothing.
     """
     if looking.is_database(named):
         return named
-    return read(Path(named)).store.url if named.endswith(".toml") else f"sqlite:{named}"
+    if not named.endswith(".toml"):
+        return f"sqlite:{named}"
+    url = read(Path(named)).store.url
+    kind = url.partition(":")[0]
+    if kind != "sqlite" and not looking.is_database(url):
+        raise SettingsError(f"{named}: store.url: is {kind!r}, which has no file")
+    return url
 
 
 def backup(store: str, target: Path) -> Copied:
-    """Copy a store, named by itself or by settings, to a new file. Raises StoreError, and SettingsError for what has none."""
+    """Copy a store, named by itself or by settings, to a new file. Raises StoreError, and SettingsError for a database."""
     return looking.backup(store_url(store), target)
 
 

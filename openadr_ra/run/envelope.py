@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from lxml.etree import _Element as Element
@@ -20,6 +20,8 @@ from openadr_ra.wire import codec, lenient, schema, signature, signing, stencil
 from openadr_ra.wire.canonical import SIGNATURE, Style
 from openadr_ra.wire.lenient import InteropWarning
 from openadr_ra.wire.parse import parse
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 MAX_LIGHT_NONCES = 100_000
 """Those that are kept in memory only; beyond this many the oldest go, which are the first to be too old anyway."""
@@ -64,7 +66,7 @@ class Envelope:
     """Opens what comes and seals what goes. `window`: how old, and how far ahead, a signed message may be.
 
     `changes_nothing` names the message that comes most often and changes no state: a poll at a VTN, the plain answer to it
-    at a VEN.
+    at a VEN. `in_turn`: it is one of several processes that share their store.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Envelope:
         style: Style = "id",
         window: timedelta,
         changes_nothing: str,
+        in_turn: bool = False,
     ) -> None:
         self._clock = clock
         self._signer = signer
@@ -82,6 +85,7 @@ class Envelope:
         self._window = window
         self._changes_nothing = changes_nothing
         self._started = clock.now()
+        self._in_turn = in_turn
         self._light: dict[str, datetime] = {}
         self._stencils: OrderedDict[str, stencil.Stencil] = OrderedDict()
         self._unsigned: Remembered[Policy] = Remembered()
@@ -153,7 +157,12 @@ class Envelope:
         One of whole seconds may lie before our start by its rounding alone. It is taken from the second of our start on if
         its nonce is stored, for then a repetition is known whenever it comes. Of a poll nobody remembers whether it was
         taken before the start: it is refused, and costs its sender one period in that second.
+
+        Of several processes that are replaced in turn, a new one gets what was signed for an old one: the nonces of all are
+        in one place, so nothing that was stored needs to be refused.
         """
+        if self._in_turn and not light:
+            return NEVER
         rounded = stamp.microsecond == 0 and not light
         return self._started.replace(microsecond=0) if rounded else self._started
 

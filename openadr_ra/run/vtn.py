@@ -171,7 +171,7 @@ class Vtn(VenDesk):
         chains = self._down.chains
         signer = load_signer(Path(chains[0][0]), Path(chains[0][1])) if chains else None
         window = timedelta(seconds=self._down.signature_window_s)
-        return Envelope(self._clock, signer=signer, window=window, changes_nothing="Poll")
+        return Envelope(self._clock, signer=signer, window=window, changes_nothing="Poll", in_turn=self.store.shared)
 
     async def run(self) -> None:
         """Serve until cancelled."""

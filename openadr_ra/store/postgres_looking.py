@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from itertools import islice
 
 import asyncpg
@@ -99,20 +98,11 @@ async def _checked(database: Database, kinds: Mapping[str, type[State]]) -> Chec
     schema = await database.look()
     try:
         look = _Check(database, kinds)
-        for part in (
-            look.rows,
-            look.letters,
-            look.readings,
-            look.waiting,
-            *(partial(look.size, one) for one in TABLES),
-        ):
-            try:
-                await part()
-            except Refused as error:
-                look.faults.append(str(error))
+        for part in (look.rows, look.letters, look.readings, look.waiting, look.sizes):
+            await part()
         return Checked(
             file=database.name,
-            octets=await look.octets(),
+            octets=look.octets,
             schema=schema,
             newest_schema=newest_schema(),
             faults=tuple(dict.fromkeys(look.faults)),
@@ -124,12 +114,13 @@ async def _checked(database: Database, kinds: Mapping[str, type[State]]) -> Chec
 
 
 class _Check:
-    """What has been found so far, and what there is to look at. Each part raises StoreError where it cannot be read."""
+    """What has been found so far, and what there is to look at. Each part raises StoreError for a database that is away."""
 
     def __init__(self, database: Database, kinds: Mapping[str, type[State]]) -> None:
         self.faults: list[str] = []
         self.unread: list[Unread] = []
         self.tables: list[Size] = []
+        self.octets = 0
         self._database = database
         self._kinds = kinds
 
@@ -151,26 +142,29 @@ class _Check:
 
     async def readings(self) -> None:
         """Those whose quality leads nowhere; that their series are there the database itself sees to."""
-        ((count,),) = await self._asked(_STRANGERS)
-        if count:
-            self.faults.append(f"{count} readings have a quality that does not exist")
+        for (count,) in await self._asked(_STRANGERS):
+            if count:
+                self.faults.append(f"{count} readings have a quality that does not exist")
 
     async def waiting(self) -> None:
         """For whom letters wait."""
         for key, letters, has_row in await self._asked(_UNREAD):
             self.unread.append(Unread(key=Key(key), letters=letters, has_row=has_row))
 
-    async def size(self, table: str) -> None:
-        query = f"SELECT (SELECT count(*) FROM {table}), pg_total_relation_size('{table}'::regclass)"  # noqa: S608 - of ours
-        ((count, octets),) = await self._asked(query)
-        self.tables.append(Size(table=table, rows=count, octets=octets))
-
-    async def octets(self) -> int:
-        """Of the whole database."""
-        async with self._database.connection() as connection:
-            octets: int = await connection.fetchval("SELECT pg_database_size(current_database())")
-        return octets
+    async def sizes(self) -> None:
+        """Of each table, and with `octets` of the whole database."""
+        for table in TABLES:
+            query = f"SELECT (SELECT count(*) FROM {table}), pg_total_relation_size('{table}'::regclass)"  # noqa: S608 - ours
+            for rows, octets in await self._asked(query):
+                self.tables.append(Size(table=table, rows=rows, octets=octets))
+        for (octets,) in await self._asked("SELECT pg_database_size(current_database())"):
+            self.octets = octets
 
     async def _asked(self, query: str, *arguments: str | int) -> list[asyncpg.Record]:
-        async with self._database.connection() as connection:
-            return await connection.fetch(query, *arguments)
+        """What is answered; nothing, and a fault, where it cannot be said."""
+        try:
+            async with self._database.connection() as connection:
+                return await connection.fetch(query, *arguments)
+        except Refused as error:
+            self.faults.append(str(error))
+            return []

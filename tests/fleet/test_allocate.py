@@ -12,8 +12,6 @@ from openadr_ra.fleet.allocate import (
     Policy,
     allocate,
     by_level,
-    mean_of_ramp,
-    reachable,
     sustainable,
 )
 from openadr_ra.protocol.model import ResourceId
@@ -307,31 +305,3 @@ def test_a_level_keeps_to_steps_deadbands_and_what_is_fixed() -> None:
     assert by_level(1, members).shares == {A: -3, B: 0, C: -5}
     assert by_level(2, members).shares == {A: -6, B: -21, C: -5}
     assert by_level(3, members).shares == {A: -9, B: -30, C: -5}
-
-
-def test_a_ramp_says_what_can_be_reached_in_time() -> None:
-    """The generator of vector A: 60 kW/min, 180 kW after 3 min, and not sooner."""
-    assert reachable(0, 1.0, 180) == (-180, 180)
-    assert reachable(-100, 1.0, 60) == (-160, -40)
-    assert reachable(5, 1.0, 0) == (5, 5)
-    low, high = reachable(0, None, 1)
-    assert low < -1e12 < 1e12 < high
-
-
-@pytest.mark.parametrize(
-    ("to_kw", "ramp", "seconds", "mean_kw"),
-    [
-        # erab 6.1: over d minutes of the slot a ramp costs d/60 of its mean
-        (-1000, 1000 / 180, 1800, -950),
-        (-1000, 1000 / 360, 1800, -900),
-        (-1000, 1.0, 500, -250),
-        (-1000, None, 60, -1000),
-        (-1000, 0.0, 60, 0),
-        (-1000, 1.0, 0, 0),
-        (0, 0.0, 60, 0),
-    ],
-)
-def test_a_ramp_inside_the_slot_costs_a_part_of_its_mean(
-    to_kw: float, ramp: float | None, seconds: float, mean_kw: float
-) -> None:
-    assert mean_of_ramp(0, to_kw, ramp, seconds) == pytest.approx(mean_kw)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from openadr_ra.fleet.hold import HoldTerms, Pace, aim, band, in_force, target
-from openadr_ra.fleet.metered import Delivered, beginning, heard, hours, silent, together
+from openadr_ra.fleet.hold import HoldTerms, Pace, aim, band
+from openadr_ra.fleet.metered import Delivered, beginning, heard, hours
 from openadr_ra.protocol.model import EventId
-from openadr_ra.protocol.schedule import Schedule, Slot
+from openadr_ra.protocol.schedule import Schedule, Slot, splice
 from tests.fleet.pace import (
     HALF_HOUR,
     MINUTE,
@@ -76,36 +75,30 @@ def test_vector_v3_a_late_start_fails_and_a_catch_up_of_a_tenth_passes(sign: int
     assert is_ok(sign * 1000, found.settled_kw)
 
 
-def changed(to_kw: float, at: datetime, response: timedelta) -> tuple[Schedule, Schedule]:
-    """1000 kW, made `to_kw` at that instant: what is judged, and the newest instruction."""
-    first = Schedule(id=EventId("E1"), slots=(Slot(start=NOON, end=after(30), kw=1000),))
-    newest = replace(first, slots=(Slot(start=NOON, end=after(30), kw=to_kw),))
-    return in_force(first, newest, at, response), newest
+def constant(kw: float) -> Schedule:
+    return Schedule(id=EventId("E1"), slots=(Slot(start=NOON, end=after(30), kw=kw),))
 
 
 @pytest.mark.parametrize(
     ("response", "weighted_kw"),
     [(0, 760), (5, 826.66667), (18, 1000), (45, 1000)],
 )
-def test_vector_v4_a_modification_in_the_slot_counts_from_its_response_time_and_both_figures_are_kept(
+def test_vector_v4_a_modification_in_the_slot_counts_from_its_response_time(
     response: float, weighted_kw: float
 ) -> None:
-    """From 1000 to 600 at 12 min: weighted by time with the response time as dead time, and the newest alone."""
-    judged, newest = changed(600, after(12), response * MINUTE)
+    """From 1000 to 600 at 12 min: each for the time that it was in force, the response time being dead time."""
+    judged = splice(constant(1000), constant(600), after(12 + response))
 
-    found = target(judged, newest, NOON, after(30))
-
-    assert [found.weighted_kw, found.newest_kw] == pytest.approx([weighted_kw, 600])
+    assert judged.mean(NOON, after(30)) == pytest.approx(weighted_kw)
 
 
 def test_vector_v4_a_second_modification_leaves_what_was_in_force_of_the_first() -> None:
     """1000, 600 from 12 + 5 min, 800 from 20 + 5 min."""
-    judged, _ = changed(600, after(12), 5 * MINUTE)
-    newest = replace(judged, slots=(Slot(start=NOON, end=after(30), kw=800),))
+    first = splice(constant(1000), constant(600), after(12 + 5))
 
-    found = target(in_force(judged, newest, after(20), 5 * MINUTE), newest, NOON, after(30))
+    judged = splice(first, constant(800), after(20 + 5))
 
-    assert [found.weighted_kw, found.newest_kw] == pytest.approx([(17 * 1000 + 8 * 600 + 5 * 800) / 30, 800])
+    assert judged.mean(NOON, after(30)) == pytest.approx((17 * 1000 + 8 * 600 + 5 * 800) / 30)
 
 
 def test_vector_v4_the_aim_follows_the_new_instruction_at_once_and_holds_the_mean_that_is_judged() -> None:
@@ -144,16 +137,9 @@ LOST = 0.2
 """The part of the pool of V6 whose communication is lost."""
 
 
-def pool(at: datetime, lease_until: datetime) -> Delivered:
-    """1000 kW of which a fifth was last heard of as the slot began."""
-    there = came(((at - NOON) / MINUTE, 800), size_kw=800)
-    away = silent(beginning(NOON, kw=200, size_kw=200), at, MINUTE, lease_until=lease_until)
-    return together((there, away))
-
-
 def test_vector_v6_devices_that_hold_their_last_set_point_leave_the_mean_unchanged() -> None:
-    """A lease as long as the slot: nobody is asked for more, and only the margin grows."""
-    found = aim(running(1000, pool(after(10), after(30))), PLENTY, TERMS, after(10))
+    """A lease as long as the slot: nobody is asked for more."""
+    found = aim(running(1000, came((10, 1000))), PLENTY, TERMS, after(10))
 
     assert found.change_kw == pytest.approx(0)
     assert found.projected_kw == pytest.approx(1000)
@@ -162,7 +148,7 @@ def test_vector_v6_devices_that_hold_their_last_set_point_leave_the_mean_unchang
 
 def test_vector_v6_a_lease_that_ends_has_to_be_covered() -> None:
     """Five minutes of lease, then the fail-safe lets go of 200 kW: without redispatch 833 kW, which fails."""
-    found = aim(running(1000, pool(after(10), after(5))), PLENTY, TERMS, after(10))
+    found = aim(running(1000, came((5, 1000), (5, 1000 * (1 - LOST)))), PLENTY, TERMS, after(10))
 
     assert found.projected_kw == pytest.approx(1000 * (1 - LOST * 25 / 30))
     assert not found.in_band

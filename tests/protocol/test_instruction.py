@@ -31,6 +31,7 @@ from openadr_ra.protocol.model import (
     Target,
     VenId,
 )
+from openadr_ra.protocol.parts import SignalPayload
 from openadr_ra.protocol.schedule import Slot
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Key, Outcome, Publish, Record
@@ -301,5 +302,5 @@ def test_what_vens_have_in_common_is_made_once() -> None:
     one, other = (mail.body.event for mail in outcome.mail if isinstance(mail.body, Publish))
     assert (one.period is other.period, one.market_context is other.market_context) == (True, True)
     assert (one.target, other.target) == (Target(vens=(VEN1,)), Target(vens=(VEN2,)))
-    values = [[each.payloads[0] for each in event.signals[0].intervals] for event in (one, other)]
-    assert [[each.value for each in own] for own in values] == [[-1.0, -2.0], [3.0, 0.0]]
+    values = [[each.payloads for each in event.signals[0].intervals] for event in (one, other)]
+    assert values == [[(SignalPayload(value=kw),) for kw in own] for own in ((-1.0, -2.0), (3.0, 0.0))]

@@ -80,6 +80,14 @@ async def test_a_stamp_of_whole_seconds_may_lie_before_our_start_by_its_rounding
     assert await taken(envelope, signer, message, stamp) is is_taken
 
 
+async def test_a_process_that_takes_over_takes_what_was_signed_for_its_predecessor(signer: Signer) -> None:
+    """But for polls, whose nonces nobody stores."""
+    clock = Still()
+    heir = Envelope(clock, signer=None, window=timedelta(seconds=30), changes_nothing="Poll", in_turn=True)
+    assert await taken(heir, signer, CHANGE, STARTED - timedelta(seconds=5.2))
+    assert not await taken(heir, signer, POLL, STARTED - timedelta(seconds=5.2))
+
+
 async def test_no_poll_that_was_taken_before_a_restart_is_taken_after_it(signer: Signer) -> None:
     """Not even if both happen within the second that is on its stamp."""
     first, clock = started()
