@@ -38,7 +38,7 @@ MOST_TIMES, MOST_SHARE = 1.2, 60.0
 
 VENS = 320
 AT_ONCE = 32
-ROUNDS = 6
+DAILY_ROUNDS, ROUNDS = 3, 6
 IDLE_POLLS = 3
 VENS_FOR_A_NEW_ONE = 10
 HALF_HOUR_S = 1800
@@ -65,12 +65,22 @@ class Site(NamedTuple):
 
 
 def figures() -> Iterator[Figure]:
+    """As many requests at once for each worker."""
+    yield from _figures((ONE, EACH), DAILY_ROUNDS)
+
+
+def full() -> Iterator[Figure]:
+    """And as many for both together."""
+    yield from _figures((ONE, EACH, SHARED), ROUNDS)
+
+
+def _figures(loads: tuple[Load, ...], count: int) -> Iterator[Figure]:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         database = stack.enter_context(postgres.server())
-        sites = {load: _site(stack, Path(folder), database.database(), load) for load in (ONE, EACH, SHARED)}
+        sites = {load: _site(stack, Path(folder), database.database(), load) for load in loads}
         costs: dict[Load, list[float]] = {load: [] for load in sites}
         shares: list[float] = []
-        for number in range(ROUNDS + 1):
+        for number in range(count + 1):
             for load, site in sites.items():
                 requests, spent = _round(site, number, load.at_once)
                 costs[load].append(sum(spent.values()) / requests)
@@ -79,7 +89,8 @@ def figures() -> Iterator[Figure]:
     # The first round warms them up.
     spreads = {load: spread(each[1:]) for load, each in costs.items()}
     yield _cost(f"a request of a mixed load, two workers against one, {AT_ONCE} at once for each", spreads, EACH)
-    yield _cost(f"the same, {AT_ONCE} at once for both together", spreads, SHARED)
+    if SHARED in spreads:
+        yield _cost(f"the same, {AT_ONCE} at once for both together", spreads, SHARED)
     share = spread(shares[1:])
     yield Figure(
         name="share of the busier of two workers",

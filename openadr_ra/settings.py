@@ -166,7 +166,8 @@ class PeerLimits(Table, frozen=True, kw_only=True):
     What goes beyond is answered 503 with Retry-After, or is no connection at all; the log has one line a minute and address.
     Of what counts by the minute or the hour as much may come at once; of requests a burst; of new connections those of four
     seconds. A VEN is told by its certificate: without TLS, and behind a proxy that is none of `proxies`, only the limits per
-    address hold, for all behind it together. An address may be many VENs behind one router; an IPv6 address counts by its network of 64 bits.
+    address hold, for all behind it together. An address may be many VENs behind one router; an IPv6 address counts by its
+    network of 64 bits.
 
     `ven_registrations_per_h` are those of a VEN that is known, `address_registrations_per_h` those of VENs that are new.
     """

@@ -40,7 +40,7 @@ class Pace(NamedTuple):
     live_s: int
 
 
-PACES = (Pace(60, 0, 900), Pace(60, 0, 1800), Pace(300, 0, 1800), Pace(10, 0, 1800), Pace(60, 50, 300))
+PACES = (Pace(60, 0, 900), Pace(60, 0, 1800), Pace(300, 0, 1800), Pace(30, 0, 1800), Pace(60, 50, 300))
 
 
 def world(kind: Kind, stage: Stage, checks: Checks, wired: int, store: type[MemoryStore] = MemoryStore) -> World:

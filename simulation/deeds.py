@@ -1,4 +1,4 @@
-"""What people and machines do in a simulation: operators at both ends, devices that fail, nodes that die, clocks that are set."""
+"""What people and machines do: operators at both ends, devices that fail, nodes that die, clocks that are set."""
 
 from __future__ import annotations
 

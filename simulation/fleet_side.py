@@ -152,13 +152,16 @@ class FleetSide:
         now = self.node.clock.now()
         self.node.at(now + self._read_every - (now - EPOCH) % self._read_every, self._read)
         measured = {name: device.measured(now) for name, device in self.devices.items()}
-        for name, device in self.devices.items():
-            late = device.holding()
-            if late is not None:
-                self.node.stage.watcher.saw_drift(self.node.name, name, late)
+        for device in self.devices.values():
+            self._looks_at(device)
         if self.below is not None:
             measured |= self.below.measured()
         self.row.order(Measured(measurements=measured))
+
+    def _looks_at(self, device: Device) -> None:
+        late = device.holding()
+        if late is not None:
+            self.node.stage.watcher.saw_drift(self.node.name, device.name, late)
 
     def _watch(self) -> None:
         """Events of a VTN that has not been heard of for too long are followed no longer, until it is again."""
@@ -174,6 +177,7 @@ class FleetSide:
             case Apply(resource=resource):
                 device = self.devices.get(resource)
                 if device is not None:
+                    self._looks_at(device)
                     self.node.stage.watcher.saw_order(Told(self.node.name, effect, self.node.clock))
                     self.node.stage.counts["set-points"] += 1
                     device.obeys(effect, effect.lease_until - self.node.clock.now())

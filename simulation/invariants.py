@@ -1,7 +1,6 @@
 """What always holds. Each invariant is one function, and its name is the sentence; None, or nothing, says that it holds.
 
-Those of `AFTER_EACH_STEP` are asked before the ledger has noted the step, those of `ONCE_QUIET` at the end, some time after the
-last fault.
+Those about a step are asked before the ledger has noted it; those of `quiet` some time after the last fault.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""A node and its rows, as the hall runs them (`openadr_ra/run/row.py`), without a loop: a step is committed, then its mail is
-told of, then its effects are carried out one after the other; what follows from them comes first."""
+"""A node and its rows, as the hall runs them (`openadr_ra/run/row.py`), without a loop.
+
+A step is committed, then its mail is told of, then its effects are carried out one after the other, and what follows from
+them.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,11 @@ class Crashed(Exception):
 
 
 class Node:
-    """A process that may die, with a store that does not. `tellers` are shown the mail of each step, `starters` are called at
-    each start; what they set up is gone with a crash."""
+    """A process that may die, with a store that does not.
+
+    `starters` are called at each start; what they set up is gone with a crash: `tellers` are shown the mail of each step,
+    `lookers` look again after the clock was set.
+    """
 
     def __init__(self, name: str, stage: Stage, offset: timedelta, store: MemoryStore | None = None) -> None:
         self.name = name
@@ -113,8 +119,10 @@ class Node:
         inputs: tuple[G, ...],
         otherwise: tuple[G, ...] = (),
     ) -> Outcome[S]:
-        """Apply waiting mail, then `inputs`, or `otherwise` where there is neither: one transaction. Raises Crashed where the
-        node dies just after the commit."""
+        """Apply waiting mail, then `inputs`, or `otherwise` where there is neither: one transaction.
+
+        Raises Crashed where the node dies just after the commit.
+        """
         moments = SeededMoments(self.clock, self.stage.dice)
         read: list[tuple[S | None, tuple[AnyLetter, ...]]] = []
 

@@ -205,7 +205,7 @@ def every_registration_is_in_the_journal_exactly_once(world: World) -> Found:
 
 
 def every_slot_asked_for_is_stored_exactly_once_with_its_true_time(world: World) -> Found:
-    """Of each request for half-hour values: one after the other, from the start that was asked for, as the meter was then."""
+    """Of each request for half-hour values: from the start that was asked for, as the meter was then."""
     found: list[tuple[str, str]] = []
     for link, node, held in _ends(world):
         if held.registration is None:

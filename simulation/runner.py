@@ -57,9 +57,8 @@ def simulated(seeds: range, jobs: int, told: Callable[[int, int], None]) -> tupl
     began, last = monotonic(), monotonic()
     counts: Counter[str] = Counter()
     failed: list[Result] = []
-    cpu_s, done = 0.0, 0
-    for ran in _each(seeds, jobs):
-        done += 1
+    cpu_s = 0.0
+    for done, ran in enumerate(_each(seeds, jobs), 1):
         cpu_s += ran.cpu_s
         counts.update(ran.result.counts)
         if ran.result.broken:

@@ -24,7 +24,7 @@ LEVELS = (
 )
 """How bad a world is: nothing goes wrong by itself, a good network, a bad one, hardly any."""
 
-STORMS = (HOUR / 2, HOUR, 2 * HOUR)
+STORMS = (HOUR / 3, HOUR, 3 * HOUR / 2)
 REST = (6 * HOUR, 12 * HOUR, 24 * HOUR)
 """How long deeds and faults go on, and how long it is quiet afterwards."""
 
@@ -56,7 +56,7 @@ def kind_of(seed: int) -> Kind:
     """What a seed simulates: mostly the protocol, now and then fleets and chains, which cost more."""
     if seed % 100 == 7:
         return "chain"
-    return "fleet" if seed % 20 == 3 else "protocol"
+    return "fleet" if seed % 25 == 3 else "protocol"
 
 
 def run(
@@ -104,7 +104,7 @@ def run(
 def _play(made: World, kind: Kind) -> None:
     """Faults and deeds; then quiet, after which both ends agree; then a long time in which little happens. Raises Broken."""
     stage, dice = made.stage, made.stage.dice
-    stormy, most, after = (dice.choice(STORMS), 25, dice.choice(REST)) if kind == "protocol" else (HOUR, 12, HOUR / 2)
+    stormy, most, after = (dice.choice(STORMS), 25, dice.choice(REST)) if kind == "protocol" else (HOUR, 12, HOUR / 4)
     if made.links[0].vtn.terms.hold_s:
         after = HOUR
     deeds = Deeds(made)

@@ -1,5 +1,7 @@
-"""What stands behind a VEN in scenarios that are about the protocol: it promises or refuses, follows what it promised, and has
-a meter. A row like any other, so that its verdicts come by mail, and late."""
+"""What stands behind a VEN in scenarios that are about the protocol: it promises or refuses, and has meters.
+
+A row like any other, so that its verdicts come by mail, and late.
+"""
 
 from __future__ import annotations
 

@@ -47,8 +47,10 @@ class Turn:
 
 
 class VtnSide:
-    """The VTN of a node. `vens` are enrolled at each start, as those of the settings are; there are no certificates, so that a
-    VEN is who it says it is. `listeners` are shown each step of a party."""
+    """The VTN of a node. `vens` are enrolled at each start, as those of the settings are.
+
+    There are no certificates, so that a VEN is who it says it is. `listeners` are shown each step of a party.
+    """
 
     def __init__(self, node: Node, network: Network, terms: Terms, vens: tuple[VenId, ...]) -> None:
         self.node = node
@@ -139,7 +141,7 @@ class VtnSide:
         return said, self._idle[key]
 
     def idle_until(self, ven: VenId) -> datetime | None:
-        """Until when, in true time, polls of that VEN bring nothing if nothing else happens; None: they may bring something."""
+        """Until when, in true time, polls of that VEN bring nothing if nothing else happens; None: that is not known."""
         idle = self._idle.get(party(ven))
         if idle is None or self.node.store.peek(party(ven), Party) is not idle.party:
             return None

@@ -65,6 +65,14 @@ def sentence(check: Callable[..., object]) -> str:
     return str(getattr(check, "__name__", check)).replace("_", " ")
 
 
+def every_sentence(checks: Checks) -> set[str]:
+    """All names."""
+    found: set[str] = set()
+    for group in (checks.steps, checks.replies, checks.orders, checks.drifts, checks.quiet):
+        found |= {sentence(check) for check in group}
+    return found
+
+
 class Ledger(Watcher):
     """What was seen, as far as an invariant has to remember it; asks the invariants, then notes what is new.
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from openadr_ra.cli import plain_node
 from openadr_ra.programs.certs import Check, Initialised, Issued, Named
 from openadr_ra.protocol.model import VenId
 from openadr_ra.run.orders import Enrolled, EventDetail, EventView, OwnOpt, Report

@@ -32,6 +32,7 @@ from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Outcome, State
 from openadr_ra.protocol.vtn import Party
+from openadr_ra.seams import Store
 from openadr_ra.store import SqliteStore
 from openadr_ra.store.database import newest_schema
 from tests.programs.nodes import COMMAND, CONSOLE, VTN, Done, command, node, vens, written
@@ -126,7 +127,7 @@ def test_every_kind_of_row_can_be_checked() -> None:
     assert own == KINDS
 
 
-async def put(store: SqliteStore, name: Key, state: State) -> None:
+async def put(store: Store, name: Key, state: State) -> None:
     def step(held: State | None, letters: tuple[AnyLetter, ...]) -> Outcome[State]:
         return Outcome(state=state)
 
@@ -139,8 +140,14 @@ def order(name: str, *ven: str) -> Instruction:
 
 
 async def filled(file: Path) -> None:
-    """What a VTN and a fleet keep, as short as can be."""
+    """A file with what a VTN and a fleet keep."""
     store = await SqliteStore.open(file)
+    await fill(store)
+    await store.close()
+
+
+async def fill(store: Store) -> None:
+    """What a VTN and a fleet keep, as short as can be."""
     await put(store, key(EventId("E1")), order("E1", "V1", "V2"))
     await put(store, Key("own/E2"), order("E2", "fleet"))
     point = ReportDescription(
@@ -172,7 +179,6 @@ async def filled(file: Path) -> None:
             Entry(subject="party/V1", at=NOON, by="settings", what="enrolled", detail="a,b"),
         ],
     )
-    await store.close()
 
 
 @pytest.fixture(scope="module")

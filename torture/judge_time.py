@@ -145,22 +145,25 @@ def _lived(book: Book, name: str, start_s: float, end_s: float) -> bool:
 def lives(book: Book, scene: Scene) -> Iterator[Finding]:
     """No process ends by itself, whatever happens to its disk, its database, its clock or its peers.
 
-    One that was started while it could not serve may say so and end: without its database, or beside workers of a VTN that
-    was killed, which finish what they had begun.
+    One that has not come up yet may say what it lacks and end: its store, or its port while workers of a VTN that was killed
+    finish what they had begun. It is started again.
     """
     for one in book.alive:
-        if not one.killed and not any(
-            done.began_s <= one.began_s < done.ended_s + DRAIN_S for done in _hindering(book, scene, one)
-        ):
+        hindered = any(
+            done.began_s < one.ended_s and one.began_s < done.ended_s + DRAIN_S for done in _hindering(book, scene, one)
+        )
+        if not one.killed and (one.served or not hindered):
             what = f"ended by itself after {one.ended_s - one.began_s:.0f} s; its log says why"
             yield Finding(sort="ended", of=one.name, what=what)
 
 
 def _hindering(book: Book, scene: Scene, one: Alive) -> Iterator[Done]:
     """Faults because of which this process might not have come up."""
-    cell = next((cell for cell in scene.cells if cell.vtn == one.name and cell.database), None)
-    if cell is not None:
-        yield from (done for done in book.done if done.target in (cell.vtn, f"{cell.name}-database"))
+    shared = next((cell for cell in scene.cells if cell.vtn == one.name and cell.database), None)
+    targets = {one.name} if shared is None else {one.name, f"{shared.name}-database"}
+    for done in book.done:
+        if done.target in targets and (shared is not None or done.kind in ("locked", "disk-full")):
+            yield done
 
 
 def returns(book: Book) -> Iterator[tuple[str, str, float | None]]:

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[1]
 AGAIN_S = 1.0
 """The pause before a process that ended by itself is started again."""
 
+UP = (b"running\n", b"openadr-ra node ")
+"""A node says one of these once it serves."""
+
 STOP_S = 30.0
 """For a process to end when it is told to."""
 
@@ -62,6 +65,7 @@ class Keeper:
     async def _live(self) -> None:
         self._expected = False
         with self._log.open("ab") as log:
+            before = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *leashed(*self._command), cwd=ROOT, env={**os.environ, **self._env}, stdout=log, stderr=log
             )
@@ -72,8 +76,21 @@ class Keeper:
             await self._process.wait()
         finally:
             self._gone.set()
-            alive = Alive(name=self.name, began_s=self._began_s, ended_s=time.monotonic(), killed=self._expected)
-            self._ended(alive)
+            self._ended(
+                Alive(
+                    name=self.name,
+                    began_s=self._began_s,
+                    ended_s=time.monotonic(),
+                    killed=self._expected,
+                    served=self._said_up(before),
+                )
+            )
+
+    def _said_up(self, since: int) -> bool:
+        with self._log.open("rb") as log:
+            log.seek(since)
+            said = log.read()
+        return any(mark in said for mark in UP)
 
     async def kill(self) -> None:
         """SIGKILL, and none in its place until `let`; returns when it is gone."""

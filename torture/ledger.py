@@ -66,12 +66,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A process from its start to its end; `killed` by us."""
+    """A process from its start to its end; `killed` by us. `served`: it had come up, and said so."""
 
     name: str
     began_s: float
     ended_s: float
     killed: bool
+    served: bool = True
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

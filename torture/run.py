@@ -35,8 +35,8 @@ READY_S = 90.0
 QUIET_S = 150.0
 """For both ends to agree after the last fault. A VEN that backed off may wait a minute before it tries again."""
 
-NEAR_OVER = timedelta(seconds=8)
-"""After the last event was over: its last interval is answered for."""
+NEAR_OVER = timedelta(seconds=2)
+"""And an interval, after the last event was over: that is answered for then."""
 
 Say = Callable[[str], None]
 
@@ -169,7 +169,7 @@ async def _load(
         for operator in operators:
             operator.end()
         await asyncio.gather(*tasks)
-    over = max(operator.near_until for operator in operators) + NEAR_OVER
+    over = max(operator.near_until for operator in operators) + timedelta(seconds=site.scene.near_s) + NEAR_OVER
     await asyncio.sleep(max((over - datetime.now(UTC)).total_seconds(), 0.0))
 
 

@@ -9,8 +9,9 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO
 
@@ -79,7 +80,8 @@ def _table(what: What, reader: Reader, asked: Range) -> tuple[tuple[str, ...], I
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """A new file, for its owner alone; or stdout, whose reader may leave when it has enough."""
+    """A new file, for its owner alone, which is gone where something fails; or stdout, whose reader may leave when it has
+    enough."""
     if out is None:
         try:
             yield sys.stdout
@@ -92,13 +94,14 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         sheet = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline="")
     except OSError as error:
         raise SettingsError(f"{out}: {error.strerror}; name another file with --out") from error
-    try:
-        with sheet:
-            yield sheet
-    except OSError as error:
-        with suppress(OSError):
-            out.unlink()
-        raise StoreError(f"{out} could not be written ({error.strerror})") from error
+    with ExitStack() as failed:
+        failed.callback(partial(out.unlink, missing_ok=True))
+        try:
+            with sheet:
+                yield sheet
+        except OSError as error:
+            raise StoreError(f"{out} could not be written ({error.strerror})") from error
+        failed.pop_all()
 
 
 def write(sheet: TextIO, heads: tuple[str, ...], lines: Iterable[tuple[Cell, ...]]) -> None:

@@ -214,6 +214,18 @@ def undelivered(given: Distribution, message: Message) -> Distribution:
     return given | lost
 
 
+def given_out(given: Distribution, message: Message) -> Distribution:
+    """After `message` has reached a push VEN, whatever that says to it."""
+    if not isinstance(message, DistributeEvent):
+        return given
+    there: Distribution = {}
+    for name, number in ((item.event.id, item.event.modification) for item in message.events):
+        held = given.get(name)
+        if held is not None and held.delivered < number:
+            there[name] = replace(held, delivered=number)
+    return given | there
+
+
 def delivered(before: Distribution, after: Distribution, ven: str, now: datetime) -> Iterator[Entry]:
     """Journal entries for the versions that were handed out for the first time between two distributions."""
     for name, item in after.items():

@@ -132,8 +132,11 @@ def pushed(state: Party, terms: Terms, moment: Moment) -> Outcome[Party]:
     if outcome is None:
         return Outcome(state=replace(state, push_due=None))
     sends = tuple(Send(message=message) for message in outcome.replies)
-    # Should we die before the answer, it is told again.
-    held = replace(outcome.state, push_due=moment.now + terms.retry)
+    # Should we die before the answer, it is told again; so nothing counts as delivered until then.
+    events = outcome.state.events
+    for message in outcome.replies:
+        events = distribution.undelivered(events, message)
+    held = replace(outcome.state, events=events, push_due=moment.now + terms.retry)
     return Outcome(state=held, effects=(*outcome.effects, *sends))
 
 

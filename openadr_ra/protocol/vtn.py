@@ -180,10 +180,10 @@ ANSWERS = (
 
 def _answered(state: Party, given: Pushed, moment: Moment) -> Outcome[Party]:
     """A push VEN's answer came back with our post; to the rest it is as if it had been posted to us."""
-    events = state.events
+    events = distribution.given_out(state.events, given.message)
     entries: tuple[Entry, ...] = ()
     if given.answer is None or refused_with(given.answer) is None:
-        events, entries = distribution.received(state.events, given.message, state.ven_id, moment.now)
+        events, entries = distribution.received(events, given.message, state.ven_id, moment.now)
     state = replace(state, push_tries=0, push_due=None, events=events)
     effects = (Record(entries=entries),) if entries else ()
     if not isinstance(given.answer, ANSWERS):

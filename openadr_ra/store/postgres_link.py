@@ -116,7 +116,7 @@ class Database:
         settings = {"application_name": mark} | ({"default_transaction_read_only": "on"} if reads else {})
         async with self._plainly():
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=most, timeout=CONNECT_S, command_timeout=command_s,
+                self._url, min_size=0, max_size=most, timeout=CONNECT_S, command_timeout=command_s,
                 reset=_leave_as_it_is, server_settings=settings,
                 target_session_attrs=_Attribute.primary if reads else _Attribute.read_write,
             )  # fmt: skip
@@ -198,6 +198,11 @@ async def _upgrade(name: str, connection: Connection) -> None:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", NAME)
         await connection.execute("CREATE TABLE IF NOT EXISTS openadr_ra_schema (version integer NOT NULL)")
         version = await _version(name, connection)
+        encoding: str = await connection.fetchval("SHOW server_encoding")
+        if encoding != "UTF8":
+            raise StoreError(
+                f"database {name} is in {encoding}, which lacks letters; create one: createdb -E UTF8 NAME"
+            )
         for number, script in enumerate(_scripts()[version:], version + 1):
             await connection.execute((files(__package__) / "schema" / "postgres" / script).read_text(encoding="utf-8"))
             await connection.execute("INSERT INTO openadr_ra_schema (version) VALUES ($1)", number)

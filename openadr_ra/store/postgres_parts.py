@@ -213,8 +213,7 @@ class Writing:
             await self._remember(connection, parts)
             await self._save(connection, parts)
             batches = [part.batch for part in parts]
-            if read := [number for batch in batches for number in batch.read]:
-                await connection.execute(_READ, read)
+            await self._read(connection, parts)
             await self._post(connection, [mail for batch in batches for mail in batch.posted.values()])
             if names := sorted({alias: key for batch in batches for alias, key in batch.aliases.items()}.items()):
                 await connection.execute(_NAME, *_columns(names, 2))
@@ -268,6 +267,15 @@ class Writing:
         old = [part for part in parts if part.version is not None]
         if changed := [_row(key, row) for part in old for key, row in part.batch.rows.items()]:
             await connection.execute(_SAVE, *_columns(changed, 6))
+
+    async def _read(self, connection: Connection, parts: Sequence[Part]) -> None:
+        read = [number for part in parts for number in part.batch.read]
+        if not read:
+            return
+        done = await connection.execute(_READ, read)
+        if int(done.rpartition(" ")[2]) != len(read):
+            # Some of it was dropped meanwhile by who lets go of what is too old.
+            raise Lost(frozenset(part.key for part in parts if part.batch.read))
 
     async def _post(self, connection: Connection, posted: Sequence[Mail]) -> None:
         if not posted:

@@ -188,11 +188,12 @@ class Pump:
         letters: dict[Key, list[tuple[int, str]]] = {}
         with ExitStack() as failed:
             failed.callback(self.mailed.update, asked)
-            # Mail first: a row that is read later knows of all that has been read before.
-            if asked:
-                letters = await self._queries.mail(asked)
+            # The row first: mail that another reads afterwards moves the version of the row, so that we lose. The other
+            # way round we might meet a letter, and then the row that has it in it.
             if absent:
                 found = await self._queries.found(absent)
+            if asked:
+                letters = await self._queries.mail(asked)
             failed.pop_all()
         for part in parts:
             key = part.key

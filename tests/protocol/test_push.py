@@ -295,3 +295,22 @@ def test_a_pushed_event_may_be_followed_by_a_request_for_events(push: PushPair) 
 
     assert push.party.events[E1].opt == OPT_IN
     assert push.node.debts == ()
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["an event", "its cancellation"])
+def test_what_was_posted_when_the_vtn_died_is_posted_again_though_no_answer_is_wanted(
+    push: PushPair, cancelled: bool
+) -> None:
+    """Nobody knows whether it arrived, and no oadrCreatedEvent will tell. Found by simulation."""
+    push.vtn_publishes(replace(shed(), response_required=NEVER))
+    if cancelled:
+        push.passes(SECOND)
+        push.vtn_cancels("E1")
+    died = vtn.wake(push.party, push.terms, push.moments.at(push.now))
+    assert [type(effect.message) for effect in died.effects if isinstance(effect, Send)] == [DistributeEvent]
+    push.party = stored(died.state)
+
+    push.passes(MINUTE)
+
+    assert push.node.agenda[E1].event.modification == push.orders[E1].modification
+    assert [type(effect) for effect in vtn.wake(push.party, push.terms, push.moments.at(push.now)).effects] == []

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import Key, Record
-from openadr_ra.store import SqliteStore
+from openadr_ra.seams import Store
+from openadr_ra.store import SqliteStore, open_store
 from tests.store.check_store import Tank, entry, mail, pour, reading
 
 NOBODY = 65534
@@ -27,17 +28,32 @@ def say(line: str) -> None:
 
 async def load(file: Path) -> None:
     """Callers without end, each saying what it has been promised."""
-    store = await SqliteStore.open(file)
+    await call_for_ever(await SqliteStore.open(file), "")
+
+
+async def share(file: Path) -> None:
+    """The same on a database that others work on, too; its url and a name of this process are in the file."""
+    url, who = (await asyncio.to_thread(file.read_text, "utf-8")).split()
+    await call_for_ever(await open_store(url), who)
+
+
+async def call_for_ever(store: Store, who: str) -> None:
+    """Callers of that name; one that is refused says so and goes on."""
 
     async def call(caller: int) -> None:
         for number in count():
-            name = f"{caller}:{number}"
+            name = f"{who}{caller}:{number}"
             line = entry(name, subject=f"caller/{caller}")
             records = Record(readings=(reading(number, series=name),), entries=(line,))
             # Two callers to a row, so that steps chain; each posts to the next row, which often does not exist yet.
             step = pour(name, post=mail(Key(f"tank/{caller // 2 + 1}"), f"mail {name}"), effects=(records,))
-            await store.update(Key(f"tank/{caller // 2}"), Tank, step)
-            say(name)
+            try:
+                await store.update(Key(f"tank/{caller // 2}"), Tank, step)
+            except StoreError as error:
+                say(f"! {error}")
+                await asyncio.sleep(0.05)
+            else:
+                say(name)
 
     await asyncio.gather(*(call(caller) for caller in range(CALLERS)))
 
@@ -90,6 +106,7 @@ async def start_as_nobody(file: Path) -> None:
 
 PROGRAMS: dict[str, Callable[[Path], Awaitable[None]]] = {
     "load": load,
+    "share": share,
     "hold": hold,
     "fill": fill,
     "start-as-nobody": start_as_nobody,

@@ -8,11 +8,18 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+import asyncpg
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from openadr_ra.errors import InvalidId, OadrRaError
 from openadr_ra.protocol.parts import COMM_FAILURE, GOOD
@@ -20,6 +27,8 @@ from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import AnyLetter, Entry, Key, Mail, Outcome, Record
 from openadr_ra.seams import Step, Store
 from openadr_ra.store import MemoryStore, SqliteStore
+from openadr_ra.store.postgres import PostgresStore
+from tests.postgres import Server
 from tests.store.check_store import MINUTE, NOON, Tank, letter, words
 
 T = TypeVar("T")
@@ -94,7 +103,7 @@ class SameStore(RuleBasedStateMachine):
         self.now = NOON
         self.file = self.opened()
 
-    def opened(self) -> SqliteStore:
+    def opened(self) -> Store:
         return self.runner.run(SqliteStore.open(Path(self.folder) / "node.db"))
 
     def teardown(self) -> None:
@@ -193,3 +202,35 @@ class SameStore(RuleBasedStateMachine):
 
 TestSameStore = SameStore.TestCase
 TestSameStore.settings = settings(max_examples=30, stateful_step_count=20)
+
+
+class SamePostgres(SameStore):
+    """A database in place of the file. What is asked for at once is not in one order there, so it is asked in turn."""
+
+    url: ClassVar[str]
+
+    def opened(self) -> Store:
+        return self.runner.run(PostgresStore.open(self.url))
+
+    @initialize()
+    def empty(self) -> None:
+        async def empty() -> None:
+            await self.file.close()
+            database = await asyncpg.connect(self.url)
+            await database.execute(
+                "TRUNCATE states, mail, aliases, series, qualities, readings, journal, nonces, seen RESTART IDENTITY"
+            )
+            await database.close()
+
+        self.runner.run(empty())
+        self.file = self.opened()
+
+    @rule(pairs=st.lists(st.tuples(keys, steps), max_size=6))
+    def update_many_at_once(self, pairs: list[tuple[Key, Step[Tank]]]) -> None:
+        for key, step in pairs:
+            self.update(key, step)
+
+
+def test_a_database_says_what_the_memory_says(postgres: Server) -> None:
+    SamePostgres.url = postgres.database()
+    run_state_machine_as_test(SamePostgres, settings=settings(max_examples=15, stateful_step_count=15))
