@@ -167,13 +167,18 @@ def _hindering(book: Book, scene: Scene, one: Alive) -> Iterator[Done]:
 
 
 def returns(book: Book) -> Iterator[tuple[str, str, float | None]]:
-    """The VEN, the fault, and how long after it the VEN had an answer again: seconds; None if it had none in time."""
+    """The VEN, the fault, and how long the VEN had no answer once nothing kept it away any more: seconds; None if it had none.
+
+    What a later fault kept away is not what the earlier one did.
+    """
     answered = {ven: [line.at_s for line in heard if line.status == 200] for ven, heard in book.heard.items()}
     for done in book.done:
         for ven in done.vens:
             times = answered.get(ven, [])
             place = bisect_left(times, done.ended_s)
-            took_s = times[place] - done.ended_s if place < len(times) else None
+            back_s = times[place] if place < len(times) else None
+            over = (other.ended_s for other in book.done if ven in other.vens and other.ended_s <= (back_s or 0.0))
+            took_s = back_s - max(over) if back_s is not None else None
             yield ven, f"{done.kind} on {done.target}", took_s
 
 

@@ -30,6 +30,7 @@ from tests.torture.books import (
     vtn,
 )
 from torture.ends import Ends
+from torture.judge_time import returns
 from torture.ledger import Alive, Book, Done, Ordered, Told
 from torture.verdict import judged, summed
 
@@ -221,6 +222,13 @@ def test_a_ven_that_is_not_answered_after_a_fault_has_not_come_back(ended_s: flo
     """The last answer came at 10 s."""
     cut = replace(books.CUT, ended_s=ended_s)
     assert (("absent", VEN) in found(book(done=(cut,)))) == is_absent
+
+
+def test_what_a_later_fault_kept_away_the_earlier_one_did_not() -> None:
+    """From 5 s to 7 s and from 6 s to 9 s, and answered at 10 s."""
+    earlier = replace(books.CUT, ended_s=7.0)
+    later = replace(books.CUT, began_s=6.0)
+    assert [took_s for _, _, took_s in returns(book(done=(earlier, later)))] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(("began_s", "is_found"), [(23.9, False), (24.1, True)])
