@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
@@ -37,9 +38,11 @@ def main(words: Sequence[str], *, full: bool, write_docs: bool) -> None:
     for name in modules(words):
         plain = name.removeprefix("figure_")
         print(f"measuring {plain} ...", file=sys.stderr, flush=True)
+        began = monotonic()
         module = import_module(f"benchmarks.{name}")
         whole = full and hasattr(module, "full")
         sections.append(section(plain, tuple(module.full() if whole else module.figures()), full=whole))
+        print(f"{plain} took {monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     found = [figure for one in sections for figure in one.figures]
     print(table(found))
     if not words:

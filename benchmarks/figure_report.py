@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 WIDE, LONG = Kind(10, 10, 1.5), Kind(1, 100, 1.8)
 
 VENS = 8
-ROUNDS = 20
+ROUNDS = 15
 REPORTS: Mapping[str, int] = {"ours": 80, "peer": 8}
 """In a round; one of the peer's takes as long as one of ours."""
 

@@ -90,7 +90,7 @@ def _figures(loads: tuple[Load, ...], count: int) -> Iterator[Figure]:
     spreads = {load: spread(each[1:]) for load, each in costs.items()}
     yield _cost(f"a request of a mixed load, two workers against one, {AT_ONCE} at once for each", spreads, EACH)
     if SHARED in spreads:
-        yield _cost(f"the same, {AT_ONCE} at once for both together", spreads, SHARED)
+        yield _cost(f"a request of a mixed load, two workers against one, {AT_ONCE} at once for both", spreads, SHARED)
     share = spread(shares[1:])
     yield Figure(
         name="share of the busier of two workers",

@@ -65,8 +65,8 @@ class Store(Protocol):
         ...
 
     async def overdue(self, prefix: str, now: datetime, lease: timedelta, most: int) -> tuple[Key, ...]:
-        """Rows of such keys whose deadline has come and that no other process has in hand: they are this one's for as long as
-        the lease, or until they are stepped. The soonest first. Nothing where the store is not shared."""
+        """Rows of such keys whose deadline has come and that no other process has in hand: they are this one's as long
+        as the lease, or until they are stepped. The soonest first. Nothing where the store is not shared."""
         ...
 
     async def claim(self, duty: str, now: datetime, until: datetime) -> bool:

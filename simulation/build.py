@@ -40,7 +40,14 @@ class Pace(NamedTuple):
     live_s: int
 
 
-PACES = (Pace(60, 0, 900), Pace(60, 0, 1800), Pace(300, 0, 1800), Pace(30, 0, 1800), Pace(60, 50, 300))
+PACES = (
+    Pace(60, 0, 900),
+    Pace(60, 0, 1800),
+    Pace(300, 0, 1800),
+    Pace(60, 0, 1800),
+    Pace(30, 0, 1800),
+    Pace(60, 50, 600),
+)
 
 
 def world(kind: Kind, stage: Stage, checks: Checks, wired: int, store: type[MemoryStore] = MemoryStore) -> World:
@@ -91,7 +98,7 @@ def _ven(network: Network, node: Node, vtn: str, resources: tuple[ResourceId, ..
 def _protocol(stage: Stage, network: Network, store: type[MemoryStore]) -> tuple[Link, ...]:
     """Several VENs, some of them told by push, each with a site that promises and refuses."""
     pace = stage.dice.choice(PACES)
-    names = tuple(VenId(f"VEN{number + 1}") for number in range(stage.dice.randint(2, 4)))
+    names = tuple(VenId(f"VEN{number + 1}") for number in range(stage.dice.randint(2, 3)))
     vtn = _vtn(stage, network, "VTN", pace, names, store)
     links: list[Link] = []
     for name in names:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from openadr_ra.protocol.messages import Message
+from openadr_ra.protocol.vtn import is_poll
 from openadr_ra.wire import codec
 from simulation.node import Node
 from simulation.stage import NO_FAULTS, Stage
@@ -71,7 +72,8 @@ class Network:
         sent = self._as_sent(message)
         arrives = partial(self._arrive, post, place, sent, wait_s)
         stage.timeline.after(self._delay(), arrives)
-        if stage.happens(stage.faults.twice):
+        # HTTP itself repeats no post; whoever repeats its poll knows that, and asks for what may have gone astray.
+        if not is_poll(message) and stage.happens(stage.faults.twice):
             stage.counts["requests twice"] += 1
             stage.timeline.after(self._delay() + stage.within(QUICKEST, SLOW), arrives)
 

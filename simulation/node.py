@@ -186,6 +186,7 @@ class Row(Generic[S, G]):
         self._carry = carry
         self._mail = False
         self._busy = False
+        self._is_looking = False
         self._due: datetime | None = START
         self._alarm: datetime | None = None
         self.fold: Fold | None = None
@@ -209,7 +210,7 @@ class Row(Generic[S, G]):
     def give(self, *inputs: G) -> tuple[Effect, ...]:
         """Step with inputs and let the loop look at the new deadline: what is left to carry out."""
         outcome = self.step(*inputs)
-        self.node.soon(self.look)
+        self._look_soon()
         return left(outcome)
 
     def order(self, given: G) -> None:
@@ -226,15 +227,22 @@ class Row(Generic[S, G]):
     def poke(self) -> None:
         """Mail has come."""
         self._mail = True
-        self.node.soon(self.look)
+        self._look_soon()
 
     def wake_up(self) -> None:
         """Somebody else stepped the row: wake it at once."""
         self._due = START
-        self.node.soon(self.look)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Once, however many want it."""
+        if not self._is_looking:
+            self._is_looking = True
+            self.node.soon(self.look)
 
     def look(self) -> None:
         """Do what there is to do now, unless something is being done, else wait for the deadline."""
+        self._is_looking = False
         if self._busy:
             return
         waking = self._due is not None and self.node.clock.now() >= self._due
@@ -247,7 +255,7 @@ class Row(Generic[S, G]):
 
     def _rested(self) -> None:
         self._busy = False
-        self.node.soon(self.look)
+        self._look_soon()
 
     def _wait(self) -> None:
         """One alarm is enough: an earlier one looks again."""

@@ -13,7 +13,7 @@ from simulation.deeds import Deeds, heal, renew_ended
 from simulation.invariants import CHECKS
 from simulation.stage import NO_FAULTS, Faults, Stage
 from simulation.timeline import HOUR, MINUTE
-from simulation.transcript import Line, Transcript, changes
+from simulation.transcript import Transcript, changes
 from simulation.world import Broken, Checks, World
 
 LEVELS = (
@@ -24,7 +24,7 @@ LEVELS = (
 )
 """How bad a world is: nothing goes wrong by itself, a good network, a bad one, hardly any."""
 
-STORMS = (HOUR / 3, HOUR, 3 * HOUR / 2)
+STORMS = (HOUR / 4, HOUR / 2, HOUR)
 REST = (6 * HOUR, 12 * HOUR, 24 * HOUR)
 """How long deeds and faults go on, and how long it is quiet afterwards."""
 
@@ -83,12 +83,7 @@ def run(
         _play(made, chosen)
     except Broken as error:
         broken = error
-    lines: tuple[Line, ...] = ()
-    if transcript is not None:
-        nodes = {made.links[0].vtn.node.name, broken.node if broken is not None else ""}
-        lines = transcript.shortened(
-            nodes | {link.vtn.node.name for link in made.links if broken and link.ven_id == broken.node}
-        )
+    lines = transcript.shortened(_concerned(made, broken)) if transcript is not None else ()
     return Result(
         seed=seed,
         kind=chosen,
@@ -101,12 +96,23 @@ def run(
     )
 
 
+def _concerned(made: World, broken: Broken | None) -> set[str]:
+    """The nodes that a reader has to know of: where it failed and the other end of that, else all."""
+    nodes = {node.name for node in made.nodes}
+    if broken is None or broken.node not in nodes:
+        return nodes
+    ends = [{link.vtn.node.name, link.ven_id} for link in made.links]
+    near = [names for names in ends if broken.node in names]
+    # Of a VTN's failure any of its VENs may be the reason.
+    return set().union(*near)
+
+
 def _play(made: World, kind: Kind) -> None:
     """Faults and deeds; then quiet, after which both ends agree; then a long time in which little happens. Raises Broken."""
     stage, dice = made.stage, made.stage.dice
     stormy, most, after = (dice.choice(STORMS), 25, dice.choice(REST)) if kind == "protocol" else (HOUR, 12, HOUR / 4)
     if made.links[0].vtn.terms.hold_s:
-        after = HOUR
+        after = HOUR / 2
     deeds = Deeds(made)
     known = deeds.all()
     level = dice.choice(LEVELS)
@@ -114,7 +120,7 @@ def _play(made: World, kind: Kind) -> None:
     stage.faults = level
     for _ in range(dice.randint(3, most)):
         (deed,) = dice.choices([each for _, each in known], [weight for weight, _ in known])
-        stage.timeline.after(dice.random() * stormy, deed)
+        stage.timeline.deed(stage.timeline.now + dice.random() * stormy, deed)
     made.run(stormy)
     stage.faults = NO_FAULTS
     heal(made)

@@ -37,7 +37,7 @@ def done(work: Coroutine[object, None, T]) -> T:
 
 Fold = Callable[[datetime], datetime | None]
 """Asked about a happening that is due, and that may be one of many that change nothing: the last of them before the given
-time, to which it can be put off with the same effect; None: it cannot."""
+time, when somebody interferes, to which it can be put off with the same effect; None: it cannot."""
 
 
 class Timeline:
@@ -48,6 +48,7 @@ class Timeline:
         self._heap: list[tuple[datetime, int, Callable[[], None]]] = []
         self._idle: list[tuple[datetime, int, Callable[[], None], Fold | None]] = []
         self._cancelled: set[int] = set()
+        self._deeds: list[datetime] = []
         self._planned = 0
 
     def at(self, when: datetime, happening: Callable[[], None]) -> int:
@@ -59,8 +60,13 @@ class Timeline:
     def after(self, wait: timedelta, happening: Callable[[], None]) -> int:
         return self.at(self.now + wait, happening)
 
+    def deed(self, when: datetime, happening: Callable[[], None]) -> None:
+        """Plan what comes from outside: it may concern anybody."""
+        heapq.heappush(self._deeds, when)
+        self.at(when, happening)
+
     def idly_at(self, when: datetime, happening: Callable[[], None], fold: Fold) -> None:
-        """Plan what may turn out to change nothing; then `fold` can put it off, up to the next happening of another kind."""
+        """Plan what may turn out to change nothing; then `fold` can put it off, up to the next deed."""
         self._planned += 1
         heapq.heappush(self._idle, (max(self.now, when), self._planned, happening, fold))
 
@@ -74,10 +80,9 @@ class Timeline:
         while True:
             while heap and heap[0][1] in self._cancelled:
                 self._cancelled.discard(heapq.heappop(heap)[1])
-            soonest = min(heap[0][0], until) if heap else until
-            if idle and idle[0][0] <= soonest:
+            if idle and idle[0][0] <= (min(heap[0][0], until) if heap else until):
                 when, number, happening, fold = heapq.heappop(idle)
-                later = fold(soonest) if fold is not None else None
+                later = fold(self._next_deed(until)) if fold is not None else None
                 if later is not None:
                     heapq.heappush(idle, (later, number, happening, None))
                     continue
@@ -91,6 +96,11 @@ class Timeline:
             self.now = when
             happening()
         self.now = until
+
+    def _next_deed(self, until: datetime) -> datetime:
+        while self._deeds and self._deeds[0] < self.now:
+            heapq.heappop(self._deeds)
+        return min(self._deeds[0], until) if self._deeds else until
 
 
 class NodeClock:

@@ -77,7 +77,7 @@ class VenSide:
         self._folding = vtn
 
     def _folded(self, vtn: VtnSide, before: datetime) -> datetime | None:
-        """When that last poll is, before anything else happens; None where polls may matter."""
+        """When that last poll is, before somebody interferes; None where polls may matter."""
         state, clock, timeline = self.state(), self.node.clock, self.node.stage.timeline
         until = vtn.idle_until(VenId(self.node.name))
         idle = state.member.phase == "registered" and not (

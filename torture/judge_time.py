@@ -167,7 +167,7 @@ def _hindering(book: Book, scene: Scene, one: Alive) -> Iterator[Done]:
 
 
 def returns(book: Book) -> Iterator[tuple[str, str, float | None]]:
-    """The VEN, the fault, and how long the VEN had no answer once nothing kept it away any more: seconds; None if it had none.
+    """The VEN, the fault, and how long there was no answer once nothing kept it away any more: seconds; None: none came.
 
     What a later fault kept away is not what the earlier one did.
     """

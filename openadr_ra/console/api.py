@@ -2,7 +2,7 @@
 
 | request | answer |
 |---|---|
-| `GET /events` | every event, for VENs and for the node's own fleet, soonest first |
+| `GET /events` | every event, for VENs and for the node's own fleet where this process leads it, soonest first |
 | `POST /events` an `Order` | 201, the event; one for the fleet with what that promises, a refusal too |
 | `GET /events/ID` | the event with opts and journal |
 | `PUT /events/ID` an `Order` | the event, changed: its VENs are told and answer anew |
@@ -41,7 +41,7 @@ from openadr_ra.console.fleet import FleetRoutes
 from openadr_ra.console.gate import HEADERS, MAX_BODY_BYTES, Gate, Refusal, own_token, reply
 from openadr_ra.console.own import OwnRoutes
 from openadr_ra.console.vens import VenRoutes
-from openadr_ra.run.fleet_events import FleetEvents, Over
+from openadr_ra.run.fleet_events import FleetEvents, Over, is_ordered, is_taken
 from openadr_ra.run.node import Node
 from openadr_ra.run.orders import (
     EventId,
@@ -155,7 +155,8 @@ class _Api:
     async def list_events(self, request: web.Request) -> web.Response:
         now = self._node.clock.now()
         found = [view(held, now) for held in await self._node.vtn.events()] if self._node.vtn is not None else []
-        return reply(sorted((*found, *await self._own.events()), key=lambda one: (one.order.start, one.id)))
+        own = () if self._node.is_led_elsewhere else await self._own.events()
+        return reply(sorted((*found, *own), key=lambda one: (one.order.start, one.id)))
 
     async def create_event(self, request: web.Request) -> web.Response:
         order = await asked.body(request, Order)
@@ -257,8 +258,8 @@ class _Api:
             raise Refusal(HTTPStatus.NOT_FOUND, str(error)) from error
 
     async def _is_own(self, event_id: EventId) -> bool:
-        """Is it an event for the node's own fleet?"""
-        return await self._own.event(event_id) is not None
+        """Is it an event for the node's own fleet, whichever process leads that?"""
+        return await is_ordered(self._node, event_id)
 
     async def _is_for_vens(self, event_id: EventId) -> bool:
         """Is it an event that the operator gave to VENs?"""
@@ -271,7 +272,7 @@ class _Api:
         return True
 
     async def _exists(self, event_id: str) -> bool:
-        return await self._own.is_taken(event_id) or await self._is_for_vens(EventId(event_id))
+        return await is_taken(self._node, event_id) or await self._is_for_vens(EventId(event_id))
 
     async def _known(self, request: web.Request) -> EventId:
         """The event that the path names. An unknown one is 404, while an unknown VEN inside an order is 400."""

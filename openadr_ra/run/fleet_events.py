@@ -6,14 +6,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import asdict, replace
 
 from openadr_ra.errors import InvalidData, InvalidId
+from openadr_ra.fleet.fleet import Fleet
 from openadr_ra.fleet.promise import Promise
 from openadr_ra.fleet.state import BY_FLEET, OPERATOR
 from openadr_ra.protocol import instruction as instructions
+from openadr_ra.protocol.agenda import FLEET
 from openadr_ra.protocol.instruction import Instruction
 from openadr_ra.protocol.model import OPT_IN, OPT_OUT, SETPOINT, EventId, OptType, VenId
 from openadr_ra.protocol.schedule import Schedule
@@ -35,7 +37,10 @@ from openadr_ra.run.orders import (
     view,
 )
 from openadr_ra.run.responses import ResponseRow
-from openadr_ra.seams import Clock
+from openadr_ra.seams import Clock, Store
+
+if TYPE_CHECKING:
+    from openadr_ra.run.node import Node
 
 PREFIX = "own/"
 """Before the id in the key of such an event's row; those for VENs are the VTN's."""
@@ -51,6 +56,16 @@ class Over(InvalidData):
     """It is too late for that: the event is cancelled, or over."""
 
 
+async def is_ordered(node: Node, event_id: str) -> bool:
+    """Is it an event that an operator gave to the fleet of a node that runs, whichever process leads that?"""
+    return await _ordered(_store(node), event_id) is not None
+
+
+async def is_taken(node: Node, event_id: str) -> bool:
+    """Has that fleet an event of that name, of whomever?"""
+    return await _is_taken(_store(node), event_id)
+
+
 class FleetEvents:
     """What an operator asks of the fleet itself. An event for it is an Instruction whose one addressee is FLEET_VEN."""
 
@@ -61,7 +76,7 @@ class FleetEvents:
 
     async def event(self, event_id: str) -> Instruction | None:
         """What was ordered last under that id; None where it is no event for the fleet."""
-        return await self._desk.store.load(_key(event_id), Instruction)
+        return await _ordered(self._desk.store, event_id)
 
     async def events(self) -> tuple[EventView, ...]:
         """Every one of them as it stands."""
@@ -71,9 +86,7 @@ class FleetEvents:
 
     async def is_taken(self, event_id: str) -> bool:
         """Has the fleet an event of that name, of whomever?"""
-        if await self.event(event_id) is not None:
-            return True
-        return any(promise.event_id == event_id for promise in (await self._desk.state()).promises)
+        return await _is_taken(self._desk.store, event_id)
 
     async def create(self, order: Order, *, by: str = "operator") -> EventView:
         """Give the fleet the event; what it promises is in the answer, a refusal too.
@@ -233,6 +246,24 @@ class FleetEvents:
             return Outcome(state=made, effects=(Record(entries=(entry,)),))
 
         await self._desk.store.update(_key(made.id), Instruction, step)
+
+
+def _store(node: Node) -> Store:
+    side = node.vtn or node.ven
+    if side is None:
+        raise InvalidId("the node does not run, and has no events")
+    return side.store
+
+
+async def _ordered(store: Store, event_id: str) -> Instruction | None:
+    return await store.load(_key(event_id), Instruction)
+
+
+async def _is_taken(store: Store, event_id: str) -> bool:
+    if await _ordered(store, event_id) is not None:
+        return True
+    fleet = await store.load(FLEET, Fleet)
+    return fleet is not None and any(promise.event_id == event_id for promise in fleet.promises)
 
 
 def _key(event_id: str) -> Key:

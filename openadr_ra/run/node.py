@@ -92,6 +92,11 @@ class Node:
         finally:
             self.vtn = self.ven = self.fleet = None
 
+    @property
+    def is_led_elsewhere(self) -> bool:
+        """Whether another process leads the fleet of its VENs."""
+        return not self._leads and self.settings.downstream is not None
+
     async def run(self) -> None:
         """Be both until cancelled."""
         async with self.running():

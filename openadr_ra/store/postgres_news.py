@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
 
-from openadr_ra.errors import StoreError
+from openadr_ra.errors import OadrRaError, StoreError
 from openadr_ra.protocol.step import Key
 from openadr_ra.store.postgres_link import CONNECT_S, FAILURES, NAME, Database
 from openadr_ra.store.postgres_parts import Hint
@@ -26,6 +26,9 @@ LOOK_S = 5.0
 
 AGAIN_S = 1.0
 """After a lost connection it is tried again every so often."""
+
+SAY_EVERY = 60
+"""Tries that fail alike have one line in the log."""
 
 FIRST = "0"
 
@@ -53,6 +56,7 @@ class News:
         self._look_now = asyncio.Event()
         self._since = FIRST
         self._task: asyncio.Task[None] | None = None
+        self._tries = 0
         self.come = False
 
     async def open(self) -> None:
@@ -67,12 +71,18 @@ class News:
                 await self._task
 
     async def _listening(self) -> Listener:
-        try:
-            listener = await self._database.listener()
-            await listener.add_listener(NAME, self._hear)
-            await self._look(listener)
-        except FAILURES as error:
-            raise self._database.refusal(error) from error
+        with ExitStack() as failed:
+            try:
+                listener = await self._database.listener()
+                failed.callback(listener.terminate)
+                await listener.add_listener(NAME, self._hear)
+                await self._look(listener)
+            except FAILURES as error:
+                raise self._database.refusal(error) from error
+            failed.pop_all()
+        if self._tries:
+            log.info("= news of other processes come again")
+        self._tries = 0
         self.come = True
         return listener
 
@@ -87,15 +97,21 @@ class News:
                     await _leave(listener)
                 raise
             except StoreError as error:
-                log.warning("! no news of other processes: %s", error)
+                self._warn(error)
             except FAILURES as error:
-                log.warning("! no news of other processes: %s", self._database.refusal(error))
+                self._warn(self._database.refusal(error))
             self.come = False
             self._lost()
             if listener is not None:
                 listener.terminate()
                 listener = None
             await self._rest(AGAIN_S)
+
+    def _warn(self, error: OadrRaError) -> None:
+        """Say so, but not at each try."""
+        if self._tries % SAY_EVERY == 0:
+            log.warning("! no news of other processes: %s", error)
+        self._tries += 1
 
     async def _follow(self, listener: Listener) -> None:
         """Look for mail now and then, and at once when told to, until the connection is lost."""
