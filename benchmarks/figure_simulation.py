@@ -6,11 +6,11 @@ simulation/README.md.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from time import process_time
 
 from benchmarks.measure import Figure, spread
+from simulation.runner import silence
 from simulation.scenario import run
 
 ROUNDS = 5
@@ -21,9 +21,8 @@ LEAST = 500.0
 
 
 def figures() -> Iterator[Figure]:
-    logging.disable(logging.CRITICAL)
-    rates = spread([_hours_per_cpu_s() for _ in range(ROUNDS)])
-    logging.disable(logging.NOTSET)
+    with silence():
+        rates = spread([_hours_per_cpu_s() for _ in range(ROUNDS)])
     yield Figure(
         name="simulation: VEN-hours of protocol per CPU second",
         unit="VEN-hours",

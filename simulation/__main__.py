@@ -7,12 +7,11 @@ repeats one of them, and prints what happened in it in any case.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 
 import msgspec
 
-from simulation.runner import MOST_SHOWN, Summary, cores, progress, simulated
+from simulation.runner import MOST_SHOWN, Summary, cores, progress, silence, simulated
 from simulation.scenario import Result, run
 
 
@@ -28,8 +27,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the outcome for programs, on stdout")
     asked = parser.parse_args(arguments)
     if asked.seed is not None:
-        logging.disable(logging.CRITICAL)
-        result = run(asked.seed, written=True)
+        with silence():
+            result = run(asked.seed, written=True)
         print(msgspec.json.encode(result).decode() if asked.json else shown(result))
         return 1 if result.broken else 0
     summary, failed = simulated(range(asked.first, asked.first + asked.seeds), asked.jobs, progress(asked.seeds))
@@ -37,7 +36,8 @@ def main(arguments: list[str]) -> int:
         print(msgspec.json.encode(summary).decode())
     else:
         for result in failed[:MOST_SHOWN]:
-            print(shown(run(result.seed, written=True)))
+            with silence():
+                print(shown(run(result.seed, written=True)))
         print(told(summary))
     return 1 if failed else 0
 

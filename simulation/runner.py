@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import monotonic, process_time
 
 import msgspec
@@ -43,11 +44,22 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[int, str]
 
 
-def quietly(seed: int) -> Ran:
-    """Simulate one seed. What the parts would log concerns nobody here."""
+@contextmanager
+def silence() -> Iterator[None]:
+    """What the parts would log concerns nobody in the block."""
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def quietly(seed: int) -> Ran:
+    """Simulate one seed."""
     began = process_time()
-    result = run(seed)
+    with silence():
+        result = run(seed)
     return Ran(result=result, cpu_s=process_time() - began)
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 USER = "nobody"
 """The server refuses to run as root."""
 
@@ -98,9 +100,14 @@ class Server:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it to all of the server's processes."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+        if self._process is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self._process.pid)
+            # Each has a session of its own.
+            for process in (*first.children(recursive=True), first):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
     def url(self, database: str) -> str:
         """That of one of its databases."""

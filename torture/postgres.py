@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
 
@@ -79,13 +81,16 @@ def database() -> Iterator[Postgres]:
 
 
 def watch() -> None:
-    """Hear of the process that leads the server; when nobody is left who would tell of another, end it."""
+    """Hear of the process that leads the server; when nobody is left who would tell of another, end it, with its folder."""
     lines = sys.stdin.read().split("\n")[:-1]
     for pid, created in (line.split() for line in lines[-1:]):
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(int(pid))
             if process.create_time() == float(created):
+                words = process.cmdline()
+                data = Path(words[words.index("-D") + 1])
                 _signal(process, signal.SIGKILL)
+                shutil.rmtree(data.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from openadr_ra.protocol.debts import Ask, Debt, Duty, Fetch, Register
 from openadr_ra.protocol.model import MarketContext, ResourceId, VenId
 from openadr_ra.protocol.opt import Opts
 from openadr_ra.protocol.producer import Producer, Rates
+from openadr_ra.protocol.producer_clock import earlier
 from openadr_ra.protocol.registration import Membership
 from openadr_ra.protocol.requester import Requester
 from openadr_ra.protocol.shape import Value
@@ -100,6 +101,9 @@ def by_clock(state: EndNode, now: datetime) -> EndNode:
     if any(debt.due > latest for debt in state.debts):
         debts = tuple(replace(debt, due=min(debt.due, now)) for debt in state.debts)
         state = replace(state, debts=debts)
+    producer = earlier(state.producer, now, CLOCK_SET_BACK)
+    if producer is not state.producer:
+        state = replace(state, producer=producer)
     if state.poll_sent <= now + CLOCK_SET_BACK:
         return state
     sent = tuple(at for at in state.polls if at <= now)

@@ -59,6 +59,7 @@ _SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], s
     (asyncpg.DiskFullError, "cannot grow because its disk is full; free some space there"),
     (asyncpg.TooManyConnectionsError, "has no connection left for us; raise max_connections or run fewer workers"),
     (asyncpg.QueryCanceledError, "was too busy to answer; see what it is doing"),
+    (asyncpg.ClientConfigurationError, "cannot be asked for like that; see [store] url"),
     (AWAY, "cannot be reached; see that it runs and that [store] url names it"),
 )
 

@@ -109,12 +109,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loaded:
-    """The source of the world of one row."""
+    """The source of the world of one row. `stays`: others will seldom change it, so that it stays in memory once read."""
 
-    def __init__(self, known: Row | None, found: Found | None, letters: list[tuple[int, str]]) -> None:
+    def __init__(
+        self, known: Row | None, found: Found | None, letters: list[tuple[int, str]], *, stays: bool = False
+    ) -> None:
         self._known = known
         self._found = found
         self._letters = letters
+        self._stays = stays
 
     @property
     def version(self) -> int | None:
@@ -131,7 +134,7 @@ class Loaded:
         if self._known is None and self._found is not None:
             found = self._found
             due = None if found.due_us is None else instant(found.due_us)
-            state = rows.state(key, kind, found.kind, found.format, found.body)
+            state = rows.state(key, kind, found.kind, found.format, found.body, stays=self._stays)
             self._known = Row(state=state, version=found.version, due=due)
         return self._known
 

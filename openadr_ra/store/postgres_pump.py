@@ -65,6 +65,8 @@ class Pump:
         self._news = News(database, who, told=self._hear, lost=self._doubt)
         # What others changed while a batch was under way; None: nobody knows.
         self._meanwhile: set[Key] | None = set()
+        # Rows that were read before: who reads them again does so because others change them.
+        self._met: set[Key] = set()
         self._queue: deque[Item | Turn] = deque()
         self._queued = asyncio.Event()
         self._closed = False
@@ -200,7 +202,9 @@ class Pump:
             if key is None:
                 part.step(Loaded(None, None, []), fresh=True)
             else:
-                part.step(Loaded(known.get(key), found.get(key), letters.get(key, [])), fresh=key not in known)
+                source = Loaded(known.get(key), found.get(key), letters.get(key, []), stays=key not in self._met)
+                part.step(source, fresh=key not in known)
+        self._met.update(absent)
 
     async def _store(self, parts: Sequence[Part]) -> frozenset[Key | None]:
         """The parts that have to step again, for what they store nothing by is no longer so. Raises Lost, and more."""
@@ -239,6 +243,8 @@ class Pump:
                 job.deliver()
 
     def _make_room(self) -> None:
+        if len(self._met) > 2 * MOST_ROWS:
+            self._met.clear()
         while len(self.rows) > MOST_ROWS:
             del self.rows[next(iter(self.rows))]
 

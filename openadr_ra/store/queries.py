@@ -80,7 +80,7 @@ class Queries:
             return None
         version, due_us, name, written, body = found
         due = None if due_us is None else instant(due_us)
-        return Row(state=rows.state(key, kind, name, written, body), version=version, due=due)
+        return Row(state=rows.state(key, kind, name, written, body, stays=True), version=version, due=due)
 
     def state(self, key: Key, kind: type[S]) -> S | None:
         """The state of the row, read as a `kind`."""

@@ -57,8 +57,9 @@ def _check(value: Value, written: bytes) -> None:
         raise InvalidData(cure)
 
 
-def state(key: Key, kind: type[S], name: str, written: int, body: str) -> S:
-    """The row read from its JSON, which was written as a `name` in format `written`; older formats are upgraded.
+def state(key: Key, kind: type[S], name: str, written: int, body: str, *, stays: bool = False) -> S:
+    """The row read from its JSON, which was written as a `name` in format `written`; older formats are upgraded. One that
+    `stays` in memory shares with others what is equal in them.
 
     Raises StoreError for another kind, for a format this program does not know yet, and for what cannot be read.
     """
@@ -71,7 +72,8 @@ def state(key: Key, kind: type[S], name: str, written: int, body: str) -> S:
         )
     try:
         if written == kind.format:
-            return _pool.share(msgspec.json.decode(body, type=kind))
+            read = msgspec.json.decode(body, type=kind)
+            return _pool.share(read) if stays else read
         return msgspec.convert(kind.upgrade(_rows.decode(body), written), kind, str_keys=True)
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise StoreError(f"row {key} cannot be read as {name} ({error}); restore it from a backup") from error

@@ -92,14 +92,19 @@ def ven_settings() -> NodeSettings:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, settings: NodeSettings | None = None, store: Store | None = None, listen: str = "127.0.0.1:0"
+    tmp_path: Path,
+    settings: NodeSettings | None = None,
+    store: Store | None = None,
+    listen: str = "127.0.0.1:0",
+    *,
+    leads: bool = True,
 ) -> AsyncIterator[Site]:
     """A site until the block is left; at its clock it is noon until it is told otherwise."""
     clock = VirtualClock(NOON)
     held = store or MemoryStore()
     token_file = tmp_path / "console.token"
     async with (
-        Node(settings or vtn_settings(), clock=clock, store=held).running() as node,
+        Node(settings or vtn_settings(), clock=clock, store=held, leads=leads).running() as node,
         serve(node, listen=listen, token_file=token_file) as url,
         aiohttp.ClientSession() as http,
     ):

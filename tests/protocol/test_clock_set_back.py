@@ -8,8 +8,12 @@ from itertools import chain, repeat
 import pytest
 
 from openadr_ra.protocol.messages import DistributeEvent, Poll
-from openadr_ra.protocol.model import OPT_IN
+from openadr_ra.protocol.model import OPT_IN, Period, ReportRequestId, SpecifierId
 from openadr_ra.protocol.pacing import awaited
+from openadr_ra.protocol.parts import TELEMETRY_USAGE, ReportRequest
+from openadr_ra.protocol.producer import Producer, Standing
+from openadr_ra.protocol.producer_clock import earlier
+from openadr_ra.protocol.times import duration
 from tests.world import HOUR, MINUTE, NOON, SECOND, Pair, shed
 
 BACK = 5 * MINUTE
@@ -67,3 +71,39 @@ def test_an_answer_is_awaited_for_its_time_and_clocks_may_differ_by_as_much(sinc
 
 def test_what_was_never_sent_is_not_awaited() -> None:
     assert not awaited(None, NOON, RETRY)
+
+
+def standing(sent_until: datetime, start: datetime | None = None) -> Standing:
+    """A request for what happens in each minute, from then on if it says so."""
+    minute, interval = duration(MINUTE), None if start is None else Period(start=start)
+    request = ReportRequest(
+        id=ReportRequestId("live"),
+        specifier_id=SpecifierId("usage"),
+        granularity=minute,
+        report_back=minute,
+        interval=interval,
+        points=(),
+    )
+    return Standing(request=request, name=TELEMETRY_USAGE, sent_until=sent_until)
+
+
+@pytest.mark.parametrize(
+    ("sent_until", "start", "then"),
+    [
+        (NOON + SECOND, None, NOON + SECOND),
+        (NOON + BACK, None, NOON),
+        (NOON + BACK + 20 * SECOND, None, NOON - 40 * SECOND),
+        (NOON + BACK, NOON + BACK, NOON + BACK),
+        (NOON + BACK, NOON - HOUR, NOON),
+        (NOON + BACK, NOON + 2 * MINUTE, NOON + 2 * MINUTE),
+    ],
+    ids=["on time", "ahead", "on its own grid", "not begun", "begun before", "begins yet"],
+)
+def test_a_live_report_goes_on_with_the_span_that_runs_by_the_earlier_clock(
+    sent_until: datetime, start: datetime | None, then: datetime
+) -> None:
+    producer = Producer(requests={ReportRequestId("live"): standing(sent_until, start)})
+
+    (found,) = earlier(producer, NOON, SECOND).requests.values()
+
+    assert found.sent_until == then

@@ -94,7 +94,9 @@ async def test_database_that_lacks_letters_is_refused_with_the_cure(postgres: Se
     connection = await asyncpg.connect(postgres.url("postgres"))
     await connection.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'")
     await connection.close()
-    with pytest.raises(StoreError, match=r"latin at .* is in LATIN1, which lacks letters; create one: createdb -E UTF8"):
+    with pytest.raises(
+        StoreError, match=r"latin at .* is in LATIN1, which lacks letters; create one: createdb -E UTF8"
+    ):
         await open_store(postgres.url("latin"))
 
 

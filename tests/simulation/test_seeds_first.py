@@ -1,0 +1,13 @@
+"""Random schedules of orders and faults, the first quarter of a thousand: all invariants hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.seeds import PATIENCE_S, SHARES, broken
+
+
+@pytest.mark.timeout(PATIENCE_S)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_all_invariants_hold_in_the_first_quarter_of_a_thousand_random_schedules(share: int) -> None:
+    assert broken(0, share) == {}
