@@ -56,6 +56,9 @@ def both_ends_agree_on_events(world: World) -> Found:
     """Which run or are to come, and in which version. By whichever clock is ahead: about the rest they may differ."""
     found: list[tuple[str, str]] = []
     for link, node, held in _ends(world):
+        if held.registration is None:
+            # Events wait there for a VEN that may come back.
+            continue
         now = max(link.vtn.node.clock.now(), link.ven.node.clock.now())
         given = {name: item.event.modification for name, item in _given(held, now).items()}
         known = {

@@ -214,13 +214,17 @@ def _repeated(heard: Heard, held: Known, item: DistributedEvent, request_id: Req
 
 
 def _cancelled(heard: Heard, held: Known | None, item: DistributedEvent, request_id: RequestId, now: datetime) -> Heard:
-    """Rules 36, 59 and 60: what is known ends, what is unknown is merely acknowledged."""
+    """Rules 36, 59 and 60: what is known ends, what is unknown is merely acknowledged.
+
+    An operator's word stays: whom an event was withdrawn from may be asked again by its next version.
+    """
     gone = Known(
         event=item.event,
         required=item.response_required,
         request_id=request_id,
         opt=OPT_IN,
         offset_s=held.offset_s if held else 0,
+        local_opt=held.local_opt if held else None,
         heard_at=now,
     )
     letters = (release(held, item.event.modification, now),) if held is not None else ()

@@ -8,8 +8,19 @@ import pytest
 from msgspec.structs import replace
 
 from openadr_ra.errors import ResponseCode
+from openadr_ra.protocol.instruction import Ask
 from openadr_ra.protocol.messages import CreatedEvent
-from openadr_ra.protocol.model import CANCELLED, ELECTRICITY_PRICE, OPT_IN, OPT_OUT, PRICE, EventId, OptType, SignalName
+from openadr_ra.protocol.model import (
+    CANCELLED,
+    ELECTRICITY_PRICE,
+    OPT_IN,
+    OPT_OUT,
+    PRICE,
+    EventId,
+    OptType,
+    SignalName,
+    VenId,
+)
 from openadr_ra.protocol.shape import Token
 from openadr_ra.protocol.step import Verdict
 from openadr_ra.protocol.ven import Answered, Opinion, unconsulted
@@ -258,6 +269,24 @@ def test_the_operators_opt_out_is_given_again_to_each_modification(pair: Pair) -
 
     assert opt(pair) == OPT_OUT
     assert answers(pair)[-1] == (1, "200", "optOut", "withdrawn by the operator")
+    assert pair.site.applied == []
+
+
+def test_the_operators_opt_out_outlasts_a_version_that_leaves_the_ven_out(pair: Pair) -> None:
+    """Whom a change withdraws the event from, and the next asks again, has opted out of it still. Found by simulation."""
+    pair.vtn_publishes(shed())
+    pair.ven_polls()
+    pair.operator_opts("E1", OPT_OUT)
+    pair.settles()
+    pair.vtn_changes(replace(shed(), asks={VenId("VEN2"): Ask(values=(-1.0,))}))
+    pair.ven_polls()
+    assert pair.node.agenda[E1].event.status == CANCELLED
+    assert pair.party.events[E1].opt == OPT_IN
+
+    pair.vtn_changes(shed())
+    pair.ven_polls()
+
+    assert pair.party.events[E1].opt == OPT_OUT
     assert pair.site.applied == []
 
 
