@@ -1,15 +1,20 @@
 """Two workers of one VTN on PostgreSQL against one, under a mixed load of a fleet with a connection for each VEN.
 
 In a round every VEN gets an event and accepts it, reports ten points, and polls three times for nothing; for ten of them
-there is a registration of a VEN that is new. What is counted is the CPU time of the VTN's processes; PostgreSQL, durable as
-it is shipped, has its own. Each VTN has a database to itself. In the column of the floor is one worker, with 32 requests at
-once: those that wait at the same time share a transaction, so it matters how many a worker has. The kernel spreads
-connections over the workers; the share of the busier one is that of the CPU time of both.
+there is a registration of a VEN that is new. In the column of the floor is one worker, with 32 requests at once: those that
+wait at the same time share a transaction, so it matters how many a worker has. After all rounds each VEN's poll is held,
+over a connection beside, and it reports two points again and again, as it would once a minute; eight at once for each
+worker, because such reports come evenly. The kernel spreads connections over the workers; the share of the busier one is
+that of the CPU time of both.
+
+What is counted is the CPU time of the VTN's processes, and by itself that of all of PostgreSQL's, durable as it is shipped.
+Each VTN has a database to itself on one server. None of them is kept on cores of its own: VTN, PostgreSQL and the VENs share
+what there are. PostgreSQL's figures have no goal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,16 +22,13 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import NamedTuple
 
-import msgspec
-
-from benchmarks.child import CORES, cpu_us, talking
-from benchmarks.fleet import RIDS, name
-from benchmarks.load_client import Joined, Posts, join, metadata, over, post_all, update
-from benchmarks.load_servers import UNLIMITED
-from benchmarks.measure import Figure, Spread, against_floor, spread
+from benchmarks import sites
+from benchmarks.fleet import RIDS
+from benchmarks.fleet_client import room_for
+from benchmarks.load_client import MINUTE, Joined, Posts, post_all, update
+from benchmarks.measure import Figure, Spread, against_floor, spread, without_goal
 from benchmarks.poll_client import Lane
-from openadr_ra.console.client import Client
-from openadr_ra.programs.serve import Started
+from benchmarks.sites import Load, Site, Spent
 from openadr_ra.protocol.messages import CreatedEvent, CreatePartyRegistration, DistributeEvent, Poll
 from openadr_ra.protocol.model import OPT_IN, EventId, QualifiedEventId, RequestId
 from openadr_ra.protocol.parts import EventResponse, Result
@@ -41,27 +43,29 @@ AT_ONCE = 32
 DAILY_ROUNDS, ROUNDS = 3, 6
 IDLE_POLLS = 3
 VENS_FOR_A_NEW_ONE = 10
+LIVE_RIDS, LIVE_AT_ONCE = 2, 8
+HELD = "Prefer: wait=45\r\n"
+"""As long as a VTN holds a poll; all live reports are through long before."""
 HALF_HOUR_S = 1800
 PATIENCE_S = 30.0
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Load(NamedTuple):
-    """So many requests at once, of so many workers."""
-
-    workers: int
-    at_once: int
-
+BEGIN, LIVE_BEGIN = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 ONE, EACH, SHARED = Load(1, AT_ONCE), Load(2, 2 * AT_ONCE), Load(2, AT_ONCE)
 
 
-class Site(NamedTuple):
-    """A VTN with its fleet; `pids` are those of its processes, the workers last."""
+class Part(NamedTuple):
+    """What was spent, and among how many requests, or VENs, it is shared out."""
 
-    pids: tuple[int, ...]
-    console: Client
-    fleet: tuple[tuple[Lane, Joined], ...]
+    among: int
+    spent: Spent
+
+
+class Rounds(NamedTuple):
+    """The parts of each round of one load: of everything, of its event alone, and of live reports."""
+
+    mixed: list[Part]
+    event: list[Part]
+    live: list[Part]
 
 
 def figures() -> Iterator[Figure]:
@@ -75,23 +79,36 @@ def full() -> Iterator[Figure]:
 
 
 def _figures(loads: tuple[Load, ...], count: int) -> Iterator[Figure]:
+    found = {load: Rounds([], [], []) for load in loads}
+    room_for(2 * VENS * len(loads))
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        database = stack.enter_context(postgres.server())
-        sites = {load: _site(stack, Path(folder), database.database(), load) for load in loads}
-        costs: dict[Load, list[float]] = {load: [] for load in sites}
-        shares: list[float] = []
+        server = stack.enter_context(postgres.server())
+        fleets = {load: sites.start(stack, Path(folder), server.database(), server.pid, load, VENS) for load in loads}
         for number in range(count + 1):
-            for load, site in sites.items():
-                requests, spent = _round(site, number, load.at_once)
-                costs[load].append(sum(spent.values()) / requests)
-                workers = [spent[pid] for pid in site.pids[-load.workers :]]
-                shares += [100 * max(workers) / sum(workers)] if load is EACH else []
-    # The first round warms them up.
-    spreads = {load: spread(each[1:]) for load, each in costs.items()}
-    yield _cost(f"a request of a mixed load, two workers against one, {AT_ONCE} at once for each", spreads, EACH)
-    if SHARED in spreads:
-        yield _cost(f"a request of a mixed load, two workers against one, {AT_ONCE} at once for both", spreads, SHARED)
-    share = spread(shares[1:])
+            for load, site in fleets.items():
+                _round(site, number, load.at_once, found[load])
+        for site in fleets.values():
+            _hold(stack, site)
+        for number in range(count + 1):
+            for load, site in fleets.items():
+                found[load].live.append(_live(site, number, LIVE_AT_ONCE * load.workers))
+    yield from _shown(found)
+
+
+def _shown(found: Mapping[Load, Rounds]) -> Iterator[Figure]:
+    mixed = {load: rounds.mixed for load, rounds in found.items()}
+    name = "a request of a mixed load, two workers against one, 32 at once for "
+    yield _goal(f"{name}each", mixed, EACH)
+    if SHARED in found:
+        yield _goal(f"{name}both", mixed, SHARED)
+    yield _postgres("PostgreSQL's own part of such a request, 32 at once for each", mixed)
+    event = {load: rounds.event for load, rounds in found.items()}
+    yield without_goal("an event, published to answered, per VEN", "us CPU", _both(event, _vtn))
+    yield _postgres("PostgreSQL's own part of an event, per VEN", event)
+    live = {load: rounds.live for load, rounds in found.items()}
+    yield without_goal(f"a live report, {LIVE_RIDS} rIDs x 1 interval, beside a held poll", "us CPU", _both(live, _vtn))
+    yield _postgres("PostgreSQL's own part of a live report", live)
+    share = spread([_share(part) for part in found[EACH].mixed[1:]])
     yield Figure(
         name="share of the busier of two workers",
         unit="% of their CPU",
@@ -103,55 +120,75 @@ def _figures(loads: tuple[Load, ...], count: int) -> Iterator[Figure]:
     )
 
 
-def _cost(name: str, spreads: Mapping[Load, Spread], load: Load) -> Figure:
-    return against_floor(name, "us CPU", {"ours": spreads[load], "floor": spreads[ONE]}, most=MOST_TIMES)
+def _goal(name: str, parts: Mapping[Load, Sequence[Part]], load: Load) -> Figure:
+    spreads = {"ours": _spread(parts[load], _vtn), "floor": _spread(parts[ONE], _vtn)}
+    return against_floor(name, "us CPU", spreads, most=MOST_TIMES)
 
 
-def _site(stack: ExitStack, folder: Path, database: str, load: Load) -> Site:
-    """The VTN as its operator starts it, and all VENs registered there."""
-    home = folder / f"{load.workers}-{load.at_once}"
-    home.mkdir()
-    limits = "".join(f"{key} = {value}\n" for key, value in UNLIMITED.items())
-    (home / "vtn.toml").write_text(
-        f'[store]\nurl = "{database}"\n[console]\nlisten = "127.0.0.1:0"\ntoken_file = "token"\n'
-        f'[downstream]\nlisten = "127.0.0.1:0"\nadmit = "ca"\n[downstream.limits]\n{limits}'
-    )
-    words = ("vtn", str(home / "vtn.toml"), "--workers", str(load.workers), "--log-level", "error", "--json")
-    process = stack.enter_context(talking("-m", "openadr_ra", *words, cores=CORES))
-    started = msgspec.json.decode(process.said, type=Started)
-    assert started.vtn is not None
-    assert started.console is not None
-    port = int(started.vtn.split(":")[2].partition("/")[0])
-    lanes = [stack.enter_context(closing(Lane(port))) for _ in range(VENS)]
-    offer = (metadata(RIDS),)
-    return Site(
-        pids=(process.pid, *_children(process.pid)),
-        console=Client(started.console, (home / "token").read_text("utf-8").strip()),
-        fleet=tuple((lane, join(name(number), offer, over(lane))) for number, lane in enumerate(lanes)),
-    )
+def _postgres(name: str, parts: Mapping[Load, Sequence[Part]]) -> Figure:
+    return without_goal(name, "us CPU", _both(parts, _database))
 
 
-def _children(pid: int) -> tuple[int, ...]:
-    return tuple(int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+def _both(parts: Mapping[Load, Sequence[Part]], of: Callable[[Part], float]) -> Mapping[str, Spread]:
+    return {"ours": _spread(parts[EACH], of), "floor": _spread(parts[ONE], of)}
 
 
-def _round(site: Site, number: int, at_once: int) -> tuple[int, Mapping[int, float]]:
-    """How many requests there were, and CPU microseconds of each process."""
+def _spread(parts: Sequence[Part], of: Callable[[Part], float]) -> Spread:
+    """The first round warms them up."""
+    return spread([of(part) for part in parts[1:]])
+
+
+def _vtn(part: Part) -> float:
+    """CPU microseconds of the VTN for each that was counted."""
+    return sum(part.spent.vtn_us) / part.among
+
+
+def _database(part: Part) -> float:
+    return part.spent.postgres_us / part.among
+
+
+def _share(part: Part) -> float:
+    """Percent of the workers' time that the busier of two has spent."""
+    workers = part.spent.vtn_us[-EACH.workers :]
+    return 100 * max(workers) / sum(workers)
+
+
+def _round(site: Site, number: int, at_once: int, found: Rounds) -> None:
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1 + number)
-    reports = tuple(_reports(site, BEGIN + number * timedelta(minutes=1)))
+    reports = tuple(_reports(site, BEGIN + number * MINUTE, RIDS))
     strangers = tuple(_strangers(site, number))
-    polls = [(lane, encode(Poll(ven_id=ven))) for lane, (ven, _) in site.fleet]
-    before = {pid: cpu_us(pid) for pid in site.pids}
+    polls = [(lane, _poll(joined)) for lane, joined in site.fleet]
+    before = site.spent()
     asks: dict[str, tuple[float, ...]] = {ven: (-1.0,) for _, (ven, _) in site.fleet}
     event = EventId(site.console.create(Order(start=start, every_s=HALF_HOUR_S, asks=asks)).id)
     given, in_vain = _given(polls, event, at_once)
     post_all("EiEvent", [_accepted(event, *each) for each in zip(site.fleet, given, strict=True)], at_once)
+    found.event.append(Part(VENS, site.spent().since(before)))
     post_all("EiReport", reports, at_once)
     for _ in range(IDLE_POLLS):
         post_all("OadrPoll", polls, at_once)
     post_all("EiRegisterParty", strangers, at_once)
     requests = in_vain + (3 + IDLE_POLLS) * VENS + len(strangers)
-    return requests, {pid: cpu_us(pid) - spent for pid, spent in before.items()}
+    found.mixed.append(Part(requests, site.spent().since(before)))
+
+
+def _hold(stack: ExitStack, site: Site) -> None:
+    """A poll of each VEN that the VTN holds, over a connection of its own."""
+    for _, joined in site.fleet:
+        lane = stack.enter_context(closing(Lane(site.port)))
+        lane.send("OadrPoll", _poll(joined), HELD)
+
+
+def _live(site: Site, number: int, at_once: int) -> Part:
+    """A report of one minute of each VEN."""
+    reports = tuple(_reports(site, LIVE_BEGIN + number * MINUTE, LIVE_RIDS))
+    before = site.spent()
+    post_all("EiReport", reports, at_once)
+    return Part(len(reports), site.spent().since(before))
+
+
+def _poll(joined: Joined) -> bytes:
+    return encode(Poll(ven_id=joined.ven))
 
 
 def _given(polls: Posts, event: EventId, at_once: int) -> tuple[list[bytes], int]:
@@ -168,9 +205,9 @@ def _given(polls: Posts, event: EventId, at_once: int) -> tuple[list[bytes], int
     return given, in_vain
 
 
-def _reports(site: Site, minute: datetime) -> Iterator[tuple[Lane, bytes]]:
+def _reports(site: Site, minute: datetime, rids: int) -> Iterator[tuple[Lane, bytes]]:
     for lane, (ven, request) in site.fleet:
-        yield lane, update(ven, request, minute, rids=RIDS, intervals=1, together=True)
+        yield lane, update(ven, request, minute, rids=rids, intervals=1, together=True)
 
 
 def _strangers(site: Site, number: int) -> Iterator[tuple[Lane, bytes]]:

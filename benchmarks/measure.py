@@ -103,6 +103,24 @@ def against_peer(name: str, unit: str, spreads: Mapping[str, Spread], *, most: f
     )
 
 
+def without_goal(name: str, unit: str, spreads: Mapping[str, Spread]) -> Figure:
+    """The figure of the variants `ours`, and perhaps `floor` and `peer`, which nobody set a goal for."""
+    ours, floor, peer = spreads["ours"], spreads.get("floor"), spreads.get("peer")
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours.median,
+        floor=None if floor is None else floor.median,
+        peer=None if peer is None else peer.median,
+        ratio_to_floor=None if floor is None else ours.over(floor).median,
+        ratio_to_peer=None if peer is None else ours.over(peer).median,
+        least=ours.least,
+        most=ours.most,
+        goal="",
+        met=True,
+    )
+
+
 def at_most(name: str, unit: str, most: float, *, ours: float, floor: float, peer: float) -> Figure:
     """A figure with a goal in its own `unit`; floor and peer are there to compare."""
     return Figure(

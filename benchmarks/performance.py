@@ -1,4 +1,4 @@
-"""docs/performance.md and its pictures, drawn from docs/performance.json: the figures as they were measured last.
+"""docs/performance.md, its pictures, and a table of docs/scaling.md, from docs/performance.json: what was measured last.
 
 `python -m benchmarks.performance` draws them anew and measures nothing.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks import sizing
 from benchmarks.measure import Figure
 from benchmarks.performance_pictures import PICTURES, draw, shown
 
@@ -78,12 +79,13 @@ def kept(docs: Path = DOCS) -> tuple[Section, ...]:
 
 
 def write(new: Sequence[Section], docs: Path = DOCS) -> None:
-    """Put the new sections in the place of those of the same name, and draw the page and its pictures anew."""
+    """Put the new sections in the place of those of the same name, and draw anew what is drawn from them."""
     every = {one.name: one for one in (*kept(docs), *new)}
     sections = tuple(every[name] for name in sorted(every))
     (docs / DATA).write_bytes(msgspec.json.format(msgspec.json.encode(sections), indent=1) + b"\n")
     (docs / PAGE).write_text(page(sections), "utf-8")
     draw(sections, docs)
+    sizing.write(sections, docs)
 
 
 def page(sections: Sequence[Section]) -> str:

@@ -31,24 +31,39 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 class Lane:
     """One connection, kept alive. What is sent is answered in order; a body follows its head in the same packet.
 
-    With `tls` it shows a certificate; `seal` makes messages into bytes.
+    With `tls` it shows a certificate, and takes up the `session` of a former one; `seal` makes messages into bytes.
     """
 
     def __init__(
-        self, port: int, *, tls: ssl.SSLContext | None = None, seal: Callable[[Message], bytes] = encode
+        self,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
+        seal: Callable[[Message], bytes] = encode,
     ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1")
+            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1", session=session)
         self._seal = seal
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What another connection may take up; there once an answer has come."""
+        return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it has taken up the session that it was given."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.session_reused is True
 
     def close(self) -> None:
         self._socket.close()
 
-    def send(self, service: str, body: bytes) -> None:
+    def send(self, service: str, body: bytes, header: str = "") -> None:
         head = (
-            f"POST {PATH}/{service} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"POST {PATH}/{service} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}"
             f"Content-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendall(head.encode() + body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -171,7 +172,7 @@ class Deeds:
         self._stage.tell(node.name, f"! operator: {what} {link.ven_id}")
         self._stage.counts["orders at VTNs"] += 1
         for letter in letters:
-            node.doing(lambda letter=letter: link.vtn.says(link.ven_id, letter))  # type: ignore[misc]  # bound now
+            node.doing(partial(link.vtn.says, link.ven_id, letter))
 
     def register_again(self) -> None:
         self._says("have registered again", self._link(), Reregister())
@@ -329,7 +330,7 @@ def renew_ended(world: World) -> None:
     """Whose registration was ended by an order is told to register again."""
     for link in world.links:
         if link.ven.state().member.phase == "ended":
-            link.ven.node.doing(lambda link=link: link.ven.row.order(Renewed()))  # type: ignore[misc]  # bound now
+            link.ven.node.doing(partial(link.ven.row.order, Renewed()))
 
 
 def heal(world: World) -> None:

@@ -144,14 +144,6 @@ class Node:
             self.crash()
             raise Crashed
 
-    def post(self, mail: Iterable[Mail]) -> None:
-        """Post letters beside any step, and tell of them."""
-        letters = tuple(mail)
-        done(self.store.post(letters))
-        for item in letters:
-            self.stage.watcher.saw_post(self.name, item.to, item.body)
-        self.tell(letters)
-
     def tell(self, mail: tuple[Mail, ...]) -> None:
         """Rows of this process look at their mail at once."""
         for teller in self.tellers:

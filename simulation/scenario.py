@@ -25,7 +25,7 @@ LEVELS = (
 """How bad a world is: nothing goes wrong by itself, a good network, a bad one, hardly any."""
 
 STORMS = (HOUR / 4, HOUR / 2, HOUR)
-REST = (6 * HOUR, 12 * HOUR, 24 * HOUR)
+REST = (4 * HOUR, 8 * HOUR, 16 * HOUR)
 """How long deeds and faults go on, and how long it is quiet afterwards."""
 
 WIRED = 100

@@ -63,9 +63,6 @@ class Watcher:
     def saw_step(self, sight: Sight, store: Store) -> None:
         """A step was committed."""
 
-    def saw_post(self, node: str, key: Key, letter: AnyLetter) -> None:
-        """A letter was posted beside any step."""
-
     def saw_reply(self, seen: Acknowledged, store: Store) -> None:
         """A VTN's reply is about to leave."""
 

@@ -19,7 +19,7 @@ from openadr_ra.protocol.messages import Message
 from openadr_ra.protocol.model import EventId, VenId
 from openadr_ra.protocol.parts import Event
 from openadr_ra.protocol.refusal import refusal, refused_with
-from openadr_ra.protocol.step import AnyLetter, Effect, Fetched, Key, Mail, Outcome, Read, Send
+from openadr_ra.protocol.step import AnyLetter, Effect, Fetched, Key, Outcome, Read, Send
 from openadr_ra.protocol.vtn import Heard, Input, Lost, Party, Pushed, Terms
 from simulation.network import Answer, Network, Reply
 from simulation.node import Node, Resume, Row
@@ -214,12 +214,11 @@ class VtnSide:
     def _pushed(self, key: Key, message: Message, resume: Resume, answer: Answer) -> None:
         row = self._pushing[key]
         refused = refused_with(answer.message) if answer.message is not None else None
+        given: Input = Pushed(message=message, answer=answer.message, terms=self.terms)
         if not answer.came or (refused is not None and refused.code == NotRegistered.code):
-            effects = row.give(Lost(message=message))
-        else:
-            effects = row.give(Pushed(message=message, answer=answer.message, terms=self.terms))
-        # As in the hall, what follows is carried out by nobody: an answer has no effects.
-        del effects
+            given = Lost(message=message)
+        # As in the hall: neither has effects that are to be carried out.
+        row.give(given)
         row.wake_up()
         resume(())
 
@@ -262,10 +261,6 @@ class VtnSide:
 
     def event(self, event_id: EventId) -> Instruction | None:
         return done(self.node.store.load(instructions.key(event_id), Instruction))
-
-    def posts(self, mail: tuple[Mail, ...]) -> None:
-        """Letters to parties that wait until somebody reads them, as an offer of ours does."""
-        self.node.post(mail)
 
 
 def _new(key: Key) -> Party:

@@ -154,9 +154,6 @@ class Ledger(Watcher):
         if known is not None and not known.refused and known.event.status != CANCELLED:
             self.words[node, name] = opt
 
-    def saw_post(self, node: str, key: Key, letter: AnyLetter) -> None:
-        self.mail.setdefault((node, key), []).append(letter)
-
     def saw_reply(self, seen: Acknowledged, store: Store) -> None:
         for check in self.checks.replies:
             why = check(self, seen, store)

@@ -112,7 +112,7 @@ async def test_ven_that_wanders_between_two_workers_is_known_to_both(two: tuple[
     event = await other.publish(dispatch(start=soon(60), every=HALF_HOUR, delta_kw={"VEN-1": (-1.0,)}))
     await ven.opt_in(await ven.event())
     for vtn in two:
-        assert await vtn.opts(event) == {"VEN-1": OPT_IN}
+        assert await vtn.opts(event, within=PATIENCE) == {"VEN-1": OPT_IN}
 
 
 async def test_poll_held_by_one_worker_is_answered_when_the_other_publishes(two: tuple[Vtn, Vtn]) -> None:
