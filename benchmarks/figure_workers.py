@@ -3,7 +3,7 @@
 In a round every VEN gets an event and accepts it, reports ten points, and polls three times for nothing; for ten of them
 there is a registration of a VEN that is new. In the column of the floor is one worker, with 32 requests at once: those that
 wait at the same time share a transaction, so it matters how many a worker has. After all rounds each VEN's poll is held,
-over a connection beside, and it reports two points again and again, as it would once a minute; eight at once for each
+over a connection beside, and it reports five points again and again, as it would once a minute; eight at once for each
 worker, because such reports come evenly. The kernel spreads connections over the workers; the share of the busier one is
 that of the CPU time of both.
 
@@ -43,7 +43,7 @@ AT_ONCE = 32
 DAILY_ROUNDS, ROUNDS = 3, 6
 IDLE_POLLS = 3
 VENS_FOR_A_NEW_ONE = 10
-LIVE_RIDS, LIVE_AT_ONCE = 2, 8
+LIVE_RIDS, LIVE_AT_ONCE = 5, 8
 HELD = "Prefer: wait=45\r\n"
 """As long as a VTN holds a poll; all live reports are through long before."""
 HALF_HOUR_S = 1800

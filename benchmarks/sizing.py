@@ -15,6 +15,7 @@ import msgspec
 
 from benchmarks.measure import Figure
 from openadr_ra.run.files import SPARE_FILES
+from openadr_ra.run.upstream import SIDE_KEEPALIVE_S
 from openadr_ra.settings import Downstream, StoreSettings
 
 if TYPE_CHECKING:
@@ -28,14 +29,18 @@ FLEETS = (1_000, 10_000, 100_000, 1_000_000)
 BUSY = 0.6
 """Share of a core that a process is planned for. The rest is for what comes unevenly, for handshakes, and for old rows."""
 
+# What a VEN does is what one of ours with one battery was seen to do, on a VTN as it is shipped.
 HELD_S, LIVE_S, SLOT_S = Downstream().hold_s, Downstream().live_s, Downstream().slot_s
-RIDS = 2
-"""Values in each report: energy and power."""
+LIVE_REPORTS, LIVE_VALUES = 3, 14
+"""Usage, state, and what could be given; together so many values."""
+SLOT_VALUES = 2
 EVENTS_A_DAY = 1
-REQUESTS_AN_EVENT = 2
-"""oadrCreatedEvent, and the poll after the one that brought the event."""
+REQUESTS_AN_EVENT = 3
+"""oadrCreatedEvent, a poll that asks whether there is more, and the next one that is held."""
 CONNECTIONS = 2
-"""That a VEN of ours keeps open: one has its held poll, the other its reports."""
+"""At the most: a held poll's, and one for what is said meanwhile, which is closed again after `SIDE_KEEPALIVE_S`."""
+LIVE_HANDSHAKES = 0 if SIDE_KEEPALIVE_S > LIVE_S else 1
+
 SQLITE_READING_BYTES, POSTGRES_READING_BYTES = 30, 145
 """With the index; measured by itself with 100,000 readings of 100 series."""
 KEPT_DAYS = StoreSettings().keep_readings_days
@@ -48,25 +53,32 @@ SECONDS = {"us CPU": 1e-6, "ms CPU": 1e-3}
 NONE = "\N{EN DASH}"
 
 WORDS = f"""*Computed* from the figures of [performance.md](performance.md), which were measured on the machine named there;
-drawn by `python -m benchmarks --write-docs`, as that page. No fleet of more than 10,000 was tried.
+drawn with that page. No fleet of more than 10,000 was tried.
 
-Assumed is that each VEN, over mutual TLS and unsigned, has a poll held and renews it every {HELD_S} s; reports {RIDS} values
-once a minute and {RIDS} more each half hour; and gets and accepts {EVENTS_A_DAY} event a day. It keeps {CONNECTIONS}
-connections, as ours do: one holds its poll, the other reports. All is as shipped: `hold_s`, `live_s`, `slot_s`,
-`keep_readings_days`. Assumed is further that each core is planned for {BUSY:.0%}, PostgreSQL's too; the rest is for what
-comes unevenly, for handshakes and for what is too old. What an event needs is added up as if all cores had nothing else to do
-meanwhile. TLS adds to each request what it adds to an idle poll. {NONE}: more than one process.
+What is assumed: each VEN does what one of ours with one battery was seen to do, over mutual TLS, unsigned, with `hold_s`,
+`live_s`, `slot_s` and `keep_readings_days` as shipped.
+
+- It has a poll held, which it renews every {HELD_S} s.
+- Each full minute it makes a second connection, sends {LIVE_REPORTS} reports with {LIVE_VALUES} values together over it, and
+  closes it after {SIDE_KEEPALIVE_S:g} s. Each half hour it reports {SLOT_VALUES} more.
+- It gets and accepts {EVENTS_A_DAY} event a day, over its first connection.
+
+Cores are planned for {BUSY:.0%} over a minute, PostgreSQL's too; the rest is for what comes unevenly, and for what is too
+old. But all VENs report at the start of the same minute: then the cores are full for as long as the table says. An event is
+added up as if all cores had nothing else to do meanwhile. TLS adds to each request what it adds to an idle poll. {NONE}:
+more than one process.
 """
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """What the figures say of one of each: CPU seconds of the VTN, or of PostgreSQL, and bytes."""
 
+    poll_s: float
     held_poll_s: float
     tls_s: float
     """What TLS adds to a request over a connection that is kept."""
-    connecting_s: float
-    """A whole handshake, with a poll."""
+    handshake_s: float
+    """With all else that a new connection takes."""
     report_s: float
     event_s: float
     shared_report_s: float
@@ -81,10 +93,13 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 def costs(sections: Sequence[Section]) -> Costs:
     """Raises LookupError for a figure that has not been measured."""
     poll = "idle oadrPoll at the VTN, "
+    plain_s = _cpu_s(sections, "poll", f"{poll}plain HTTP")
+    kept_s = _cpu_s(sections, "poll", f"{poll}mutual TLS, kept alive")
     return Costs(
+        poll_s=plain_s,
         held_poll_s=_cpu_s(sections, "held", "oadrPoll at the VTN, held"),
-        tls_s=_cpu_s(sections, "poll", f"{poll}mutual TLS, kept alive") - _cpu_s(sections, "poll", f"{poll}plain HTTP"),
-        connecting_s=_cpu_s(sections, "fresh", f"{poll}mutual TLS", "whole handshake"),
+        tls_s=kept_s - plain_s,
+        handshake_s=_cpu_s(sections, "fresh", f"{poll}mutual TLS", "whole handshake") - kept_s,
         report_s=_cpu_s(sections, "report", "oadrUpdateReport", "beside a held poll"),
         event_s=_cpu_s(sections, "fleet", "the VTN's part of it", "mutual TLS"),
         shared_report_s=_cpu_s(sections, "workers", "a live report"),
@@ -117,14 +132,18 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     changes_per_s: float
     cores: float
     workers: int
+    workers_connected: int
+    """Where VENs keep their second connection."""
     database_cores: float
     readings_per_day: float
     memory_bytes: float
     connection_bytes: float
+    minute_s: float
+    """CPU seconds of what all say at the start of a minute; the next three are CPU seconds, too."""
     event_s: float
     shared_event_s: float
-    connecting_s: float
-    """Of one core."""
+    handshakes_s: float
+    """One with each VEN."""
 
     @property
     def fits_one(self) -> bool:
@@ -148,27 +167,30 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 def need(vens: int, cost: Costs) -> Need:
     """What `vens` VENs need, each of which does what stands above the table."""
-    polls = vens / HELD_S
-    reports = vens * (1 / LIVE_S + 1 / SLOT_S)
-    events = vens * EVENTS_A_DAY / DAY_S
+    polls, minutes, slots, events = vens / HELD_S, vens / LIVE_S, vens / SLOT_S, vens * EVENTS_A_DAY / DAY_S
+    reports = minutes * LIVE_REPORTS + slots
+    connecting_s = minutes * LIVE_HANDSHAKES * cost.handshake_s
     polling_s = polls * (cost.held_poll_s + cost.tls_s)
-    shared_event_s = cost.shared_event_s + cost.held_poll_s + (REQUESTS_AN_EVENT + 1) * cost.tls_s
-    own_s = polling_s + reports * (cost.report_s + cost.tls_s) + events * cost.event_s
+    # The fan-out was measured over TLS, with the poll that is held, and without the one before it.
+    event_s = cost.event_s + cost.poll_s + cost.tls_s
+    shared_event_s = cost.shared_event_s + cost.poll_s + cost.held_poll_s + (1 + REQUESTS_AN_EVENT) * cost.tls_s
+    own_s = polling_s + connecting_s + reports * (cost.report_s + cost.tls_s) + events * event_s
     shared_s = polling_s + reports * (cost.shared_report_s + cost.tls_s) + events * shared_event_s
-    workers = ceil(shared_s / BUSY)
     return Need(
         vens=vens,
         requests_per_s=polls + reports + events * REQUESTS_AN_EVENT,
         changes_per_s=reports + events * REQUESTS_AN_EVENT,
         cores=own_s / BUSY,
-        workers=workers,
+        workers=max(1, ceil((shared_s + connecting_s) / BUSY)),
+        workers_connected=max(1, ceil(shared_s / BUSY)),
         database_cores=(reports * cost.database_report_s + events * cost.database_event_s) / BUSY,
-        readings_per_day=vens * RIDS * (DAY_S / LIVE_S + DAY_S / SLOT_S),
+        readings_per_day=vens * (LIVE_VALUES * DAY_S / LIVE_S + SLOT_VALUES * DAY_S / SLOT_S),
         memory_bytes=vens * cost.ven_bytes,
         connection_bytes=vens * CONNECTIONS * cost.connection_bytes,
-        event_s=vens * cost.event_s,
-        shared_event_s=vens * shared_event_s / workers,
-        connecting_s=vens * cost.connecting_s,
+        minute_s=vens * (LIVE_HANDSHAKES * cost.handshake_s + LIVE_REPORTS * (cost.shared_report_s + cost.tls_s)),
+        event_s=vens * event_s,
+        shared_event_s=vens * shared_event_s,
+        handshakes_s=vens * cost.handshake_s,
     )
 
 
@@ -181,23 +203,28 @@ class Line(NamedTuple):
 
 
 LINES = (
-    Line("requests a second", lambda one: short(one.requests_per_s), "as above"),
-    Line("of these change something", lambda one: short(one.changes_per_s), "as above"),
+    Line("requests a second, over a minute", lambda one: short(one.requests_per_s), "the above"),
+    Line("of these change something", lambda one: short(one.changes_per_s), "the above"),
     Line(
         "one process on SQLite: cores",
         lambda one: short(one.cores) if one.fits_one else NONE,
-        "`held`, `poll`, `report`, `fleet`",
+        "`fresh`, `report`, `held`, `poll`, `fleet`",
     ),
-    Line("workers on PostgreSQL, a core each", lambda one: f"{one.workers:,}", "`held`, `poll`, `workers`"),
+    Line("workers on PostgreSQL, a core each", lambda one: f"{one.workers:,}", "`fresh`, `workers`, `held`, `poll`"),
+    Line(
+        "the same if VENs kept their second connection",
+        lambda one: f"{one.workers_connected:,}",
+        "`workers`, `held`, `poll`",
+    ),
     Line("PostgreSQL's own cores", lambda one: short(one.database_cores), "`workers`"),
     Line("commits a second there, at most", lambda one: short(one.commits_per_s), f"{COMMITS} a worker: assumed"),
     Line("GB of memory for VENs, all workers together", lambda one: short(one.memory_bytes / GB), "`memory`"),
-    Line("GB of memory for TLS connections", lambda one: short(one.connection_bytes / GB), "`connections`"),
+    Line("GB of memory for TLS connections, at most", lambda one: short(one.connection_bytes / GB), "`connections`"),
     Line("open files of each process, at most", lambda one: f"{one.files:,}", f"{CONNECTIONS} a VEN"),
-    Line("millions of readings a day", lambda one: short(one.readings_per_day / 1e6), "as above"),
+    Line("millions of readings a day", lambda one: short(one.readings_per_day / 1e6), "the above"),
     Line(
         f"GB of them in {KEPT_DAYS} days, SQLite",
-        lambda one: short(one.kept_gb(SQLITE_READING_BYTES)),
+        lambda one: short(one.kept_gb(SQLITE_READING_BYTES)) if one.fits_one else NONE,
         f"{SQLITE_READING_BYTES} bytes each",
     ),
     Line(
@@ -206,16 +233,23 @@ LINES = (
         f"{POSTGRES_READING_BYTES} bytes each",
     ),
     Line(
-        "seconds for an event to reach and be answered by all, SQLite",
+        "seconds of each minute that its reports fill, those workers",
+        lambda one: short(one.minute_s / one.workers),
+        "`fresh`, `workers`, `poll`",
+    ),
+    Line(
+        "seconds until all have answered an event, SQLite",
         lambda one: short(one.event_s) if one.fits_one else NONE,
-        "`fleet`",
+        "`fleet`, `poll`",
     ),
     Line(
-        "the same with those workers on PostgreSQL", lambda one: short(one.shared_event_s), "`workers`, `held`, `poll`"
+        "the same, those workers on PostgreSQL",
+        lambda one: short(one.shared_event_s / one.workers),
+        "`workers`, `held`, `poll`",
     ),
     Line(
-        "seconds of all those workers for a handshake with each VEN",
-        lambda one: short(one.connecting_s / one.workers),
+        "seconds of handshakes if all come back at once, those workers",
+        lambda one: short(one.handshakes_s / one.workers),
         "`fresh`",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _encoder = msgspec.json.Encoder()
 _letters: msgspec.json.Decoder[AnyLetter] = msgspec.json.Decoder(AnyLetter)
+_looked_through: set[type[State]] = set()
+_looking = Lock()
 _rows = msgspec.json.Decoder(dict[str, object])
 _pool = Pool()
 
@@ -57,6 +60,23 @@ def _check(value: Value, written: bytes) -> None:
         raise InvalidData(cure)
 
 
+def learn() -> None:
+    """Know how to read all kinds of rows that there are by now. For who opens a store, before its threads read any."""
+    kinds: list[type[State]] = [State]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        _look_through(kind)
+
+
+def _look_through(kind: type[State]) -> None:
+    """Have msgspec look the class through, one thread at a time: it does so when it reads one first, and another thread that
+    reads one meanwhile would end the process."""
+    if kind not in _looked_through:
+        with _looking:
+            msgspec.json.Decoder(kind)
+            _looked_through.add(kind)
+
+
 def state(key: Key, kind: type[S], name: str, written: int, body: str, *, stays: bool = False) -> S:
     """The row read from its JSON, which was written as a `name` in format `written`; older formats are upgraded. One that
     `stays` in memory shares with others what is equal in them.
@@ -72,6 +92,7 @@ def state(key: Key, kind: type[S], name: str, written: int, body: str, *, stays:
         )
     try:
         if written == kind.format:
+            _look_through(kind)
             read = msgspec.json.decode(body, type=kind)
             return _pool.share(read) if stays else read
         return msgspec.convert(kind.upgrade(_rows.decode(body), written), kind, str_keys=True)

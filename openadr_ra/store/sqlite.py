@@ -18,6 +18,7 @@ from openadr_ra.store.alone import Alone
 from openadr_ra.store.batch import Batch
 from openadr_ra.store.database import Database, open_database
 from openadr_ra.store.queries import Queries
+from openadr_ra.store.rows import learn
 from openadr_ra.store.world import World
 from openadr_ra.store.writer import Committed, Job, Writer
 
@@ -51,6 +52,7 @@ class SqliteStore(Alone):
     @classmethod
     async def open(cls, path: Path) -> Self:
         """The store in that file, made where there is none. Raises StoreError where it cannot be used."""
+        learn()
         database, world = await asyncio.to_thread(_open, path)
         return cls(database, world)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -11,24 +12,28 @@ from benchmarks import sizing
 from benchmarks.performance import DOCS, kept
 from benchmarks.sizing import (
     BEGIN,
+    COMMITS,
     CONNECTIONS,
     END,
     FLEETS,
     HELD_S,
+    LIVE_REPORTS,
+    LIVE_VALUES,
     PAGE,
-    RIDS,
+    SLOT_VALUES,
     Costs,
     costs,
     drawn,
     need,
     short,
     table,
-)
+)  # fmt: skip
 
 COST = Costs(
+    poll_s=0.0,
     held_poll_s=0.0001,
     tls_s=0.0,
-    connecting_s=0.002,
+    handshake_s=0.002,
     report_s=0.001,
     event_s=0.0005,
     shared_report_s=0.002,
@@ -38,6 +43,7 @@ COST = Costs(
     ven_bytes=5_000,
     connection_bytes=40_000,
 )
+FREE = Costs(**dict.fromkeys(Costs.__struct_fields__, 0.0))
 
 
 def test_the_sizing_table_is_that_of_the_committed_figures() -> None:
@@ -59,7 +65,7 @@ def test_ten_times_the_vens_need_ten_times_as_much() -> None:
 
 def test_one_process_serves_as_many_as_one_core_and_workers_are_whole() -> None:
     """Polls alone: at 60 % of a core six in a millisecond."""
-    polls = replace(COST, report_s=0.0, event_s=0.0, shared_report_s=0.0, shared_event_s=-COST.held_poll_s)
+    polls = replace(FREE, held_poll_s=0.0001, shared_event_s=-0.0001)
     most = HELD_S * 6_000
 
     assert need(most - 1, polls).fits_one
@@ -67,25 +73,36 @@ def test_one_process_serves_as_many_as_one_core_and_workers_are_whole() -> None:
     assert [need(vens, polls).workers for vens in (1, most - 1, most + 1)] == [1, 1, 2]
 
 
-def test_workers_share_an_event_and_one_process_has_it_alone() -> None:
-    one = need(100_000, COST)
+def test_new_connections_are_counted_once_a_minute_and_after_an_outage() -> None:
+    """Where VENs keep their second connection a minute costs nothing."""
+    one = need(60_000, replace(FREE, handshake_s=0.002))
 
-    assert one.workers > 1
-    assert one.event_s == pytest.approx(50)
-    assert one.shared_event_s == pytest.approx(100_000 * (0.0009 + 0.0001) / one.workers)
-    assert one.connecting_s == pytest.approx(200)
+    assert one.workers == ceil(2.0 / 0.6)
+    assert one.workers_connected == 1
+    assert (one.minute_s, one.handshakes_s) == pytest.approx((120.0, 120.0))
+    assert one.event_s == one.shared_event_s == 0
+
+
+def test_a_minute_s_reports_and_an_event_take_what_they_take_of_each_ven() -> None:
+    one = need(1_000, replace(COST, handshake_s=0.0))
+
+    assert one.minute_s == pytest.approx(1_000 * LIVE_REPORTS * 0.002)
+    assert one.event_s == pytest.approx(0.5)
+    assert one.shared_event_s == pytest.approx(1.0)
 
 
 def test_there_are_no_more_commits_than_changes_and_than_workers_can_make() -> None:
-    few, many = need(1_000, COST), need(1_000_000, replace(COST, shared_report_s=1e-6))
+    few, many = need(1_000, COST), need(1_000_000, replace(FREE, shared_report_s=0.0001))
 
     assert few.commits_per_s == few.changes_per_s
-    assert many.commits_per_s == many.workers * sizing.COMMITS < many.changes_per_s
+    assert many.commits_per_s == many.workers * COMMITS < many.changes_per_s
 
 
 def test_readings_are_those_of_the_reports() -> None:
-    assert need(1, COST).readings_per_day == RIDS * (1440 + 48)
-    assert need(1_000, COST).kept_gb(100) == pytest.approx(1_000 * RIDS * 1488 * 35 * 100 / 1e9)
+    a_day = LIVE_VALUES * 1440 + SLOT_VALUES * 48
+
+    assert need(1, COST).readings_per_day == a_day
+    assert need(1_000, COST).kept_gb(100) == pytest.approx(1_000 * a_day * 35 * 100 / 1e9)
 
 
 @pytest.mark.parametrize(
