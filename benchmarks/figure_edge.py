@@ -39,7 +39,7 @@ READ_EVERY_S = 1
 SETTLED_S = 5.0
 """From the registration on, until what comes once at the start is over."""
 
-WINDOWS = 5
+DAILY_WINDOWS, WINDOWS = 3, 5
 WINDOW_S = 10.0
 """How long it is looked at what an edge spends; each has one live report."""
 
@@ -72,11 +72,20 @@ class Papers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures() -> Iterator[Figure]:
+    """It is looked at for a shorter time."""
+    yield from _figures(DAILY_WINDOWS)
+
+
+def full() -> Iterator[Figure]:
+    yield from _figures(WINDOWS)
+
+
+def _figures(windows: int) -> Iterator[Figure]:
     with TemporaryDirectory() as folder:
         papers = issued(Path(folder))
         held = spread(asyncio.run(residents(papers)))
         starts = asyncio.run(start_times(papers))
-        spent = asyncio.run(cpu_percents(papers))
+        spent = asyncio.run(cpu_percents(papers, windows))
     bare = spread([imported_mib(LIBRARIES) for _ in range(EDGES)])
     peer = spread([imported_mib(PEER_LIBRARY) for _ in range(EDGES)])
     yield against_floor(
@@ -128,13 +137,13 @@ async def residents(papers: Papers) -> tuple[float, ...]:
         return tuple(resident_mib_of(each.pid) for each in edges)
 
 
-async def cpu_percents(papers: Papers) -> Spread:
+async def cpu_percents(papers: Papers, windows: int) -> Spread:
     """Per cent of a core that an edge spends."""
     async with vtn_running(papers) as vtn, edge(papers, papers.vens[0], vtn.url, resources=RESOURCES) as process:
         await registered(vtn, 1)
         await asyncio.sleep(SETTLED_S)
         found: list[float] = []
-        for _ in range(WINDOWS):
+        for _ in range(windows):
             before, began = cpu_us(process.pid), perf_counter()
             await asyncio.sleep(WINDOW_S)
             found.append((cpu_us(process.pid) - before) / (perf_counter() - began) / 1e6 * 100)

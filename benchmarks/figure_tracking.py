@@ -15,7 +15,7 @@ from benchmarks.tracking.measures import SlotFigures, Summary, slots, summary
 from benchmarks.tracking.report import table
 from benchmarks.tracking.run import POLICIES, Policy
 
-SEEDS = range(1, 3)
+DAILY_SEEDS, SEEDS = range(1, 2), range(1, 3)
 SLOTS = 4
 OPEN_LOOPS: tuple[Policy, ...] = ("equal", "pro-rata", "plan")
 LEAST_SHARE = 0.99
@@ -23,8 +23,18 @@ MOST_REQUESTS = 1803
 
 
 def figures() -> Iterator[Figure]:
+    """One event."""
+    yield from _figures(DAILY_SEEDS)
+
+
+def full() -> Iterator[Figure]:
+    """Two."""
+    yield from _figures(SEEDS)
+
+
+def _figures(seeds: range) -> Iterator[Figure]:
     found: list[SlotFigures] = []
-    for run in events(SEEDS, SLOTS):
+    for run in events(seeds, SLOTS):
         found += slots(run)
     by = {policy: summary(policy, found) for policy in POLICIES}
     print(table(list(by.values())), file=sys.stderr)

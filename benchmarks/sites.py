@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from benchmarks.child import CORES, cpu_us, talking
+from benchmarks.child import CORES, cpu_us, talking, tree_us
 from benchmarks.fleet import RIDS, name
 from benchmarks.load_client import Joined, join, metadata, over
 from benchmarks.load_servers import UNLIMITED
@@ -43,10 +43,10 @@ class Site(NamedTuple):
     pids: tuple[int, ...]
     console: Client
     fleet: tuple[tuple[Lane, Joined], ...]
-    postgres: psutil.Process
+    postgres: int
 
     def spent(self) -> Spent:
-        return Spent(tuple(cpu_us(pid) for pid in self.pids), _tree_us(self.postgres))
+        return Spent(tuple(cpu_us(pid) for pid in self.pids), tree_us(self.postgres))
 
 
 def start(stack: ExitStack, folder: Path, database: str, postgres_pid: int, load: Load, vens: int) -> Site:
@@ -71,18 +71,5 @@ def start(stack: ExitStack, folder: Path, database: str, postgres_pid: int, load
         pids=(process.pid, *(child.pid for child in psutil.Process(process.pid).children())),
         console=Client(started.console, (home / "token").read_text("utf-8").strip()),
         fleet=tuple((lane, join(name(number), offer, over(lane))) for number, lane in enumerate(lanes)),
-        postgres=psutil.Process(postgres_pid),
+        postgres=postgres_pid,
     )
-
-
-def _tree_us(first: psutil.Process) -> float:
-    """CPU microseconds of a server's processes; of those that have ended their parent knows, in ticks of 10 ms."""
-    ended = first.cpu_times()
-    total = (ended.children_user + ended.children_system) * 1e6
-    for process in (first, *first.children(recursive=True)):
-        try:
-            total += cpu_us(process.pid)
-        except OSError:
-            # It has just ended.
-            continue
-    return total

@@ -130,7 +130,7 @@ def test_the_figures_in_the_readme_meet_the_goals_beside_them() -> None:
     found = rows(README, "Figures")
 
     assert len(found) >= 9
-    for name, to_floor, _, goal in found:
+    for name, to_floor, _, goal, _ in found:
         times_floor = re.fullmatch(r"at most (\S+) x floor", goal)
         assert times_floor is None or float(to_floor) <= float(times_floor[1]), name
 

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from benchmarks.child import child, cpu_us, resident_mib, resident_mib_of
+from benchmarks.child import child, cpu_us, resident_mib, resident_mib_of, tree_us
 from benchmarks.figure_poll import distinct
 from benchmarks.measure import at_most
 from openadr_ra.protocol.messages import Poll
@@ -20,6 +21,15 @@ BURNS = f"""
 import time, threading
 burn = threading.Thread(target=lambda: [None for _ in iter(lambda: time.thread_time() < {BURNT_US / 1e6}, False)])
 burn.start(), burn.join(), print('burnt', flush=True), threading.Event().wait()
+"""
+
+STARTS = f"""
+import subprocess, sys, threading
+burns = subprocess.Popen((sys.executable, '-c', {BURNS!r}), stdout=subprocess.PIPE)
+burns.stdout.readline()
+ended = subprocess.Popen((sys.executable, '-c', {BURNS!r}), stdout=subprocess.PIPE)
+ended.stdout.readline(), ended.kill(), ended.wait()
+print('both', flush=True), threading.Event().wait()
 """
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are measured through /proc")
@@ -53,6 +63,18 @@ def test_the_cpu_time_of_all_threads_of_another_process_is_counted_and_its_idle_
 
     assert said == "burnt"
     assert BURNT_US <= spent < BURNT_US + 5_000_000
+
+
+@on_linux
+def test_a_server_s_processes_are_counted_with_those_that_have_ended() -> None:
+    """A database server starts one for each connection."""
+    with child("-c", STARTS) as (pid, said):
+        alone, all_ = cpu_us(pid), tree_us(pid)
+        for started in psutil.Process(pid).children():
+            started.kill()
+
+    assert said == "both"
+    assert all_ - alone >= 2 * BURNT_US - 10_000
 
 
 @on_linux
