@@ -115,7 +115,7 @@ TIMERS = ("asyncio.sleep", "time.")
 CATCH_ALLS = (
     ("run/", None, "the top of each loop: one failure must not end the service"),
     ("drivers/guard", None, "a driver is foreign code: whatever it raises becomes bad quality"),
-    ("store/writer", 1, "a step's error belongs to its caller; the writer's thread must live"),
+    ("store/jobs", 1, "a step's error belongs to its caller; the writer's thread must live"),
     ("store/postgres_pump", 1, "the same, of the task that stores"),
 )
 """Path, how many it may have (None: any number), and why."""

@@ -17,10 +17,10 @@ from openadr_ra.protocol.schedule import Reading
 from openadr_ra.protocol.step import Entry, Key, Mail, Outcome, State
 from openadr_ra.seams import Due, S, Step, Told
 from openadr_ra.store.batch import Batch, check, held
+from openadr_ra.store.jobs import Job
 from openadr_ra.store.postgres_link import Database
 from openadr_ra.store.postgres_pump import Pump
 from openadr_ra.store.postgres_reading import Commands, Queries
-from openadr_ra.store.writer import Job
 
 T = TypeVar("T")
 

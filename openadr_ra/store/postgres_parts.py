@@ -14,10 +14,10 @@ from openadr_ra.protocol.step import Key, Mail, State
 from openadr_ra.protocol.times import FOREVER
 from openadr_ra.store import rows
 from openadr_ra.store.batch import Batch
+from openadr_ra.store.jobs import Job
 from openadr_ra.store.postgres_link import NAME
 from openadr_ra.store.rows import instant, micros, span_micros, text
 from openadr_ra.store.world import Row, Waiting, World
-from openadr_ra.store.writer import Job
 
 if TYPE_CHECKING:
     from openadr_ra.store.postgres_link import Connection

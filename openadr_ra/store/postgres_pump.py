@@ -14,12 +14,12 @@ from typing import NamedTuple, TypeVar
 from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import Key
 from openadr_ra.seams import Told
+from openadr_ra.store.jobs import MAX_BATCH, Job, raised
 from openadr_ra.store.postgres_link import REPEATABLE, Database, Refused
 from openadr_ra.store.postgres_news import News
 from openadr_ra.store.postgres_parts import Found, Loaded, Lost, Part, Writing
 from openadr_ra.store.postgres_reading import Queries
 from openadr_ra.store.world import Row
-from openadr_ra.store.writer import MAX_BATCH, Job, raised
 
 T = TypeVar("T")
 

@@ -17,10 +17,11 @@ from openadr_ra.seams import Due, S, Step
 from openadr_ra.store.alone import Alone
 from openadr_ra.store.batch import Batch
 from openadr_ra.store.database import Database, open_database
+from openadr_ra.store.jobs import Job
 from openadr_ra.store.queries import Queries
 from openadr_ra.store.rows import learn
 from openadr_ra.store.world import World
-from openadr_ra.store.writer import Committed, Job, Writer
+from openadr_ra.store.writer import Committed, Writer
 
 T = TypeVar("T")
 
