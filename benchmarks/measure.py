@@ -39,6 +39,19 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     done_s: tuple[float, ...] = ()
 
 
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """What one figure file yielded. `full`: at the size of the goals, where `make bench` measures less."""
+
+    name: str
+    about: str
+    day: str
+    python: str
+    machine: str
+    cores: int
+    full: bool
+    figures: tuple[Figure, ...]
+
+
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """CPU microseconds per call, over the rounds; `rounds` are all of them, in turn with those of the other variants."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import sizing
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, Section
 from benchmarks.performance_pictures import PICTURES, draw, shown
 
 HERE = Path(__file__).parent
@@ -38,19 +38,6 @@ only these anew. What is said here was measured, on the machine that is named; o
   ratio to the floor where the goal is one, else of the figure itself.
 - A goal that was missed says **NO**.
 """
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """What one figure file yielded. `full`: at the size of the goals, where `make bench` measures less."""
-
-    name: str
-    about: str
-    day: str
-    python: str
-    machine: str
-    cores: int
-    full: bool
-    figures: tuple[Figure, ...]
 
 
 def section(name: str, figures: Sequence[Figure], *, full: bool) -> Section:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, Section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from benchmarks.performance import Section
 
 INK, GRID = "#1f2933", "#e4e7eb"
 OURS, FLOOR, PEER = "#1f5fa8", "#9aa5b1", "#b4610a"

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, Section
 from openadr_ra.run.files import SPARE_FILES
 from openadr_ra.run.upstream import SIDE_KEEPALIVE_S
 from openadr_ra.settings import Downstream, StoreSettings
-
-if TYPE_CHECKING:
-    from benchmarks.performance import Section
 
 PAGE = "scaling.md"
 BEGIN, END = "<!-- sizing -->", "<!-- /sizing -->"

@@ -7,6 +7,9 @@ import sys
 
 log = logging.getLogger(__name__)
 
+FILES_A_VEN = 2
+"""A VEN of ours whose poll is held reports over a connection beside it."""
+
 SPARE_FILES = 100
 """Of the store, of the log, of connections to push VENs, and of VENs that come back before their old connection is gone."""
 
@@ -34,7 +37,7 @@ def warn_of_limit(vens: int) -> None:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = vens + SPARE_FILES
+    needed = FILES_A_VEN * vens + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         log.warning(
             "! %d files may be open, and %d VENs need %d: raise it by `ulimit -n %d`, or LimitNOFILE=%d in systemd",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from benchmarks.measure import Figure, against_floor, against_peer, spread
-from benchmarks.performance import DATA, DOCS, PAGE, Section, kept, page, section, write
+from benchmarks.measure import Figure, Section, against_floor, against_peer, spread
+from benchmarks.performance import DATA, DOCS, PAGE, kept, page, section, write
 
 SLOW = Figure(
     name="slow", unit="ms CPU", ours=2.0, floor=1.0, ratio_to_floor=2.0, goal="at most 1.5 x floor", met=False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from openadr_ra.run.files import SPARE_FILES, raise_limit, warn_of_limit
+from openadr_ra.run.files import FILES_A_VEN, SPARE_FILES, raise_limit, warn_of_limit
 
 LIMIT = 1024
 
@@ -28,9 +28,10 @@ def test_a_program_of_ours_may_open_as_many_files_as_the_system_lets_it(hard: in
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
 
 
-@pytest.mark.parametrize(
-    ("vens", "warned"), [(0, False), (LIMIT - SPARE_FILES, False), (LIMIT - SPARE_FILES + 1, True)]
-)
+MOST = (LIMIT - SPARE_FILES) // FILES_A_VEN
+
+
+@pytest.mark.parametrize(("vens", "warned"), [(0, False), (MOST, False), (MOST + 1, True)])
 def test_more_vens_than_can_be_connected_are_warned_of(
     hard: int, vens: int, caplog: pytest.LogCaptureFixture, *, warned: bool
 ) -> None:
@@ -38,4 +39,4 @@ def test_more_vens_than_can_be_connected_are_warned_of(
     warn_of_limit(vens)
 
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * warned
-    assert ("925 VENs need 1025: raise it by `ulimit -n 1025`, or LimitNOFILE=1025" in caplog.text) == warned
+    assert ("463 VENs need 1026: raise it by `ulimit -n 1026`, or LimitNOFILE=1026" in caplog.text) == warned
