@@ -45,7 +45,7 @@ FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClien
 """All that asyncpg raises where a database is not as it should be."""
 
 REPEATABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.ForeignKeyViolationError)
-"""Somebody else was in the way, and nothing has changed: the same may be tried again."""
+"""What the database says of two that were in one another's way."""
 
 # Of these the first that matches is said.
 _SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
@@ -72,6 +72,10 @@ _URL = re.compile(
     r"(?:\?[a-z_]+=[^@&=#\s]+(?:&[a-z_]+=[^@&=#\s]+)*)?"
 )
 """What urls are taken for by all who read them alike, so that no part of a password comes to stand elsewhere."""
+
+
+class InTheWay(StoreError):
+    """Somebody else was, and nothing has changed: the same may be tried again."""
 
 
 class Refused(StoreError):
@@ -141,8 +145,6 @@ class Database:
     async def _plainly(self) -> AsyncIterator[None]:
         try:
             yield
-        except REPEATABLE:
-            raise
         except FAILURES as error:
             raise self.refusal(error) from error
 
@@ -151,6 +153,8 @@ class Database:
         if isinstance(error, OadrRaError):
             return error
         said = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, REPEATABLE):
+            return InTheWay(f"database {self.name}: others were in the way; try again ({said})")
         for kind, sentence in _SENTENCES:
             if isinstance(error, kind):
                 return StoreError(f"database {self.name} {sentence} ({said})")

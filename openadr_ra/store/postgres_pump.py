@@ -15,7 +15,7 @@ from openadr_ra.errors import StoreError
 from openadr_ra.protocol.step import Key
 from openadr_ra.seams import Told
 from openadr_ra.store.jobs import MAX_BATCH, Job, raised
-from openadr_ra.store.postgres_link import REPEATABLE, Database, Refused
+from openadr_ra.store.postgres_link import Database, InTheWay, Refused
 from openadr_ra.store.postgres_news import News
 from openadr_ra.store.postgres_parts import Found, Loaded, Lost, Part, Writing
 from openadr_ra.store.postgres_reading import Queries
@@ -168,8 +168,8 @@ class Pump:
         except Lost as error:
             # The others go on as they are.
             return error.keys
-        except REPEATABLE as error:
-            log.info("= store: once more, since %s", " ".join(str(error).split()))
+        except InTheWay as error:
+            log.info("= store: once more: %s", error)
             self._writing.forget()
             return frozenset()
         self._keep([part for part in left if part.key not in lost])

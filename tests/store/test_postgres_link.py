@@ -11,7 +11,7 @@ from openadr_ra.errors import SettingsError, StoreError
 from openadr_ra.protocol.step import Key
 from openadr_ra.store import open_store
 from openadr_ra.store.postgres import PostgresStore
-from openadr_ra.store.postgres_link import plain
+from openadr_ra.store.postgres_link import Database, InTheWay, plain
 from tests.postgres import Server
 from tests.store.check_store import TANK, Tank, pour, poured
 
@@ -98,6 +98,16 @@ async def test_database_that_lacks_letters_is_refused_with_the_cure(postgres: Se
         StoreError, match=r"latin at .* is in LATIN1, which lacks letters; create one: createdb -E UTF8"
     ):
         await open_store(postgres.url("latin"))
+
+
+async def test_two_that_are_in_one_anothers_way_are_told_to_try_again(postgres: Server) -> None:
+    """Here by the database's own rules: a reading of a series that somebody has let go of."""
+    database = Database(postgres.database())
+    await database.open()
+    with pytest.raises(InTheWay, match="others were in the way; try again"):
+        async with database.connection() as connection:
+            await connection.execute("INSERT INTO readings VALUES (7, 0, 0, 1.0, 1, 0, NULL, NULL)")
+    await database.close()
 
 
 @pytest.mark.timeout(60)
