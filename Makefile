@@ -10,8 +10,9 @@ READY := .venv/.ready
 ARGS :=
 SEEDS := 1000
 
-# Many tests wait for sockets and processes; a file's tests stay together, for they share what is dear to set up.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+# Many tests wait for sockets and processes, so there is one process more than cores, up to four; a file's tests stay together,
+# for they share what is dear to set up. Files come in the order of tests/conftest.py, the slow ones first.
+SIDE_BY_SIDE := -n $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); echo $$((n > 4 ? 4 : n))) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo chain test conformance conformance-full torture bench simulate coverage lock clean
 
