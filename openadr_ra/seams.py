@@ -85,6 +85,10 @@ class Store(Protocol):
         """The row as last committed."""
         ...
 
+    async def load_all(self, keys: Sequence[Key], kind: type[S]) -> tuple[S, ...]:
+        """Of these rows those that there are, each as `load` has it, in the order of the keys."""
+        ...
+
     def peek(self, key: Key, kind: type[S]) -> S | None:
         """The row as last committed if it is in memory and no mail waits for it; never blocks, None else."""
         ...

@@ -24,6 +24,7 @@ from openadr_ra.protocol.vtn import Input, Lost, Party, Pushed, Terms
 from openadr_ra.run.admission import Admission
 from openadr_ra.run.envelope import Envelope, Policy
 from openadr_ra.run.row import Row
+from openadr_ra.run.slices import slices
 from openadr_ra.run.traffic import Exchange, Tap
 from openadr_ra.run.warned import Warned
 from openadr_ra.seams import Clock, Store
@@ -77,10 +78,9 @@ class Pushing:
 
     async def load(self) -> None:
         """Take up the VENs that registered for push before this start."""
-        for key in await self._store.keys("party/"):
-            held = await self._store.load(key, Party)
-            if held is not None:
-                self.look(key, held)
+        for some in slices(await self._store.keys("party/")):
+            for held in await self._store.load_all(some, Party):
+                self.look(party(held.ven_id), held)
 
     def look(self, key: Key, held: Party) -> None:
         """The party has changed: begin its loop if it is told by push now, and let a running loop look again."""

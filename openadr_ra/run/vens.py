@@ -39,7 +39,7 @@ from openadr_ra.run.clock import Moments
 from openadr_ra.run.feeds import Feeds
 from openadr_ra.run.row import chained
 from openadr_ra.run.service import Service
-from openadr_ra.run.slices import sliced, slices
+from openadr_ra.run.slices import slices
 from openadr_ra.run.status import ResourceNow, resources_now
 from openadr_ra.run.summary import VenSummary, summary
 from openadr_ra.run.wanted import Readings, Reports, WantedReport
@@ -74,10 +74,13 @@ class VenDesk(ABC):
 
     async def vens(self) -> tuple[VenSummary, ...]:
         """Every VEN with its state."""
-        found = [await self.store.load(key, Party) async for key in sliced(await self.store.keys("party/"))]
+        found: list[Party] = []
+        for some in slices(await self.store.keys("party/")):
+            found += await self.store.load_all(some, Party)
+            await asyncio.sleep(0)
         seen = self._service.last_seen if self._service is not None else {}
         now = self._clock.now()
-        return tuple(summary(item, seen.get(item.ven_id), now) for item in found if item is not None)
+        return tuple(summary(item, seen.get(item.ven_id), now) for item in found)
 
     async def enrol(self, ven_id: str, fingerprints: Iterable[str], *, by: str = "operator") -> None:
         """Admit a VEN with these certificates, in place of those it had."""

@@ -39,7 +39,7 @@ from openadr_ra.run.responses import ResponseRow, rows
 from openadr_ra.run.retention import bounded
 from openadr_ra.run.seen import Seen
 from openadr_ra.run.service import Service
-from openadr_ra.run.slices import Telling, sliced
+from openadr_ra.run.slices import Telling, sliced, slices
 from openadr_ra.run.traffic import Tap, no_tap
 from openadr_ra.run.unwrapped import unwrapped
 from openadr_ra.run.vens import VenDesk
@@ -350,13 +350,15 @@ class Vtn(VenDesk):
     async def _opts(self, order: Instruction) -> dict[VenId, OptType | None]:
         found: dict[VenId, OptType | None] = {}
         forgotten: set[str] = set()
-        async for ven in sliced(order.asks):
-            held = await self.store.load(party(ven), Party)
-            given = held.events.get(order.id) if held is not None else None
-            current = given is not None and given.revision == order.modification and not given.unanswered
-            found[ven] = given.opt if given is not None and current else None
-            if given is None:
-                forgotten.add(ven)
+        for some in slices(order.asks):
+            held = {one.ven_id: one for one in await self.store.load_all([party(ven) for ven in some], Party)}
+            for ven in some:
+                given = held[ven].events.get(order.id) if ven in held else None
+                current = given is not None and given.revision == order.modification and not given.unanswered
+                found[ven] = given.opt if given is not None and current else None
+                if given is None:
+                    forgotten.add(ven)
+            await asyncio.sleep(0)
         return found | await self._journalled(order, forgotten) if forgotten else found
 
     async def _journalled(self, order: Instruction, vens: set[str]) -> dict[VenId, OptType | None]:

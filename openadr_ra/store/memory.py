@@ -43,6 +43,10 @@ class MemoryStore(Alone):
         row = self._world.row(key, kind)
         return None if row is None else held(key, row.state, kind)
 
+    async def load_all(self, keys: Sequence[Key], kind: type[S]) -> tuple[S, ...]:
+        found = [await self.load(key, kind) for key in keys]
+        return tuple(state for state in found if state is not None)
+
     def peek(self, key: Key, kind: type[S]) -> S | None:
         state = self._world.idle(key)
         return state if isinstance(state, kind) else None

@@ -97,6 +97,14 @@ class PostgresStore:
         row = self._pump.rows.get(key) if self._pump.knows else None
         return held(key, row.state, kind) if row is not None else await self._queries.state(key, kind)
 
+    async def load_all(self, keys: Sequence[Key], kind: type[S]) -> tuple[S, ...]:
+        rows = self._pump.rows if self._pump.knows else {}
+        known = {key: held(key, rows[key].state, kind) if key in rows else None for key in keys}
+        asked = [key for key, state in known.items() if state is None]
+        if asked:
+            known |= await self._queries.states(asked, kind)
+        return tuple(state for state in known.values() if state is not None)
+
     def peek(self, key: Key, kind: type[S]) -> S | None:
         row = self._pump.rows.get(key) if self._pump.knows and key not in self._pump.mailed else None
         return row.state if row is not None and isinstance(row.state, kind) else None

@@ -114,8 +114,14 @@ class Queries:
             return found
 
     async def state(self, key: Key, kind: type[S]) -> S | None:
-        found = (await self.found((key,))).get(key)
-        return None if found is None else rows.state(key, kind, found.kind, found.format, found.body)
+        return (await self.states((key,), kind)).get(key)
+
+    async def states(self, keys: Sequence[Key], kind: type[S]) -> dict[Key, S]:
+        """The states of these rows, as far as they are there."""
+        return {
+            key: rows.state(key, kind, found.kind, found.format, found.body)
+            for key, found in (await self.found(keys)).items()
+        }
 
     async def keys(self, prefix: str) -> tuple[Key, ...]:
         return tuple(Key(name) for name in await self._beginning("SELECT key FROM states", "key", prefix))

@@ -69,6 +69,13 @@ class SqliteStore(Alone):
         known = self.peek(key, kind)
         return known if known is not None else await self._read(lambda: self._queries.state(key, kind))
 
+    async def load_all(self, keys: Sequence[Key], kind: type[S]) -> tuple[S, ...]:
+        known = {key: self.peek(key, kind) for key in keys}
+        asked = [key for key, state in known.items() if state is None]
+        if asked:
+            known |= await self._read(lambda: {key: self._queries.state(key, kind) for key in asked})
+        return tuple(state for state in known.values() if state is not None)
+
     def peek(self, key: Key, kind: type[S]) -> S | None:
         state = self._idle.get(key)
         return state if isinstance(state, kind) else None

@@ -505,6 +505,15 @@ class RecordsContract:
 class Contract(StoreContract, MailContract, NamesContract, SeenContract, RecordsContract):
     """All of it."""
 
+    async def test_rows_are_loaded_together(self, store: Store) -> None:
+        """In the order that they were asked for, and those that there are not are left out."""
+        for key, what in ((TANK, "a"), (OTHER, "b")):
+            await store.update(key, Tank, pour(what))
+        await store.post(mail(TANK, "c"))
+        found = await store.load_all((OTHER, THIRD, TANK), Tank)
+        assert [one.poured for one in found] == [("b",), ("a",)]
+        assert await store.load_all((), Tank) == ()
+
 
 class AloneContract:
     """What a store promises beside that if it is one process's own."""
