@@ -57,6 +57,7 @@ class News:
         self._since = FIRST
         self._task: asyncio.Task[None] | None = None
         self._tries = 0
+        self._closed = False
         self.come = False
 
     async def open(self) -> None:
@@ -65,6 +66,8 @@ class News:
         self._task = asyncio.create_task(self._listen(listener), name="openadr-ra news")
 
     async def close(self) -> None:
+        # A connection that fails in the moment of its cancellation may swallow it.
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -88,7 +91,7 @@ class News:
 
     async def _listen(self, first: Listener) -> None:
         listener: Listener | None = first
-        while True:
+        while not self._closed:
             try:
                 listener = listener or await self._listening()
                 await self._follow(listener)
@@ -105,7 +108,8 @@ class News:
             if listener is not None:
                 listener.terminate()
                 listener = None
-            await self._rest(AGAIN_S)
+            if not self._closed:
+                await self._rest(AGAIN_S)
 
     def _warn(self, error: OadrRaError) -> None:
         """Say so, but not at each try."""
@@ -124,7 +128,7 @@ class News:
         listener.add_termination_listener(end)
         if listener.is_closed():
             end()
-        while True:
+        while not self._closed:
             await self._rest(LOOK_S)
             if ended.is_set():
                 raise ConnectionError("the connection has ended")

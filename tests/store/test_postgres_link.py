@@ -12,6 +12,7 @@ from openadr_ra.protocol.step import Key
 from openadr_ra.store import open_store
 from openadr_ra.store.postgres import PostgresStore
 from openadr_ra.store.postgres_link import Database, InTheWay, plain
+from openadr_ra.store.postgres_news import News
 from tests.postgres import Server
 from tests.store.check_store import TANK, Tank, pour, poured
 
@@ -107,6 +108,44 @@ async def test_two_that_are_in_one_anothers_way_are_told_to_try_again(postgres: 
     with pytest.raises(InTheWay, match="others were in the way; try again"):
         async with database.connection() as connection:
             await connection.execute("INSERT INTO readings VALUES (7, 0, 0, 1.0, 1, 0, NULL, NULL)")
+    await database.close()
+
+
+class Deaf(Database):
+    """Its second connection for news fails just when it is given up, so that nobody hears of that."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.tries = 0
+        self.trying = asyncio.Event()
+
+    async def listener(self) -> asyncpg.Connection[asyncpg.Record]:
+        self.tries += 1
+        if self.tries == 1:
+            return await super().listener()
+        self.trying.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionResetError("gone") from None
+        raise AssertionError
+
+
+@pytest.mark.timeout(60)
+async def test_news_end_although_a_connection_swallows_that(postgres: Server) -> None:
+    """Else a process that is told to stop while its database is away would never end."""
+    url = postgres.database()
+    database = Deaf(url)
+    await database.open()
+    news = News(database, "me", told=lambda rows, mailed, names: None, lost=lambda: None)
+    await news.open()
+    async with database.connection() as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE '%listener' AND datname = current_database()"
+        )
+    await database.trying.wait()
+    await news.close()
     await database.close()
 
 
