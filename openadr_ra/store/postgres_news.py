@@ -13,8 +13,8 @@ import msgspec
 
 from openadr_ra.errors import OadrRaError, StoreError
 from openadr_ra.protocol.step import Key
+from openadr_ra.store.postgres_hints import Hint
 from openadr_ra.store.postgres_link import CONNECT_S, FAILURES, NAME, Database
-from openadr_ra.store.postgres_parts import Hint
 
 if TYPE_CHECKING:
     Listener = asyncpg.Connection[asyncpg.Record]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from openadr_ra.protocol.times import FOREVER
 from openadr_ra.store import rows
 from openadr_ra.store.batch import Batch
 from openadr_ra.store.jobs import Job
+from openadr_ra.store.postgres_hints import hints
 from openadr_ra.store.postgres_link import NAME
 from openadr_ra.store.rows import instant, micros, span_micros, text
 from openadr_ra.store.world import Row, Waiting, World
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 OWN_NUMBERS = 1 << 62
 """Mail of a batch that is not stored yet is numbered from here; the database gives it its number."""
 
-MOST_HINT_BYTES = 7500
-"""Of the 8000 that a NOTIFY carries."""
+FORGET_EVERY = timedelta(minutes=1)
+EXPIRED = timedelta(hours=1)
+"""Hosts' clocks differ by less."""
+
 
 _LOCK = "SELECT key, version FROM states WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE"
 _VERSIONS = "SELECT key, version FROM states WHERE key = ANY($1::text[])"
@@ -34,6 +38,10 @@ _REMEMBER = """
 INSERT INTO nonces (nonce, until) SELECT * FROM unnest($1::text[], $2::bigint[])
 ON CONFLICT (nonce) DO UPDATE SET until = excluded.until WHERE nonces.until < $3
 RETURNING nonce
+"""
+_FORGET = """
+DELETE FROM nonces
+WHERE nonce IN (SELECT nonce FROM nonces WHERE until < $1 ORDER BY until LIMIT 10000 FOR UPDATE SKIP LOCKED)
 """
 _NEW = """
 INSERT INTO states (key, kind, format, version, due, body)
@@ -87,15 +95,6 @@ class Lost(Exception):
     def __init__(self, keys: frozenset[Key | None]) -> None:
         super().__init__(f"{len(keys)} rows have changed meanwhile")
         self.keys = keys
-
-
-class Hint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a NOTIFY says: who has stepped which rows, and posted mail to which; None: look for it. `names`: aliases, too."""
-
-    who: str
-    rows: tuple[Key, ...] = ()
-    mail: tuple[Key, ...] | None = ()
-    names: bool = False
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +183,7 @@ class Writing:
 
     def __init__(self, who: str) -> None:
         self._who = who
+        self._forgotten = datetime.min.replace(tzinfo=UTC)
         self._series: dict[str, tuple[int, int]] = {}
         self._qualities: dict[Quality, int] = {}
 
@@ -222,8 +222,8 @@ class Writing:
                 await connection.execute(_NAME, *_columns(names, 2))
             await self._record(connection, [one for batch in batches for one in batch.readings], series)
             await self._enter(connection, batches)
-            if hints := self._hints(batches):
-                await connection.executemany(f"SELECT pg_notify('{NAME}', $1)", [(hint,) for hint in hints])
+            if told := hints(self._who, batches):
+                await connection.executemany(f"SELECT pg_notify('{NAME}', $1)", [(hint,) for hint in told])
 
     async def _hold(self, connection: Connection, parts: Sequence[Part]) -> None:
         keys = [part.key for part in parts if part.key is not None]
@@ -253,11 +253,19 @@ class Writing:
         new = {nonce for (nonce,) in await connection.fetch(_REMEMBER, *_columns(ordered, 2), micros(newest))}
         known = said.keys() - new
         if not known:
+            await self._forget(connection, newest)
             return
         lost = [part for part in parts if not known.isdisjoint(part.batch.nonces)]
         for part in lost:
             part.said |= known & part.batch.nonces.keys()
         raise Lost(frozenset(part.key for part in lost))
+
+    async def _forget(self, connection: Connection, newest: datetime) -> None:
+        """Once a minute let go of nonces that expired long before, by the clock of any host."""
+        if newest < self._forgotten + FORGET_EVERY:
+            return
+        self._forgotten = newest
+        await connection.execute(_FORGET, micros(newest - EXPIRED))
 
     async def _save(self, connection: Connection, parts: Sequence[Part]) -> None:
         new = [part for part in parts if part.version is None and part.key is not None and part.batch.rows]
@@ -328,38 +336,6 @@ class Writing:
             return
         await connection.execute(_QUALITIES, sorted(qualities - self._qualities.keys()))
         self._qualities = {Quality(name): code for code, name in await connection.fetch("SELECT * FROM qualities")}
-
-    def _hints(self, batches: Sequence[Batch]) -> list[str]:
-        """One, but for a batch of very many rows. Mail to many is looked for by the others themselves."""
-        stepped = [key for batch in batches for key in batch.rows]
-        mailed = list(dict.fromkeys(mail.to for batch in batches for mail in batch.posted.values()))
-        names = any(batch.aliases for batch in batches)
-        if not (stepped or mailed or names):
-            return []
-        whole = _hint(Hint(who=self._who, rows=tuple(stepped), mail=tuple(mailed), names=names))
-        if len(whole) <= MOST_HINT_BYTES:
-            return [whole.decode()]
-        slices = _slices(stepped) or [()]
-        return [
-            _hint(Hint(who=self._who, rows=keys, mail=None if mailed else (), names=names)).decode() for keys in slices
-        ]
-
-
-_hint = msgspec.json.Encoder().encode
-
-
-def _slices(keys: Sequence[Key]) -> list[tuple[Key, ...]]:
-    """The keys in as many pieces as fit into a NOTIFY each."""
-    made: list[tuple[Key, ...]] = []
-    piece: list[Key] = []
-    size = 0
-    for key in keys:
-        size += len(_hint(key)) + 1
-        if size > MOST_HINT_BYTES - 200 and piece:
-            made.append(tuple(piece))
-            piece, size = [], len(_hint(key)) + 1
-        piece.append(key)
-    return [*made, tuple(piece)] if piece else made
 
 
 def _newest(readings: Iterable[Reading]) -> Mapping[tuple[str, int, int], Reading]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -250,40 +250,36 @@ class Commands:
         async with self._database.connection() as connection:
             return await connection.fetchval(command, nonce, micros(until), micros(now)) is not None
 
-    async def forget_nonces(self, before: datetime) -> None:
-        """Those that expired before then."""
-        async with self._database.connection() as connection:
-            await connection.execute("DELETE FROM nonces WHERE until < $1", micros(before))
-
     async def forget(self, series: Sequence[str], start: datetime, end: datetime, least: int, most: int) -> int:
         """See `Store.forget`."""
-        left = most
-        async with self._database.connection() as connection, connection.transaction():
-            names = list(dict.fromkeys(series))
-            known = await connection.fetch("SELECT name, id FROM series WHERE name = ANY($1::text[])", names)
-            numbers: dict[str, int] = dict(map(tuple, known))
-            for name in names:
-                if name not in numbers or not left:
-                    continue
-                done = await connection.execute(_FORGET, numbers[name], micros(start), micros(end), least, left)
-                gone = int(done.rpartition(" ")[2])
-                if gone:
-                    await connection.execute(_BARE, numbers[name])
-                left -= gone
-        return most - left
+
+        async def forget(connection: Connection, number: int, left: int) -> str:
+            done = await connection.execute(_FORGET, number, micros(start), micros(end), least, left)
+            await connection.execute(_BARE, number)
+            return done
+
+        return await self._of_each(series, most, forget)
 
     async def thin(self, series: Sequence[str], start: datetime, end: datetime, every: timedelta, most: int) -> int:
         """See `Store.thin`. Of each series something stays."""
+
+        async def thin(connection: Connection, number: int, left: int) -> str:
+            return await connection.execute(_THIN, number, micros(start), micros(end), span_micros(every), left)
+
+        return await self._of_each(series, most, thin)
+
+    async def _of_each(
+        self, series: Sequence[str], most: int, drop: Callable[[Connection, int, int], Awaitable[str]]
+    ) -> int:
+        """How many readings went that `drop` lets go of, series by series, until there are `most`."""
         left = most
+        names = list(dict.fromkeys(series))
         async with self._database.connection() as connection, connection.transaction():
-            names = list(dict.fromkeys(series))
             known = await connection.fetch("SELECT name, id FROM series WHERE name = ANY($1::text[])", names)
             numbers: dict[str, int] = dict(map(tuple, known))
             for name in names:
                 if name in numbers and left:
-                    bounds = micros(start), micros(end), span_micros(every), left
-                    done = await connection.execute(_THIN, numbers[name], *bounds)
-                    left -= int(done.rpartition(" ")[2])
+                    left -= int((await drop(connection, numbers[name], left)).rpartition(" ")[2])
         return most - left
 
     async def drop(

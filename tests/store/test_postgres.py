@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 
 import asyncpg
 import pytest
 
 from openadr_ra.errors import ComplianceError, StoreError
-from openadr_ra.protocol.step import AnyLetter, Key, Outcome, Record
+from openadr_ra.protocol.step import AnyLetter, Key, Once, Outcome, Record
 from openadr_ra.seams import Step, Store
 from openadr_ra.store import open_store
 from openadr_ra.store.postgres import PostgresStore
@@ -138,6 +139,23 @@ async def test_nonce_is_taken_by_one_of_two_processes(two: Two) -> None:
         return_exceptions=True,
     )
     assert sorted(isinstance(each, ComplianceError) for each in done) == [False, True]
+
+
+async def test_nonces_go_some_time_after_they_have_expired(two: Two, url: str) -> None:
+    """Else the table would grow for ever."""
+
+    async def take(nonce: str, at: datetime) -> None:
+        taken = Record(once=Once(nonce=nonce, until=at + MINUTE, now=at))
+        await two[0].update(TANK, Tank, pour("a", effects=(taken,)))
+
+    hour = 60 * MINUTE
+    await take("old", NOON)
+    await take("new", NOON + hour)
+    await take("newer", NOON + hour + 3 * MINUTE)
+    database = await asyncpg.connect(url)
+    left = {nonce for (nonce,) in await database.fetch("SELECT nonce FROM nonces")}
+    await database.close()
+    assert left == {"new", "newer"}
 
 
 async def test_exclusive_block_is_entered_by_one_at_a_time(two: Two) -> None:
